@@ -1,0 +1,1 @@
+"""Streaming speech emotion recognition for the edge."""

@@ -1,0 +1,129 @@
+"""Read a bundle, believing nothing: each member is bounded, hashed and checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+
+from edgeser.bundle.manifest import MEMBERS, Manifest, parse_manifest
+from edgeser.bundle.onnx_scan import check_graph
+from edgeser.bundle.tensors import check_tensors
+from edgeser.bundle.writer import COMMENT
+from edgeser.errors import BundleError
+
+LARGEST_BUNDLE = 512 << 20
+"""Bytes. A bundle above this is refused before anything of it is read."""
+LARGEST_MANIFEST = 1 << 20
+"""Bytes. The same for manifest.json alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The contents of a bundle, all checked; ``hash`` is the SHA-256 of its manifest in hex."""
+
+    manifest: Manifest
+    hash: str
+    frontend: bytes
+    tensors: dict[str, npt.NDArray[np.float32]]
+
+
+def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Read and check ``path``.
+
+    Raises:
+        BundleError: naming the file, the member and the reason, for anything that is not as
+            :func:`edgeser.bundle.write_bundle` would have written it.
+    """
+    source = Path(path)
+    try:
+        return _read(source)
+    except BundleError as error:
+        raise BundleError(f"{source}: {error}") from None
+    except FileNotFoundError:
+        raise BundleError(f"{source}: there is no such file") from None
+    except OSError as error:
+        raise BundleError(f"{source}: cannot be read ({error.strerror or error})") from None
+
+
+def _read(source: Path) -> Bundle:
+    if source.is_dir():
+        raise BundleError("is a folder; a bundle is one file, NAME.edgeser")
+    size = source.stat().st_size
+    if size > LARGEST_BUNDLE:
+        raise BundleError(f"is {size} bytes; a bundle has at most {LARGEST_BUNDLE}")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return _read_archive(archive, size)
+    except zipfile.BadZipFile as error:
+        raise BundleError(f"is not a bundle, or was cut short ({error})") from None
+    except (NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError) as error:
+        raise BundleError(f"is not a readable bundle ({error})") from None
+
+
+def _read_archive(archive: zipfile.ZipFile, file_size: int) -> Bundle:
+    _check_directory(archive, file_size)
+    head = _bytes(archive, "manifest.json", LARGEST_MANIFEST)
+    digest = hashlib.sha256(head).hexdigest()
+    if archive.comment != COMMENT + digest.encode("ascii"):
+        raise BundleError(
+            "manifest.json is not the one that this bundle was made with "
+            "(its hash differs from that in the zip comment): fetch the bundle again"
+        )
+    manifest = parse_manifest(head)
+    contents = {name: _member(archive, name, *manifest.members[name]) for name in MEMBERS}
+    frontend = contents["frontend.onnx"]
+    check_graph(frontend, manifest)
+    try:
+        tensors = load_safetensors(contents["kernels.safetensors"])
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"kernels.safetensors cannot be read ({error})") from None
+    check_tensors(manifest, tensors)
+    return Bundle(manifest, digest, frontend, tensors)
+
+
+def _check_directory(archive: zipfile.ZipFile, file_size: int) -> None:
+    """The table of contents alone: exactly our members, each stored as it is, none absurd."""
+    wanted = {"manifest.json", *MEMBERS}
+    seen: set[str] = set()
+    for info in archive.infolist():
+        # orig_filename: zipfile cuts names at a NUL and rewrites separators in the other.
+        if info.orig_filename not in wanted:
+            raise BundleError(f"member {info.orig_filename!r} does not belong in a bundle")
+        if info.filename in seen:
+            raise BundleError(f"member {info.filename} is there twice")
+        seen.add(info.filename)
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise BundleError(f"member {info.filename} is compressed; bundles store members as is")
+        if info.flag_bits & 0x1:
+            raise BundleError(f"member {info.filename} is encrypted")
+        if info.file_size > file_size:
+            raise BundleError(f"member {info.filename} claims more bytes than the whole file has")
+    for name in sorted(wanted - seen):
+        raise BundleError(f"member {name} is missing")
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int, digest: str) -> bytes:
+    data = _bytes(archive, name, size)
+    if len(data) != size:
+        raise BundleError(f"member {name} has {len(data)} bytes; manifest.json says {size}")
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BundleError(f"member {name} was altered (SHA-256 differs): fetch the bundle again")
+    return data
+
+
+def _bytes(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > most:
+        raise BundleError(f"member {name} has {size} bytes; at most {most} are allowed")
+    try:
+        return archive.read(name)
+    except zipfile.BadZipFile as error:
+        raise BundleError(f"member {name} is damaged ({error}): fetch the bundle again") from None

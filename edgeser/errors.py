@@ -1,0 +1,44 @@
+"""Everything that edgeser raises on purpose; each message says what was wrong and what to do.
+
+A caller who wants one net catches :class:`EdgeserError`. Unless a docstring says otherwise, a
+stream that raised one of these is exactly as it was before the call and can go on with the next
+chunk.
+"""
+
+from __future__ import annotations
+
+
+class EdgeserError(Exception):
+    """Base of every error that edgeser raises on purpose."""
+
+
+class AudioError(EdgeserError, ValueError):
+    """The audio cannot be used: its type, shape, scale, length, rate or file."""
+
+
+class BundleError(EdgeserError):
+    """A model bundle is missing, damaged, altered, too new, or contradicts itself."""
+
+
+class StateError(EdgeserError):
+    """A saved state does not fit: another model, another format, or damaged bytes."""
+
+
+class StreamBusyError(EdgeserError):
+    """Two threads met in one stream. A stream belongs to one thread at a time."""
+
+
+class BackendError(EdgeserError):
+    """The backend that executes the model is unknown, not usable here, or failed while it ran."""
+
+
+class DeviceError(BackendError):
+    """The device that a backend needs is missing or cannot be used."""
+
+
+class KernelError(EdgeserError):
+    """A compiled kernel refused its arguments: a shape, a dtype, a size, or an alien state."""
+
+
+class MissingExtraError(EdgeserError, ImportError):
+    """An optional package is needed for this; the message names the extra that brings it."""

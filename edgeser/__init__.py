@@ -1,1 +1,51 @@
-"""Streaming speech emotion recognition for the edge."""
+"""Streaming speech emotion recognition for the edge.
+
+    import edgeser
+
+    model = edgeser.load()                     # immutable, shared by threads
+    stream = model.stream(sample_rate=48_000)  # one for each microphone or speaker
+    for chunk in chunks:                       # any length, int16 or float32
+        for frame in stream.process(chunk):    # one every 128 ms
+            print(frame.time, frame.label, frame.confidence)
+    verdict = stream.flush()                   # what the utterance was as a whole
+
+Importing this starts no threads, touches no GPU and no network.
+"""
+
+from edgeser.errors import (
+    AudioError,
+    BackendError,
+    BundleError,
+    DeviceError,
+    EdgeserError,
+    KernelError,
+    MissingExtraError,
+    StateError,
+    StreamBusyError,
+)
+from edgeser.loading import load
+from edgeser.model import Model
+from edgeser.pool import Pool
+from edgeser.results import Analysis, EmotionFrame, Verdict
+from edgeser.stream import Stream
+from edgeser.version import __version__
+
+__all__ = [
+    "Analysis",
+    "AudioError",
+    "BackendError",
+    "BundleError",
+    "DeviceError",
+    "EdgeserError",
+    "EmotionFrame",
+    "KernelError",
+    "MissingExtraError",
+    "Model",
+    "Pool",
+    "StateError",
+    "Stream",
+    "StreamBusyError",
+    "Verdict",
+    "__version__",
+    "load",
+]

@@ -1,8 +1,8 @@
 """A tiny but real bundle: random weights, made in a moment with numpy and the onnx helper alone.
 
-Its front end does what the shipped one does, small: it follows the running level, brings the segment
-to a fixed loudness by it, and turns it into deep features and latent vectors. So everything that the
-SDK promises can be tested without PyTorch and without a trained model.
+Its front end does what the shipped one does, small: it follows the running level, brings the
+segment to a fixed loudness by it, and turns it into deep features and latent vectors. So everything
+that the SDK promises can be tested without PyTorch and without a trained model.
 """
 
 from __future__ import annotations

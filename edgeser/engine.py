@@ -1,0 +1,111 @@
+"""A bundle made ready to run: front end, VQ fusion, TACN and decoder, and the step that joins them.
+
+Immutable and shared by all streams of a model, on all threads. All that changes is in the states
+that a caller hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser._kernels import TACN, VQFusion
+from edgeser.bundle import Bundle
+from edgeser.decoder import Decoder
+from edgeser.frontend import FrontEnd
+from edgeser.results import EmotionFrame
+from edgeser.state import FRAMES, SPEECH_FRAMES, State
+from edgeser.verdict import add_to
+
+LARGEST_BATCH = 64
+"""Segments that go through the front end together: bounds its memory, whatever a pool holds."""
+
+Segments = Sequence[npt.NDArray[np.float32]]
+
+
+class Engine:
+    """The model's arithmetic on a CPU."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Pack the weights. Raises BundleError or KernelError if the bundle cannot be run."""
+        manifest, tensors = bundle.manifest, bundle.tensors
+        sizes = manifest.sizes
+        self.bundle = bundle
+        self.decoder = Decoder(
+            manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
+        )
+        self._front_end = FrontEnd(bundle.frontend, sizes, manifest.level_initial)
+        self._fusion = VQFusion(
+            tensors["vq.codebook"],
+            tensors["vq.deep_weight"],
+            tensors["vq.latent_weight"],
+            tensors["vq.bias"],
+        )
+        self._tacn = TACN(
+            tensors["tacn.query"],
+            tensors["tacn.key"],
+            tensors["tacn.value"],
+            tensors["tacn.output"],
+            tensors["tacn.taps"],
+            tensors["tacn.bias"],
+            tensors["head.weight"],
+            tensors["head.bias"],
+            heads=sizes.heads,
+            dilations=sizes.dilations,
+        )
+
+    @property
+    def tacn_bytes(self) -> int:
+        """Bytes of the kernel's section of a state."""
+        return self._tacn.state_bytes
+
+    @property
+    def simd(self) -> str:
+        """The instruction set that the kernels use here."""
+        return self._tacn.simd
+
+    def advance(
+        self, states: Sequence[State], segments: Sequence[Segments]
+    ) -> list[list[EmotionFrame]]:
+        """Let each state hear its segments, in order, and return each one's frames.
+
+        In rounds: the first segment of every state in one batch, then the second, and so on. A
+        state that has no more sits out and is not touched.
+
+        Raises:
+            BackendError, KernelError: states may then be half-way; it is for the caller to undo.
+        """
+        frames: list[list[EmotionFrame]] = [[] for _ in states]
+        for turn in range(max(map(len, segments), default=0)):
+            ready = [row for row, own in enumerate(segments) if len(own) > turn]
+            for first in range(0, len(ready), LARGEST_BATCH):
+                rows = ready[first : first + LARGEST_BATCH]
+                batch = [states[row] for row in rows]
+                heard = self._step(batch, [segments[row][turn] for row in rows])
+                for row, frame in zip(rows, heard, strict=True):
+                    frames[row].append(frame)
+        return frames
+
+    def _step(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
+        waves = np.concatenate(segments).reshape(len(segments), -1)
+        levels = np.concatenate([state.level for state in states])
+        features = self._front_end(waves, levels)
+        tokens, _ = self._fusion(features.deep, features.latent)
+        logits = self._tacn.step(tokens, [state.tacn for state in states])
+        return [
+            self._record(state, row, level)
+            for state, row, level in zip(
+                states, logits.tolist(), features.level.tolist(), strict=True
+            )
+        ]
+
+    def _record(self, state: State, logits: list[float], level: float) -> EmotionFrame:
+        frame = self.decoder.frame(int(state.counters[FRAMES]), logits, level)
+        state.level[0] = level
+        state.counters[FRAMES] += 1
+        if frame.speech >= self.decoder.thresholds.speech:
+            state.counters[SPEECH_FRAMES] += 1
+            add_to(state.sums, frame)
+        return frame

@@ -1,0 +1,85 @@
+"""The stateless half on a CPU: waveform segments to features, by ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.bundle import Sizes
+from edgeser.errors import BackendError, BundleError
+
+FloatArray = npt.NDArray[np.float32]
+
+_OUTPUTS = ["deep", "latent", "level_out"]
+
+
+class Features(NamedTuple):
+    """What the front end makes of B segments."""
+
+    deep: FloatArray
+    """(B, F): R_d of the paper."""
+    latent: FloatArray
+    """(B, P, D): E_o of the paper, before quantisation."""
+    level: FloatArray
+    """(B,): the new running levels in dBFS."""
+
+
+class FrontEnd:
+    """Runs ``frontend.onnx``. Immutable; any number of threads may call it at once.
+
+    One thread a call and none of its own: a stream's work is a millisecond every 128, and thread
+    pools that spin for more would fight each other and the host. Who has many streams has threads.
+    """
+
+    def __init__(self, graph: bytes, sizes: Sizes, level_initial: float) -> None:
+        """Raises BundleError if ONNX Runtime refuses the graph or it does not hold what it says."""
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3  # errors only: a library does not print
+        options.use_deterministic_compute = True
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                graph, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise BundleError(
+                f"frontend.onnx: ONNX Runtime {ort.__version__} refuses it ({error})"
+            ) from error
+        self._try_out(sizes, level_initial)
+
+    def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
+        """Features of ``segments`` (B, segment) in [-1, 1], given running ``levels`` (B,) in dBFS.
+
+        Raises:
+            BackendError: if ONNX Runtime fails.
+        """
+        try:
+            return Features(*self._session.run(_OUTPUTS, {"segment": segments, "level": levels}))
+        except Exception as error:
+            raise BackendError(f"the front end failed ({error})") from error
+
+    def _try_out(self, sizes: Sizes, level_initial: float) -> None:
+        # A graph's declared shapes are claims. One run on silence, alone and in a batch, shows
+        # what it really returns.
+        for batch in (1, 2):
+            features = self(
+                np.zeros((batch, sizes.segment), np.float32),
+                np.full(batch, level_initial, np.float32),
+            )
+            wanted = ((batch, sizes.deep), (batch, sizes.positions, sizes.code_width), (batch,))
+            for name, array, shape in zip(_OUTPUTS, features, wanted, strict=True):
+                if array.shape != shape:
+                    raise BundleError(
+                        f"frontend.onnx: {name} comes out as {array.shape}; "
+                        f"the sizes in manifest.json ask for {shape}"
+                    )
+                if not np.isfinite(array).all():
+                    raise BundleError(f"frontend.onnx: {name} is not finite for silence")

@@ -1,0 +1,119 @@
+"""What one stream owns, and the rule that nothing half-done is ever seen of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser._kernels import Resampler
+from edgeser.audio.chunk import check_rate
+from edgeser.engine import Engine
+from edgeser.errors import StreamBusyError
+from edgeser.results import EmotionFrame, Verdict
+from edgeser.state import RECEIVED, SAMPLES, SPEECH_FRAMES, Layout, State
+from edgeser.verdict import conclude
+
+Samples = npt.NDArray[np.float32]
+
+
+@lru_cache(maxsize=16)
+def resampler(rate_in: int, rate_out: int) -> Resampler:
+    """The filter bank between two rates; immutable, so streams of one rate share it."""
+    return Resampler(rate_in, rate_out)
+
+
+class Lane:
+    """The state of one stream, and the resampler from its rate to the model's.
+
+    Making one raises AudioError unless the rate is a whole number from 8000 to 192000 Hz.
+
+    As a context manager a lane is a *turn*: one thread alone, all or nothing. If the block raises,
+    for whatever reason, the state is put back to what it was.
+    """
+
+    def __init__(self, engine: Engine, sample_rate: int) -> None:
+        manifest = engine.bundle.manifest
+        sizes = manifest.sizes
+        self.engine = engine
+        self.sample_rate = check_rate(sample_rate)
+        self.resampler = resampler(self.sample_rate, sizes.sample_rate)
+        self.state = State(
+            Layout(
+                labels=len(manifest.labels),
+                segment=sizes.segment,
+                hop=sizes.hop,
+                level_initial=manifest.level_initial,
+                resampler_bytes=self.resampler.state_bytes,
+                tacn_bytes=engine.tacn_bytes,
+            )
+        )
+        self._lock = threading.Lock()
+        self._kept_head: npt.NDArray[np.uint8] | None = None
+        self._kept_rings: npt.NDArray[np.uint8] | None = None
+
+    def __enter__(self) -> Lane:
+        if not self._lock.acquire(blocking=False):
+            raise StreamBusyError(
+                "another thread is inside this stream: give each stream to one thread at a time, "
+                "or make one stream for each thread (they can share the model)"
+            )
+        self._kept_head = self.state.head.copy()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            if self._kept_head is not None:
+                self.state.head[:] = self._kept_head
+            if self._kept_rings is not None:
+                self.state.tacn[:] = self._kept_rings
+        self._kept_head = self._kept_rings = None
+        self._lock.release()
+
+    def feed(self, mono: Samples) -> list[Samples]:
+        """Take in checked mono samples at the lane's rate; return the segments now complete."""
+        self.state.counters[RECEIVED] += mono.size
+        return self._hear(self.resampler.process(mono, self.state.resampler))
+
+    def drain(self) -> list[Samples]:
+        """End the utterance: what the resampler still holds, then zeros up to a whole hop."""
+        rest = self.resampler.flush(self.state.resampler)
+        total = int(self.state.counters[SAMPLES]) + rest.size
+        padding = np.zeros(-total % self.state.layout.hop, np.float32)
+        return self._hear(np.concatenate((rest, padding)))
+
+    def conclude(self, last: Sequence[EmotionFrame]) -> Verdict:
+        """The verdict on the utterance, of which ``last`` are the frames that its end brought."""
+        counters, decoder = self.state.counters, self.engine.decoder
+        return conclude(
+            self.state.sums,
+            decoder.labels,
+            decoder.thresholds,
+            duration=int(counters[RECEIVED]) / self.sample_rate,
+            speech_seconds=int(counters[SPEECH_FRAMES]) * decoder.hop,
+            frames=tuple(last),
+        )
+
+    def forget(self) -> None:
+        """Begin anew, as if nothing had ever come."""
+        self._keep_rings()
+        self.state.clear()
+
+    def _hear(self, samples: Samples) -> list[Samples]:
+        segments = self.state.append(samples)
+        if segments:
+            self._keep_rings()
+        return segments
+
+    def _keep_rings(self) -> None:
+        # The rings are most of a state. A chunk that completes no segment is spared the copy.
+        self._kept_rings = self.state.tacn.copy()

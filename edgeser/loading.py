@@ -1,0 +1,43 @@
+"""From a bundle on disk to a model that runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgeser.bundle import read_bundle
+from edgeser.engine import Engine
+from edgeser.errors import BackendError, BundleError
+from edgeser.model import Model
+
+DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
+"""The bundle that comes with the package."""
+
+BACKENDS = ("cpu",)
+"""What this version can execute a model with."""
+
+
+def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") -> Model:
+    """Load a model: the bundled one, or that of a bundle file.
+
+    The file is checked thoroughly and nothing in it is executed or unpickled. Load once and share:
+    a model is immutable, and any number of streams and threads may use it.
+
+    Args:
+        path: a ``NAME.edgeser`` file; None for the bundled model.
+        backend: what executes it; ``"cpu"`` is the only one so far.
+
+    Raises:
+        BundleError: the file is missing, damaged, altered, too new or contradicts itself.
+        BackendError: there is no such backend here.
+    """
+    if backend not in BACKENDS:
+        raise BackendError(f"there is no backend {backend!r}; there is {', '.join(BACKENDS)}")
+    if path is None:
+        if not DEFAULT_BUNDLE.is_file():
+            raise BundleError(
+                "this installation comes without the bundled model: pass the path of a bundle, "
+                "or install edgeser again"
+            )
+        path = DEFAULT_BUNDLE
+    return Model(Engine(read_bundle(path)))

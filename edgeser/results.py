@@ -1,0 +1,68 @@
+"""What comes out: frames, verdicts, analyses. Plain immutable values, ready for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionFrame:
+    """What is known at one moment of a stream. One comes out every ``model.hop`` seconds."""
+
+    time: float
+    """Seconds since the utterance began, of the last sample that this frame has heard."""
+    label: str | None
+    """The likeliest emotion; None where nobody speaks or the model is not sure enough.
+
+    That is, where ``speech`` or ``confidence`` is below its threshold in the bundle.
+    """
+    confidence: float
+    """The largest of ``probabilities``, in [0, 1]; there also where ``label`` is None."""
+    probabilities: dict[str, float]
+    """Label to probability given that somebody speaks, in the order of ``model.labels``; sum 1."""
+    speech: float
+    """Probability in [0, 1] that somebody speaks."""
+    level: float
+    """Running level of the sound in dBFS: 0 is the loudest possible, -60 a quiet room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one utterance was, all of it taken together.
+
+    The probabilities are the mean over the frames with speech, each weighted by its speech
+    probability. So silence before, between and after words changes nothing.
+    """
+
+    label: str | None
+    """The likeliest emotion; None if nobody spoke or the model is not sure enough."""
+    confidence: float
+    """The largest of ``probabilities``, in [0, 1]; 0 if nobody spoke."""
+    probabilities: dict[str, float]
+    """Label to probability, sum 1; all equal if nobody spoke."""
+    duration: float
+    """Seconds of audio that were pushed."""
+    speech_seconds: float
+    """Seconds of it in which somebody spoke, in steps of ``model.hop``."""
+    frames: tuple[EmotionFrame, ...]
+    """The frames that ending the utterance brought out: those of its last partial hop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A whole recording: every frame, and the verdict."""
+
+    source: str | None
+    """The file's path, or None for an array."""
+    sample_rate: int
+    """Hz, of the recording."""
+    duration: float
+    """Seconds."""
+    frames: tuple[EmotionFrame, ...]
+    """All frames in order, one every ``model.hop`` seconds."""
+    verdict: Verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as dicts, lists, strings and numbers, for JSON."""
+        return asdict(self)

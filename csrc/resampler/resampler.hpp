@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "resampler/plan.hpp"
+#include "simd/level.hpp"
+
+namespace edgeser {
+
+// Streaming zero-phase polyphase resampler for any two rates.
+//
+// Output m is sum_n x[n] h(m * in/out - n), where h is a sinc under a Kaiser window whose
+// transition band runs from 0.875 of the lower Nyquist frequency (pass band, ripple below 0.001 dB)
+// to that frequency itself (stop band, below -90 dB). The signal is preceded by zeros, so there is
+// no warm-up to cut off; an output appears once half_width() further samples have come.
+//
+// Each output is one dot product of fixed order: how the input is cut into chunks cannot change it.
+// Immutable, and safe to use from any number of threads at once; states belong to the caller.
+class Resampler {
+ public:
+  static constexpr int min_rate = 4000;
+  static constexpr int max_rate = 384000;
+
+  // Rates in Hz. Throws Error if one is out of range.
+  Resampler(const Level& level, int rate_in, int rate_out);
+  Resampler(const Resampler&) = delete;
+  Resampler& operator=(const Resampler&) = delete;
+
+  int rate_in() const { return rate_in_; }
+  int rate_out() const { return rate_out_; }
+  std::size_t taps() const { return plan_.taps; }            // a phase; 0 if the rates are equal
+  std::size_t half_width() const { return plan_.taps / 2; }  // input samples of look-ahead
+  double delay() const { return static_cast<double>(half_width()) / rate_in_; }  // seconds
+  std::size_t state_bytes() const { return state_bytes_; }  // 0 if the rates are equal
+  const Level& level() const { return level_; }
+
+  // Throws Error unless `state`, of state_bytes() bytes, is one that this resampler could have
+  // left.
+  void check_state(const std::byte* state) const;
+
+  // How many outputs `count` more input samples release. The state must have passed check_state.
+  std::size_t output_count(const std::byte* state, std::size_t count) const noexcept;
+
+  // Takes `count` samples and writes output_count() of them. Never throws, allocates or locks; uses
+  // about 60 KiB of stack.
+  void process(const float* input, std::size_t count, std::byte* state,
+               float* output) const noexcept;
+
+  // How many outputs the input so far still lacks: ceil(n * out / in) in all.
+  std::size_t flush_count(const std::byte* state) const noexcept;
+
+  // Writes flush_count() outputs, as if half_width() zeros came, and leaves a fresh state.
+  void flush(std::byte* state, float* output) const noexcept;
+
+ private:
+  void feed(const float* input, std::size_t count, std::byte* state, float* output) const noexcept;
+
+  const Level& level_;
+  int rate_in_;
+  int rate_out_;
+  std::vector<float> table_;
+  ResamplerPlan plan_{};
+  std::size_t state_bytes_ = 0;
+};
+
+}  // namespace edgeser

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "resampler/filter.hpp"
+#include "simd/level.hpp"
+#include "tacn/step.hpp"
+#include "vq_fusion/fuse.hpp"
+
+namespace edgeser::simd {
+
+// Everything compiled for the level S. A constant expression: loading the library must not execute
+// any instruction of a level that the CPU may not have.
+template <class S>
+inline constexpr Level kernels = {
+    S::name, S::lanes, S::panel_vectors, tacn_step<S>, vq_fuse<S>, resample_filter<S>,
+};
+
+}  // namespace edgeser::simd

@@ -1,0 +1,52 @@
+#include "simd/level.hpp"
+
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "error.hpp"
+#include "simd/cpu.hpp"
+
+namespace edgeser {
+
+namespace simd {
+extern const Level avx512_level, avx2_level, neon_level, plain_level;
+}
+
+namespace {
+
+struct Usable {
+  std::array<const Level*, 4> levels{};
+  std::size_t count = 0;
+
+  Usable() noexcept {
+#if defined(EDGESER_X86)
+    if (simd::cpu_has_avx512()) levels[count++] = &simd::avx512_level;
+    if (simd::cpu_has_avx2()) levels[count++] = &simd::avx2_level;
+#elif defined(EDGESER_ARM64)
+    levels[count++] = &simd::neon_level;
+#endif
+    levels[count++] = &simd::plain_level;
+  }
+};
+
+}  // namespace
+
+Levels usable_levels() noexcept {
+  static const Usable usable;
+  return {usable.levels.data(), usable.count};
+}
+
+const Level& find_level(const char* name) {
+  const Levels levels = usable_levels();
+  if (!name) return **levels.begin();
+  std::string known;
+  for (const Level* level : levels) {
+    if (std::strcmp(level->name, name) == 0) return *level;
+    known += (known.empty() ? "" : ", ") + std::string(level->name);
+  }
+  throw Error("simd: no level '" + std::string(name) + "' on this machine; use one of " + known +
+              ", or None for the best");
+}
+
+}  // namespace edgeser

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace edgeser {
+
+struct TacnPlan;
+struct VqFusionPlan;
+struct ResamplerPlan;
+
+// One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
+// bits. Each level is one translation unit with its own compiler flags, and only that unit may
+// include the level's vector type; the kernels are templates over that type, so that no two levels
+// share a symbol.
+struct Level {
+  const char* name;
+  std::size_t lanes;          // floats a vector
+  std::size_t panel_vectors;  // vectors a panel of a packed matrix
+
+  void (*step)(const TacnPlan& plan, const float* tokens, std::byte* const* states,
+               const bool* active, std::size_t rows, float* logits) noexcept;
+  void (*fuse)(const VqFusionPlan& plan, const float* deep, const float* latent, std::size_t rows,
+               float* tokens, std::int32_t* codes) noexcept;
+  void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
+                   std::size_t count, float* output) noexcept;
+};
+
+// The levels that this CPU can run, best first: the last is always "plain".
+struct Levels {
+  const Level* const* first;
+  std::size_t count;
+  const Level* const* begin() const { return first; }
+  const Level* const* end() const { return first + count; }
+};
+Levels usable_levels() noexcept;
+
+// The level called `name`, or the best one if it is null. Throws Error for one that cannot run
+// here.
+const Level& find_level(const char* name);
+
+}  // namespace edgeser

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace edgeser::simd {
+
+// Portable C++: the level every machine has, and the plainest statement of what each operation
+// means. std::fma rounds once, as the vector instructions do, so the bits are the same everywhere.
+struct Plain {
+  static constexpr const char* name = "plain";
+  static constexpr std::size_t lanes = 4;
+  static constexpr std::size_t panel_vectors = 2;
+  static constexpr std::size_t block_rows = 2;
+
+  struct Vec {
+    float lane[lanes];
+  };
+  struct Mask {
+    bool lane[lanes];
+  };
+
+  template <class F>
+  static Vec map(F f) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = f(i);
+    return r;
+  }
+
+  static Vec broadcast(float x) {
+    return map([&](std::size_t) { return x; });
+  }
+  static Vec iota() {
+    return map([](std::size_t i) { return static_cast<float>(i); });
+  }
+  static Vec load(const float* p) {
+    return map([&](std::size_t i) { return p[i]; });
+  }
+  static Vec load(const float* p, std::size_t count) {
+    return map([&](std::size_t i) { return i < count ? p[i] : 0.0f; });
+  }
+  static void store(float* p, Vec a) { std::memcpy(p, a.lane, sizeof a.lane); }
+  static void store(float* p, Vec a, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) p[i] = a.lane[i];
+  }
+
+  static Vec add(Vec a, Vec b) {
+    return map([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
+  }
+  static Vec sub(Vec a, Vec b) {
+    return map([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
+  }
+  static Vec mul(Vec a, Vec b) {
+    return map([&](std::size_t i) { return a.lane[i] * b.lane[i]; });
+  }
+  static Vec div(Vec a, Vec b) {
+    return map([&](std::size_t i) { return a.lane[i] / b.lane[i]; });
+  }
+  // a * b + c, rounded once.
+  static Vec fma(Vec a, Vec b, Vec c) {
+    return map([&](std::size_t i) { return std::fma(a.lane[i], b.lane[i], c.lane[i]); });
+  }
+  // a > b ? a : b, so b where either is NaN: the rule of x86's maxps, kept by every level.
+  static Vec max(Vec a, Vec b) {
+    return map([&](std::size_t i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  static Mask less(Vec a, Vec b) {
+    Mask m;
+    for (std::size_t i = 0; i < lanes; ++i) m.lane[i] = a.lane[i] < b.lane[i];
+    return m;
+  }
+  static Vec select(Mask m, Vec yes, Vec no) {
+    return map([&](std::size_t i) { return m.lane[i] ? yes.lane[i] : no.lane[i]; });
+  }
+  // Adds the low bits of `n` to the exponent of `a`: a * 2^n for n in exp.hpp's biased form.
+  static Vec add_exponent(Vec a, Vec n) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      std::uint32_t bits, shift;
+      std::memcpy(&bits, &a.lane[i], sizeof bits);
+      std::memcpy(&shift, &n.lane[i], sizeof shift);
+      bits += shift << 23;
+      std::memcpy(&r.lane[i], &bits, sizeof bits);
+    }
+    return r;
+  }
+};
+
+}  // namespace edgeser::simd

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "matrix/multiply.hpp"
+#include "tacn/attention.hpp"
+#include "tacn/plan.hpp"
+
+namespace edgeser {
+
+// The streams that go through the layers together, and their scratch, all on the stack.
+struct TacnBlock {
+  static constexpr std::size_t max_rows = 64;
+  static constexpr std::size_t scratch_floats = 48 * 1024;  // 192 KiB
+
+  std::size_t count;            // rows in use
+  std::size_t index[max_rows];  // row of the batch
+  std::byte* state[max_rows];
+  std::int64_t position[max_rows];
+};
+
+// x (rows, C): in, the layer's input; out, its output. `qkv` and `mixed` are scratch of
+// `qkv_stride` and k * C floats a row; x rows lie `x_stride` apart.
+template <class S>
+inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
+                       float* x, std::size_t x_stride, float* qkv, std::size_t qkv_stride,
+                       float* mixed) {
+  const std::size_t width = plan.width;
+  const std::size_t mixed_stride = plan.taps * width;
+  const std::size_t slot_floats = 3 * width;
+  multiply<S>(layer.projection, x, x_stride, block.count, qkv, qkv_stride);
+
+  for (std::size_t r = 0; r < block.count; ++r) {
+    // Token t lives in slot t mod (k-1)d, which until now holds token t - (k-1)d, the oldest tap:
+    // so the new one is stored only after the attention.
+    const std::size_t now = static_cast<std::size_t>(block.position[r]);
+    const std::size_t slot = now % layer.ring_slots;
+    float* const ring = reinterpret_cast<float*>(block.state[r] + layer.ring);
+    float* const newest = qkv + r * qkv_stride;
+    float* const out = mixed + r * mixed_stride;
+
+    TapRows rows;
+    rows.row[0] = newest;
+    std::size_t valid = 1;
+    for (; valid < plan.taps && now >= valid * layer.dilation; ++valid) {
+      const std::size_t back = valid * layer.dilation;
+      const std::size_t from = slot >= back ? slot - back : slot + layer.ring_slots - back;
+      rows.row[valid] = ring + from * slot_floats;
+    }
+    with_size<S, tacn_max_taps>(valid, [&](auto taps) {
+      attend<S, decltype(taps)::value>(rows, width, plan.heads, plan.scale, out);
+    });
+    // Missing taps add nothing to the convolution: exact zeros, and the same time every step.
+    std::memset(out + valid * width, 0, (plan.taps - valid) * width * sizeof(float));
+    std::memcpy(ring + slot * slot_floats, newest, slot_floats * sizeof(float));
+  }
+
+  float* const z = qkv;
+  multiply<S>(layer.convolution, mixed, mixed_stride, block.count, z, qkv_stride);
+  const typename S::Vec zero = S::broadcast(0.0f);
+  for (std::size_t r = 0; r < block.count; ++r) {
+    for (std::size_t c = 0; c < layer.convolution.padded; c += S::lanes) {
+      float* const at = x + r * x_stride + c;
+      S::store(at, S::add(S::load(at), S::max(zero, S::load(z + r * qkv_stride + c))));
+    }
+  }
+}
+
+// One token of every active row through all layers and the output head. See Tacn::step.
+template <class S>
+void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* states,
+               const bool* active, std::size_t rows, float* logits) noexcept {
+  alignas(64) float scratch[TacnBlock::scratch_floats];
+  const std::size_t width = plan.width;
+  const std::size_t outputs = plan.head.outputs;
+  const std::size_t x_stride = plan.layers[0].convolution.padded;
+  // The same rows later hold the convolution (C) and the logits.
+  const std::size_t qkv_stride = plan.layers[0].projection.padded > plan.head.padded
+                                     ? plan.layers[0].projection.padded
+                                     : plan.head.padded;
+  const std::size_t row_floats = x_stride + qkv_stride + plan.taps * width;
+  std::size_t capacity = TacnBlock::scratch_floats / row_floats;
+  if (capacity > TacnBlock::max_rows) capacity = TacnBlock::max_rows;
+  if (capacity > S::block_rows) capacity -= capacity % S::block_rows;
+  float* const x = scratch;
+  float* const qkv = x + capacity * x_stride;
+  float* const mixed = qkv + capacity * qkv_stride;
+
+  TacnBlock block;
+  for (std::size_t next = 0; next < rows;) {
+    block.count = 0;
+    for (; next < rows && block.count < capacity; ++next) {
+      if (active && !active[next]) continue;
+      const std::size_t r = block.count++;
+      block.index[r] = next;
+      block.state[r] = states[next];
+      std::memcpy(&block.position[r], states[next], sizeof block.position[r]);
+      std::memcpy(x + r * x_stride, tokens + next * width, width * sizeof(float));
+      std::memset(x + r * x_stride + width, 0, (x_stride - width) * sizeof(float));
+    }
+
+    for (std::size_t n = 0; n < plan.layer_count; ++n) {
+      tacn_layer<S>(plan, plan.layers[n], block, x, x_stride, qkv, qkv_stride, mixed);
+    }
+
+    float* const result = qkv;
+    multiply<S>(plan.head, x, x_stride, block.count, result, plan.head.padded);
+    for (std::size_t r = 0; r < block.count; ++r) {
+      std::memcpy(logits + block.index[r] * outputs, result + r * plan.head.padded,
+                  outputs * sizeof(float));
+      const std::int64_t position = block.position[r] + 1;
+      std::memcpy(block.state[r], &position, sizeof position);
+    }
+  }
+}
+
+}  // namespace edgeser

@@ -1,0 +1,113 @@
+#include "tacn/tacn.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "error.hpp"
+
+namespace edgeser {
+namespace {
+
+void check_sizes(const TacnWeights& w, const std::vector<std::size_t>& dilations) {
+  const auto in_range = [](const char* name, std::size_t value, std::size_t low, std::size_t high) {
+    if (value < low || value > high) {
+      throw Error(std::string(name) + " must be " + std::to_string(low) + ".." +
+                  std::to_string(high) + ", not " + std::to_string(value));
+    }
+  };
+  in_range("the number of layers", w.layers, 1, Tacn::max_layers);
+  in_range("the width", w.width, 1, tacn_max_width);
+  in_range("the number of taps", w.taps, 2, tacn_max_taps);
+  in_range("the number of outputs", w.outputs, 1, tacn_max_outputs);
+  if (w.heads == 0 || w.width % w.heads != 0) {
+    throw Error("heads must divide the width " + std::to_string(w.width) + ", and " +
+                std::to_string(w.heads) + " does not");
+  }
+  if (dilations.size() != w.layers) {
+    throw Error("dilations: expected one for each of the " + std::to_string(w.layers) +
+                " layers, got " + std::to_string(dilations.size()));
+  }
+  for (const std::size_t d : dilations) in_range("a dilation", d, 1, Tacn::max_dilation);
+}
+
+// Where column c of the natural order (head by head) goes when heads are fastest.
+std::size_t heads_fastest(std::size_t c, std::size_t width, std::size_t heads) {
+  const std::size_t depth = width / heads;
+  return c % depth * heads + c / depth;
+}
+
+// (C, 3C): the query, key and value matrices of one layer side by side, columns heads fastest.
+std::vector<float> side_by_side(const TacnWeights& w, std::size_t layer) {
+  const std::size_t width = w.width;
+  const float* const sources[] = {w.query, w.key, w.value};
+  std::vector<float> result(width * 3 * width);
+  for (std::size_t part = 0; part < 3; ++part) {
+    const float* from = sources[part] + layer * width * width;
+    for (std::size_t row = 0; row < width; ++row) {
+      for (std::size_t c = 0; c < width; ++c, ++from) {
+        result[(row * 3 + part) * width + heads_fastest(c, width, w.heads)] = *from;
+      }
+    }
+  }
+  return result;
+}
+
+// (k * C, C): G_i = output @ taps[i] for each tap, rows heads fastest. Products and sums are in
+// float64, rounded once.
+std::vector<float> fold_taps(const TacnWeights& w, std::size_t layer) {
+  const std::size_t width = w.width;
+  const float* const output = w.output + layer * width * width;
+  std::vector<float> result(w.taps * width * width);
+  std::vector<double> sum(width);
+  for (std::size_t tap = 0; tap < w.taps; ++tap) {
+    const float* const weights = w.tap_weights + (layer * w.taps + tap) * width * width;
+    for (std::size_t row = 0; row < width; ++row) {
+      sum.assign(width, 0.0);
+      for (std::size_t inner = 0; inner < width; ++inner) {
+        const double factor = output[row * width + inner];
+        const float* const from = weights + inner * width;
+        for (std::size_t c = 0; c < width; ++c) sum[c] += factor * from[c];
+      }
+      float* to = &result[(tap * width + heads_fastest(row, width, w.heads)) * width];
+      for (const double value : sum) *to++ = static_cast<float>(value);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size_t>& dilations)
+    : level_(level) {
+  check_sizes(w, dilations);
+  const std::size_t width = w.width;
+  for (std::size_t n = 0; n < w.layers; ++n) {
+    const std::vector<float> folded = fold_taps(w, n);
+    for (const float value : folded) {
+      if (!std::isfinite(value)) {
+        throw Error("layer " + std::to_string(n) +
+                    ": output @ taps is too large for float32; the weights look damaged");
+      }
+    }
+    const PackedMatrix& projection =
+        matrices_.emplace_back(level, side_by_side(w, n).data(), width, 3 * width);
+    const Matrix projection_view = projection.view();
+    const PackedMatrix& convolution =
+        matrices_.emplace_back(level, folded.data(), w.taps * width, width, w.bias + n * width);
+    const std::size_t slots = (w.taps - 1) * dilations[n];
+    layers_.push_back({projection_view, convolution.view(), dilations[n], slots, state_bytes_});
+    receptive_field_ += slots;
+    state_bytes_ += slots * 3 * width * sizeof(float);
+  }
+  const PackedMatrix& head =
+      matrices_.emplace_back(level, w.head_weight, width, w.outputs, w.head_bias);
+  const double depth = static_cast<double>(width / w.heads);
+  plan_ = {width,    w.heads,        w.taps,     static_cast<float>(1.0 / std::sqrt(depth)),
+           w.layers, layers_.data(), head.view()};
+}
+
+void Tacn::check_states(std::byte* const* states, std::size_t rows) const {
+  check_state_blocks("states", states, rows, state_bytes_);
+}
+
+}  // namespace edgeser

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "matrix/packed_matrix.hpp"
+#include "simd/level.hpp"
+#include "vq_fusion/plan.hpp"
+
+namespace edgeser {
+
+// Weights in their natural order, row-major, all matrices (in, out).
+struct VqFusionWeights {
+  std::size_t codes;           // K, 1..2^24
+  std::size_t code_width;      // D
+  std::size_t positions;       // P
+  std::size_t deep_width;      // F
+  std::size_t token_width;     // C
+  const float* codebook;       // (K, D)
+  const float* deep_weight;    // (F, C)
+  const float* latent_weight;  // (P * D, C)
+  const float* bias;           // (C)
+};
+
+// The nearest code of every position, fused with the deep features into a token. Immutable, and
+// safe to use from any number of threads at once.
+class VqFusion {
+ public:
+  static constexpr std::size_t max_codes = std::size_t{1} << 24;
+
+  // Copies what it needs. Throws Error for sizes out of range.
+  VqFusion(const Level& level, const VqFusionWeights& weights);
+  VqFusion(const VqFusion&) = delete;
+  VqFusion& operator=(const VqFusion&) = delete;
+
+  std::size_t codes() const { return plan_.codes; }
+  std::size_t code_width() const { return plan_.code_width; }
+  std::size_t positions() const { return plan_.positions; }
+  std::size_t deep_width() const { return plan_.deep_width; }
+  std::size_t token_width() const { return plan_.fusion.outputs; }
+  const Level& level() const { return level_; }
+
+  // deep (rows, F), latent (rows, P, D) -> tokens (rows, C), codes (rows, P).
+  // Never throws, allocates or locks.
+  void fuse(const float* deep, const float* latent, std::size_t rows, float* tokens,
+            std::int32_t* codes) const noexcept {
+    level_.fuse(plan_, deep, latent, rows, tokens, codes);
+  }
+
+ private:
+  const Level& level_;
+  std::vector<float> codebook_;
+  PackedMatrix scores_;
+  PackedMatrix fusion_;
+  VqFusionPlan plan_;
+};
+
+}  // namespace edgeser

@@ -7,17 +7,21 @@ that a caller hands in.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeser._kernels import TACN, VQFusion
+from edgeser.backends import kernels
 from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
 from edgeser.frontend import FrontEnd
 from edgeser.results import EmotionFrame
 from edgeser.state import FRAMES, SPEECH_FRAMES, State
 from edgeser.verdict import add_to
+
+if TYPE_CHECKING:
+    from edgeser._kernels import TACN, VQFusion
 
 LARGEST_BATCH = 64
 """Segments that go through the front end together: bounds its memory, whatever a pool holds."""
@@ -37,13 +41,13 @@ class Engine:
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
         self._front_end = FrontEnd(bundle.frontend, sizes, manifest.level_initial)
-        self._fusion = VQFusion(
+        self._fusion: VQFusion = kernels().VQFusion(
             tensors["vq.codebook"],
             tensors["vq.deep_weight"],
             tensors["vq.latent_weight"],
             tensors["vq.bias"],
         )
-        self._tacn = TACN(
+        self._tacn: TACN = kernels().TACN(
             tensors["tacn.query"],
             tensors["tacn.key"],
             tensors["tacn.value"],

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.backends import onnx_runtime
 from edgeser.bundle import Sizes
 from edgeser.errors import BackendError, BundleError
 
@@ -35,8 +36,7 @@ class FrontEnd:
 
     def __init__(self, graph: bytes, sizes: Sizes, level_initial: float) -> None:
         """Raises BundleError if ONNX Runtime refuses the graph or it does not hold what it says."""
-        import onnxruntime as ort
-
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

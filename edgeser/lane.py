@@ -6,17 +6,21 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeser._kernels import Resampler
 from edgeser.audio.chunk import check_rate
+from edgeser.backends import kernels
 from edgeser.engine import Engine
 from edgeser.errors import StreamBusyError
 from edgeser.results import EmotionFrame, Verdict
 from edgeser.state import RECEIVED, SAMPLES, SPEECH_FRAMES, Layout, State
 from edgeser.verdict import conclude
+
+if TYPE_CHECKING:
+    from edgeser._kernels import Resampler
 
 Samples = npt.NDArray[np.float32]
 
@@ -24,7 +28,8 @@ Samples = npt.NDArray[np.float32]
 @lru_cache(maxsize=16)
 def resampler(rate_in: int, rate_out: int) -> Resampler:
     """The filter bank between two rates; immutable, so streams of one rate share it."""
-    return Resampler(rate_in, rate_out)
+    made: Resampler = kernels().Resampler(rate_in, rate_out)
+    return made
 
 
 class Lane:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edgeser.backends import check_backend
 from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
-from edgeser.errors import BackendError, BundleError
+from edgeser.errors import BundleError
 from edgeser.model import Model
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
-
-BACKENDS = ("cpu",)
-"""What this version can execute a model with."""
 
 
 def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") -> Model:
@@ -29,10 +27,9 @@ def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") ->
 
     Raises:
         BundleError: the file is missing, damaged, altered, too new or contradicts itself.
-        BackendError: there is no such backend here.
+        BackendError: there is no such backend, or it does not work here; the message says why.
     """
-    if backend not in BACKENDS:
-        raise BackendError(f"there is no backend {backend!r}; there is {', '.join(BACKENDS)}")
+    check_backend(backend)
     if path is None:
         if not DEFAULT_BUNDLE.is_file():
             raise BundleError(

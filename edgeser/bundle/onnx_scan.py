@@ -2,8 +2,8 @@
 
 ONNX lets a tensor live in another file ("external data"), which a runtime would read from wherever
 the path leads. A bundle is one file and nothing in it may reach out, so the graph is searched for
-such tensors before any runtime sees it. That takes the protobuf wire format and a dozen field numbers
-of ``onnx.proto3``, and spares devices the onnx package.
+such tensors before any runtime sees it. That takes the protobuf wire format and a dozen field
+numbers of ``onnx.proto3``, and spares devices the onnx package.
 """
 
 from __future__ import annotations

@@ -1,0 +1,5 @@
+"""``python -m edgeser``."""
+
+from edgeser.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""``edgeser demo``: the bundled sample, shown as it streams."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from edgeser.audio.recording import open_recording
+from edgeser.cli.options import ModelOption
+from edgeser.cli.timeline import Timeline, bar, runs
+from edgeser.loading import load
+from edgeser.model import Model
+from edgeser.results import EmotionFrame, Verdict
+from edgeser.version import __version__
+
+SAMPLE = Path(__file__).parent.parent / "samples" / "voices.ogg"
+_CHUNKS_PER_SECOND = 50  # 20 ms, as a microphone hands them over
+_TERMINAL_PACE = 4.0
+
+
+def demo(
+    model: ModelOption = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Times real time; 0 is as fast as it goes, which is also the default "
+            "where the output is not a terminal; 4 in a terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="The same as --pace 0.")] = False,
+) -> None:
+    """Stream the bundled sample, which is synthetic speech, and show what the model makes of it."""
+    console = Console(highlight=False)
+    if fast or pace is None:
+        pace = _TERMINAL_PACE if console.is_terminal and not fast else 0.0
+    run = _Run(load(model), pace)
+    console.print(
+        f"[bold]edgeser {__version__}[/] · model {run.model.name} {run.model.version} · "
+        f"synthetic speech, {run.duration:.1f} s, in chunks of 20 ms"
+    )
+    if console.is_terminal:
+        _show_live(console, run)
+    else:
+        for _ in run:
+            pass
+        for line in runs(run.frames, run.model.hop):
+            console.print(line)
+    _conclude(console, run)
+
+
+class _Run:
+    """The sample on its way through a stream. Iterate, and look at it in between."""
+
+    def __init__(self, model: Model, pace: float) -> None:
+        with open_recording(SAMPLE, None) as recording:
+            self.rate = recording.sample_rate
+            self.duration = recording.length / recording.sample_rate
+        self.model = model
+        self.frames: list[EmotionFrame] = []
+        self.verdict: Verdict | None = None
+        self.busy = 0.0
+        """Seconds spent computing, waiting not counted."""
+        self._pace = pace
+
+    def __iter__(self) -> Iterator[EmotionFrame]:
+        stream = self.model.stream(self.rate)
+        began = time.perf_counter()
+        step = self.rate // _CHUNKS_PER_SECOND
+        with open_recording(SAMPLE, None) as recording:
+            for block in recording.blocks:
+                for at in range(0, len(block), step):
+                    if self._pace:
+                        due = began + stream.position / self._pace
+                        time.sleep(max(0.0, due - time.perf_counter()))
+                    start = time.perf_counter()
+                    heard = stream.process(block[at : at + step])
+                    self.busy += time.perf_counter() - start
+                    self.frames += heard
+                    yield from heard
+        start = time.perf_counter()
+        self.verdict = stream.flush()
+        self.busy += time.perf_counter() - start
+        self.frames += self.verdict.frames
+        yield from self.verdict.frames
+
+
+def _show_live(console: Console, run: _Run) -> None:
+    labels = run.model.labels
+    room = console.width - max(map(len, (*labels, "speech"))) - 2
+    timeline = Timeline(labels, run.duration, max(16, min(room, 120)))
+    with Live(console=console, refresh_per_second=20) as live:
+        for frame in run:
+            live.update(Group(Text(), timeline.draw(run.frames), Text(), timeline.now(frame)))
+        live.update(Group(Text(), timeline.draw(run.frames)))
+
+
+def _conclude(console: Console, run: _Run) -> None:
+    verdict = run.verdict
+    if verdict is None:
+        return
+    console.print()
+    what = verdict.label or ("nobody speaks" if verdict.speech_seconds == 0 else "not sure")
+    console.print(
+        f"verdict  [bold]{what}[/]  {bar(verdict.confidence)}  {verdict.confidence:.2f}   "
+        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
+    )
+    factor = run.busy / run.duration
+    console.print(
+        f"speed    {run.busy * 1000:.0f} ms of one core for {run.duration:.1f} s: "
+        f"real-time factor {factor:.4f}, {1 / factor:.0f} times faster than real time"
+    )

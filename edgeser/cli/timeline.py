@@ -1,0 +1,105 @@
+"""Frames as a picture in the terminal: a row for each emotion, time from left to right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.table import Table
+from rich.text import Text
+
+from edgeser.palette import SPEECH, colours
+from edgeser.results import EmotionFrame
+
+_STEPS = " ▁▂▃▄▅▆▇█"
+_BAR = 16
+
+
+class Timeline:
+    """Draws what is known so far of a recording of known length.
+
+    Args:
+        labels: the model's.
+        duration: seconds that the whole width stands for.
+        width: columns of time.
+    """
+
+    def __init__(self, labels: tuple[str, ...], duration: float, width: int) -> None:
+        self._labels = labels
+        self._colours = colours(labels)
+        self._duration = max(duration, 1e-9)
+        self._width = width
+
+    def draw(self, frames: Sequence[EmotionFrame]) -> Table:
+        """The picture of ``frames``: heights are probabilities, grey where nobody speaks."""
+        columns: list[list[EmotionFrame]] = [[] for _ in range(self._width)]
+        for frame in frames:
+            at = int(frame.time / self._duration * self._width)
+            columns[min(at, self._width - 1)].append(frame)
+        table = Table.grid(padding=(0, 1))
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True)
+        for label in self._labels:
+            row = Text()
+            for column in columns:
+                voiced = [frame for frame in column if frame.label is not None]
+                height = _mean([frame.probabilities[label] for frame in voiced or column])
+                row.append(_block(height), self._colours[label] if voiced else "bright_black")
+            table.add_row(Text(label, self._colours[label]), row)
+        speech = [_mean([frame.speech for frame in column]) for column in columns]
+        row = Text("".join(map(_block, speech)), SPEECH)
+        table.add_row(Text("speech", SPEECH), row)
+        table.add_row("", Text(_ruler(self._duration, self._width), "bright_black"))
+        return table
+
+    def now(self, frame: EmotionFrame) -> Text:
+        """One line on the newest frame: its label and a bar of its confidence."""
+        line = Text(f"{frame.time:6.2f} s  ")
+        if frame.label is None:
+            return line.append(
+                "nobody speaks" if frame.speech < 0.5 else "not sure", "bright_black"
+            )
+        line.append(f"{frame.label:<10} ", self._colours[frame.label])
+        line.append(bar(frame.confidence), self._colours[frame.label])
+        return line.append(f" {frame.confidence:.2f}")
+
+
+def bar(share: float) -> str:
+    """A share in [0, 1] as a bar of constant width."""
+    full = round(share * _BAR)
+    return "█" * full + "░" * (_BAR - full)
+
+
+def runs(frames: Sequence[EmotionFrame], hop: float) -> Iterator[str]:
+    """One line for each stretch of one label: when, what, how sure on average."""
+    for label, group in groupby(frames, key=lambda frame: frame.label):
+        stretch = list(group)
+        begin, end = stretch[0].time - hop, stretch[-1].time
+        line = f"{begin:7.2f} to {end:6.2f} s  {label or '-':<10}"
+        if label is not None:
+            sure = _mean([frame.confidence for frame in stretch])
+            line += f"  {bar(sure)}  {sure:.2f}"
+        yield line.rstrip()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _block(height: float) -> str:
+    return _STEPS[round(height * (len(_STEPS) - 1))]
+
+
+def _ruler(duration: float, width: int) -> str:
+    """Marks such as ``0``, ``5`` and ``10 s`` under the columns, at round distances."""
+    per_mark = next(
+        (step for step in (1, 2, 5, 10, 30, 60, 300, 600, 3600) if duration / step <= width / 8),
+        3600 * max(1, round(duration / 36000)),
+    )
+    ruler = [" "] * width
+    for mark in range(0, int(duration) + 1, per_mark):
+        text = f"{mark} s" if mark else "0"
+        at = int(mark / duration * width)
+        if at + len(text) <= width:
+            ruler[at : at + len(text)] = text
+    return "".join(ruler)

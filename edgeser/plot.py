@@ -1,0 +1,196 @@
+"""A recording's timeline as a figure: sound, speech score, emotions. Needs the extra ``plot``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.audio.recording import open_recording
+from edgeser.errors import AudioError, MissingExtraError
+from edgeser.palette import SPEECH, colours
+from edgeser.results import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BINS = 1600
+_INK = "#2f3437"
+_GRID = "#d9dcdf"
+
+
+def envelope(
+    source: str | os.PathLike[str] | npt.NDArray[Any], sample_rate: int | None = None
+) -> npt.NDArray[np.float32]:
+    """The lowest and highest sample in each of some 1600 equal stretches: (bins, 2) float32.
+
+    Read block by block; channels are averaged. Arguments and errors are those of
+    :meth:`edgeser.Model.analyze`.
+    """
+    with open_recording(source, sample_rate) as recording:
+        bins = min(_BINS, recording.length)
+        lows, highs = np.zeros(bins, np.float32), np.zeros(bins, np.float32)
+        at = 0
+        for block in recording.blocks:
+            scale = 1 / 32768 if block.dtype == np.int16 else 1.0
+            mono = block.reshape(len(block), -1).mean(axis=1) * scale
+            places = np.arange(at, at + len(mono)) * bins // recording.length
+            at += len(mono)
+            np.minimum.at(lows, np.minimum(places, bins - 1), mono)
+            np.maximum.at(highs, np.minimum(places, bins - 1), mono)
+    return np.stack((lows, highs), axis=1)
+
+
+def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None) -> Figure:
+    """Draw an analysis; ``waveform`` is what :func:`envelope` returned, or None to leave it out.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure_class = _figure_class()
+    heights = [1.0, 0.55, 1.9] if waveform is not None else [0.55, 1.9]
+    figure: Figure = figure_class(figsize=(11, 5.2 if waveform is not None else 4.0))
+    axes: list[Axes] = list(
+        figure.subplots(
+            len(heights), 1, sharex=True, height_ratios=heights, gridspec_kw={"hspace": 0.12}
+        )
+    )
+    if waveform is not None:
+        _draw_waveform(axes[0], waveform, analysis.duration)
+    _draw_speech(axes[-2], analysis)
+    _draw_emotions(axes[-1], analysis)
+    for axis in axes:
+        _tidy(axis)
+    axes[-1].set_xlim(0, analysis.duration)
+    axes[-1].set_xlabel("seconds", color=_INK)
+    figure.suptitle(_title(analysis), x=0.075, y=0.975, ha="left", color=_INK, fontsize=13)
+    figure.subplots_adjust(left=0.075, right=0.87, top=0.9, bottom=0.1)
+    return figure
+
+
+def save_timeline(analysis: Analysis, path: str | os.PathLike[str]) -> None:
+    """Draw the timeline of an analysed file into an image; the ending says which kind.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        AudioError: the file of the analysis can no longer be read.
+        OSError: the image cannot be written.
+    """
+    waveform = None if analysis.source is None else envelope(analysis.source)
+    timeline(analysis, waveform).savefig(path, dpi=150, facecolor="white")
+
+
+def check_plot_path(path: Path) -> None:
+    """Find out before the work whether a plot can be drawn and into ``path``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        AudioError: no image can be written there.
+    """
+    known = _figure_class()().canvas.get_supported_filetypes()
+    ending = path.suffix.lstrip(".").lower()
+    if ending not in known:
+        raise AudioError(f"{path}: end it in one of {', '.join(sorted(known))}")
+    if not path.absolute().parent.is_dir():
+        raise AudioError(f"{path}: there is no such folder")
+
+
+def _figure_class() -> type[Figure]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("plots need matplotlib: pip install 'edgeser[plot]'") from error
+    return Figure  # not pyplot: no global state, no display
+
+
+def _draw_waveform(axis: Axes, waveform: npt.NDArray[np.float32], duration: float) -> None:
+    at = (np.arange(len(waveform)) + 0.5) * duration / len(waveform)
+    axis.fill_between(at, waveform[:, 0], waveform[:, 1], color=_INK, linewidth=0)
+    loudest = max(float(np.abs(waveform).max()), 1e-3)
+    axis.set_ylim(-1.05 * loudest, 1.05 * loudest)
+    axis.set_yticks([])
+    axis.set_ylabel("sound", color=_INK)
+
+
+def _draw_speech(axis: Axes, analysis: Analysis) -> None:
+    edges = _edges(analysis)
+    speech = [frame.speech for frame in analysis.frames]
+    axis.stairs(speech, edges, fill=True, color=SPEECH, alpha=0.35)
+    axis.stairs(speech, edges, color=SPEECH, linewidth=1.2, baseline=None)
+    axis.set_ylim(0, 1.05)
+    axis.set_yticks([0, 1])
+    axis.set_ylabel("speech", color=_INK)
+
+
+def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
+    """Stacked bands of probability, pale where the frame carries no label."""
+    edges = _edges(analysis)
+    frames = analysis.frames
+    labels = tuple(analysis.verdict.probabilities)
+    shades = colours(labels)
+    shares = np.array([[frame.probabilities[label] for label in labels] for frame in frames])
+    tops = np.cumsum(shares.reshape(-1, len(labels)), axis=1)
+    bottom = np.zeros(len(frames))
+    heard = np.array([frame.label is not None for frame in frames])
+    for column, label in enumerate(labels):
+        top = tops[:, column]
+        for mask, alpha in ((heard, 1.0), (~heard, 0.18)):
+            axis.stairs(
+                np.where(mask, top, bottom),
+                edges,
+                baseline=bottom,
+                fill=True,
+                color=shades[label],
+                alpha=alpha,
+                linewidth=0,
+            )
+        bottom = top
+    _name_bands(axis, analysis, shades)
+    axis.set_ylim(0, 1)
+    axis.set_yticks([0, 0.5, 1])
+    axis.set_ylabel("emotion, given speech", color=_INK)
+
+
+def _name_bands(axis: Axes, analysis: Analysis, shades: dict[str, str]) -> None:
+    """Names at the right, stacked as the bands are, with the verdict's shares."""
+    shares = analysis.verdict.probabilities
+    for row, (label, share) in enumerate(shares.items()):
+        likeliest = label == analysis.verdict.label
+        axis.text(
+            1.015,
+            (row + 0.5) / len(shares),
+            f"{label} {share:.0%}",
+            transform=axis.transAxes,
+            color=shades[label],
+            va="center",
+            fontsize=11,
+            fontweight="bold" if likeliest else "normal",
+        )
+
+
+def _edges(analysis: Analysis) -> npt.NDArray[np.float64]:
+    times = [frame.time for frame in analysis.frames]
+    return np.array([0.0, *times])
+
+
+def _tidy(axis: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    axis.spines["bottom"].set_color(_GRID)
+    axis.tick_params(colors=_INK, length=0)
+    axis.set_axisbelow(True)
+
+
+def _title(analysis: Analysis) -> str:
+    verdict = analysis.verdict
+    name = "recording" if analysis.source is None else Path(analysis.source).name
+    if verdict.label is None:
+        return f"{name}: " + ("nobody speaks" if verdict.speech_seconds == 0 else "not sure")
+    return (
+        f"{name}: {verdict.label}, {verdict.confidence:.0%} "
+        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
+    )

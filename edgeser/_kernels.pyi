@@ -1,0 +1,233 @@
+"""The compiled kernels: fused vector quantisation, the incremental TACN step, and the resampler.
+
+All three classes are immutable and may be used by any number of threads at once; they release the
+GIL while they compute. What changes between calls is in state blocks, which belong to the caller.
+
+State blocks. Flat uint8 arrays of ``state_bytes`` bytes, aligned to 8 bytes (every array that numpy
+allocates is), writable and C-contiguous. All zero bytes are a fresh state; a copy is a snapshot. A
+block may be in one call at a time.
+
+Bits. Every SIMD level, every batch size and every way of chunking returns the same bits.
+
+Errors. Whatever is wrong with an argument raises ``edgeser.KernelError``, which says what and what
+to do. Arrays are never converted: another dtype, a wrong shape, a gap in memory, or a value that is
+not finite is an error. A call that raised has left every state as it was.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+_Floats = npt.NDArray[np.float32]
+_State = npt.NDArray[np.uint8]
+
+def simd_levels() -> tuple[str, ...]:
+    """Return the SIMD levels that this CPU can run, best first.
+
+    A choice of "avx512", "avx2", "neon" and "plain"; the last is always there. Each class takes one
+    of them as ``simd``; None is the best.
+    """
+
+class VQFusion:
+    """Nearest code of every position, fused with the deep features into a token.
+
+    ``code[p] = argmin_k ||E_p - e_k||^2``, the lowest index on ties, and
+    ``token = deep @ deep_weight + flatten(codebook[code]) @ latent_weight + bias``.
+    """
+
+    def __init__(
+        self,
+        codebook: _Floats,
+        deep_weight: _Floats,
+        latent_weight: _Floats,
+        bias: _Floats,
+        simd: str | None = None,
+    ) -> None:
+        """Copy the weights and pack them.
+
+        Args:
+            codebook: (K, D), the K codes.
+            deep_weight: (F, C).
+            latent_weight: (P * D, C); row ``p * D + d`` is for value d of position p.
+            bias: (C,).
+            simd: One of :func:`simd_levels`, or None for the best.
+        """
+
+    def __call__(self, deep: _Floats, latent: _Floats) -> tuple[_Floats, npt.NDArray[np.int32]]:
+        """Return tokens (B, C) and codes (B, P) of ``deep`` (B, F) and ``latent`` (B, P, D).
+
+        B may be zero.
+        """
+
+    @property
+    def codes(self) -> int:
+        """K, the number of codes."""
+
+    @property
+    def code_width(self) -> int:
+        """D, the values of a code."""
+
+    @property
+    def positions(self) -> int:
+        """P, the codes of a token."""
+
+    @property
+    def deep_width(self) -> int:
+        """F, the deep features of a token."""
+
+    @property
+    def token_width(self) -> int:
+        """C, the values of a token."""
+
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use."""
+
+class TACN:
+    """Temporal attention convolutional network (Interspeech 2020), one token at a time.
+
+    Each layer keeps Q, K and V of its last ``(taps - 1) * dilation`` tokens, so nothing is ever
+    computed twice and the cost of a step never changes.
+
+    A state block: a 64-byte header whose first 8 bytes are the position (int64, the tokens done),
+    the rest zero; then, layer by layer, a float32 ring of ``(taps - 1) * dilation`` slots of shape
+    (3, width / heads, heads): Q, K and V of one token, element e of head j at ``[:, e, j]``. Token
+    t lives in slot ``t mod ((taps - 1) * dilation)``.
+    """
+
+    def __init__(
+        self,
+        query: _Floats,
+        key: _Floats,
+        value: _Floats,
+        output: _Floats,
+        taps: _Floats,
+        bias: _Floats,
+        head_weight: _Floats,
+        head_bias: _Floats,
+        *,
+        heads: int,
+        dilations: Sequence[int],
+        simd: str | None = None,
+    ) -> None:
+        """Copy the weights, fold ``output`` into ``taps`` (in float64), and pack them.
+
+        Args:
+            query: (N, C, C), N = 1..64 layers of width C = 1..512. Head j owns columns
+                ``j * C/h .. (j + 1) * C/h``.
+            key: (N, C, C), as ``query``.
+            value: (N, C, C), as ``query``.
+            output: (N, C, C), the projection after the heads are concatenated.
+            taps: (N, k, C, C), k = 2..8; ``taps[:, i]`` is for the token i dilations ago.
+            bias: (N, C), of the convolution.
+            head_weight: (C, L + 1), L + 1 = 1..64.
+            head_bias: (L + 1,).
+            heads: h, divides C.
+            dilations: One a layer, each 1..2**20.
+            simd: One of :func:`simd_levels`, or None for the best.
+        """
+
+    def step(
+        self,
+        tokens: _Floats,
+        states: Sequence[_State],
+        active: npt.NDArray[np.bool_] | None = None,
+    ) -> _Floats:
+        """Advance B streams by one token each and return their logits (B, L + 1).
+
+        Args:
+            tokens: (B, C). Rows that sit out may hold anything.
+            states: B blocks of ``state_bytes`` bytes, no two overlapping. Streams of any ages mix.
+            active: (B,) bool; rows where it is False sit out: their state is untouched and their
+                logits are NaN. None steps every row.
+        """
+
+    @property
+    def width(self) -> int:
+        """C, the values of a token."""
+
+    @property
+    def layers(self) -> int:
+        """N, the number of layers."""
+
+    @property
+    def heads(self) -> int:
+        """h, the attention heads of each layer."""
+
+    @property
+    def taps(self) -> int:
+        """k, the tokens that one layer attends to."""
+
+    @property
+    def outputs(self) -> int:
+        """L + 1, the number of logits."""
+
+    @property
+    def receptive_field(self) -> int:
+        """How many tokens, the newest included, the logits depend on."""
+
+    @property
+    def state_bytes(self) -> int:
+        """The length of a state block."""
+
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use."""
+
+class Resampler:
+    """Streaming resampler between any two rates, with zero phase and no warm-up.
+
+    Output m is ``sum_n x[n] h(m * rate_in / rate_out - n)``: a polyphase FIR filter under a Kaiser
+    window, designed in float64. The pass band reaches 0.875 of the lower of the two Nyquist
+    frequencies, within 0.01 dB; from that Nyquist frequency on, images and aliases are at least
+    90 dB down. The signal is taken to be preceded by zeros; n samples give
+    ``ceil(n * rate_out / rate_in)`` in all. Equal rates copy, and need no state.
+
+    A state block (none if the rates are equal): a 64-byte header whose first 8 bytes are an int64
+    counter, the rest zero; then the last ``taps`` samples, float32.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int, simd: str | None = None) -> None:
+        """Design the filter for two rates in Hz, each 4000..384000."""
+
+    def process(self, chunk: _Floats, state: _State) -> _Floats:
+        """Take n >= 0 more samples (n,) and return those outputs (m,) that they complete.
+
+        An output appears once the ``half_width`` samples after it have come. How the signal is cut
+        into chunks does not change a bit of what comes out.
+        """
+
+    def flush(self, state: _State) -> _Floats:
+        """End the signal: return the outputs still due, as if ``half_width`` zeros came.
+
+        The state is fresh afterwards.
+        """
+
+    @property
+    def rate_in(self) -> int:
+        """Input rate in Hz."""
+
+    @property
+    def rate_out(self) -> int:
+        """Output rate in Hz."""
+
+    @property
+    def taps(self) -> int:
+        """Input samples that an output depends on: the taps of a phase; 0 for equal rates."""
+
+    @property
+    def half_width(self) -> int:
+        """Input samples of look-ahead."""
+
+    @property
+    def delay(self) -> float:
+        """The look-ahead in seconds: how much later than its input an output appears."""
+
+    @property
+    def state_bytes(self) -> int:
+        """The length of a state block."""
+
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use."""

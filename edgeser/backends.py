@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 
 from edgeser.errors import BackendError
@@ -17,24 +18,22 @@ def kernels() -> ModuleType:
         BackendError: they cannot be imported; the message has the reason.
     """
     try:
-        import edgeser._kernels as compiled
+        return importlib.import_module("edgeser._kernels")
     except ImportError as error:
         raise BackendError(
             f"the compiled kernels cannot be imported ({error}): install edgeser again "
             "with a C++ compiler at hand, or from a wheel for this platform"
         ) from error
-    return compiled
 
 
 def onnx_runtime() -> ModuleType:
     """ONNX Runtime. Raises BackendError with the reason if it cannot be imported."""
     try:
-        import onnxruntime
+        return importlib.import_module("onnxruntime")
     except ImportError as error:
         raise BackendError(
             f"ONNX Runtime cannot be imported ({error}): install onnxruntime again"
         ) from error
-    return onnxruntime
 
 
 def check_backend(name: str) -> None:

@@ -1,0 +1,33 @@
+"""The two models that every promise is tested on: a toy made on the spot, and the bundled one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import edgeser
+from edgeser.loading import DEFAULT_BUNDLE
+from tests import toy
+
+
+@pytest.fixture(scope="session")
+def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy bundle on disk."""
+    return toy.write(tmp_path_factory.mktemp("toy") / "toy.edgeser")
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy_path: Path) -> edgeser.Model:
+    """The toy, loaded: for tests to which the model does not matter."""
+    return edgeser.load(toy_path)
+
+
+@pytest.fixture(scope="session", params=["toy", "bundled"])
+def model(request: pytest.FixtureRequest, toy_path: Path) -> edgeser.Model:
+    """Both models in turn: for the promises."""
+    if request.param == "toy":
+        return edgeser.load(toy_path)
+    if not DEFAULT_BUNDLE.is_file():
+        pytest.skip("edgeser/models/default.edgeser is not there")
+    return edgeser.load()

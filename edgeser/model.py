@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -89,7 +90,7 @@ class Model:
     @property
     def facts(self) -> dict[str, Any]:
         """A copy of the bundle's manifest: sizes, thresholds, training data and figures."""
-        return dict(self._bundle.manifest.raw)
+        return copy.deepcopy(dict(self._bundle.manifest.raw))
 
     def stream(self, sample_rate: int) -> Stream:
         """A fresh stream for audio at ``sample_rate`` Hz, a whole number from 8000 to 192000.

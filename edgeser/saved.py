@@ -26,6 +26,7 @@ FORMAT = 1
 _MAGIC = b"EDGESER\0"
 _HEAD = struct.Struct("<8sII32sQ")
 _CRC = struct.Struct("<I")
+_TACN_HEADER = 64  # bytes; its first eight are the position, the rest of the section is floats
 
 
 def save(lane: Lane) -> bytes:
@@ -103,4 +104,5 @@ def _makes_sense(state: State) -> bool:
         and 0 <= int(counters[SPEECH_FRAMES]) <= frames
         and bool(np.isfinite(state.sums).all() and np.isfinite(state.tail).all())
         and bool(np.isfinite(state.level).all())
+        and bool(np.isfinite(state.tacn[_TACN_HEADER:].view(np.float32)).all())
     )

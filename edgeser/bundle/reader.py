@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import zipfile
@@ -50,6 +51,8 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     except FileNotFoundError:
         raise BundleError(f"{source}: there is no such file") from None
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a place before the file's beginning
+            raise BundleError(f"{source}: is not a bundle, or was cut short") from None
         raise BundleError(f"{source}: cannot be read ({error.strerror or error})") from None
 
 

@@ -19,7 +19,9 @@ def close(one: list[edgeser.EmotionFrame], other: list[edgeser.EmotionFrame]) ->
         a.time == b.time
         and abs(a.speech - b.speech) < 1e-5
         and abs(a.level - b.level) < 1e-3
-        and all(abs(a.probabilities[label] - b.probabilities[label]) < 1e-5 for label in a.probabilities)
+        and all(
+            abs(a.probabilities[label] - b.probabilities[label]) < 1e-5 for label in a.probabilities
+        )
         for a, b in zip(one, other, strict=True)
     )
 
@@ -61,7 +63,9 @@ def test_a_pool_of_one_is_a_stream(model: edgeser.Model) -> None:
     assert pool.process({stream: sound})[stream] == model.stream(16_000).process(sound)
 
 
-def test_more_streams_than_a_batch(toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_streams_than_a_batch(
+    toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "LARGEST_BATCH", 4)
     pool = toy_model.pool()
     streams = [pool.stream(16_000) for _ in range(11)]

@@ -119,7 +119,7 @@ def test_damage_is_noticed(toy_model: edgeser.Model, saved: bytes) -> None:
     for at in (13, 30, 60, len(saved) // 2, len(saved) - 1):
         flipped = bytearray(saved)
         flipped[at] ^= 1
-        with pytest.raises(edgeser.StateError, match="damaged|should be"):
+        with pytest.raises(edgeser.StateError, match=r"damaged|should be"):
             toy_model.resume(bytes(flipped))
 
 

@@ -1,0 +1,106 @@
+"""A bundle that is not right is refused, by name and with the reason."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import edgeser
+from edgeser.bundle import read_bundle, reader
+from tests import toy
+from tests.bundle.broken import BROKEN, bomb
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_it_is_refused_by_name(toy_path: Path, tmp_path: Path, name: str) -> None:
+    break_it, message = BROKEN[name]
+    path = tmp_path / "broken.edgeser"
+    path.write_bytes(break_it(toy_path.read_bytes()))
+    with pytest.raises(edgeser.BundleError, match=message):
+        edgeser.load(path)
+
+
+def test_the_error_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "broken.edgeser"
+    path.write_bytes(b"no")
+    with pytest.raises(edgeser.BundleError, match=r"broken\.edgeser"):
+        edgeser.load(path)
+    with pytest.raises(edgeser.BundleError, match="no such file"):
+        edgeser.load(tmp_path / "missing.edgeser")
+    with pytest.raises(edgeser.BundleError, match="is a folder"):
+        edgeser.load(tmp_path)
+
+
+def test_a_bomb_is_not_unpacked(toy_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.edgeser"
+    path.write_bytes(bomb(toy_path.read_bytes()))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(edgeser.BundleError):
+            read_bundle(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_an_enormous_file_is_not_read(toy_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LARGEST_BUNDLE", 1_000)
+    with pytest.raises(edgeser.BundleError, match="at most 1000"):
+        read_bundle(toy_path)
+
+
+@given(data=st.data())
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_changed_byte_is_noticed_or_harmless(
+    toy_path: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    whole = toy_path.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    value = data.draw(st.integers(0, 255))
+    path = tmp_path / "changed.edgeser"
+    path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+    try:
+        bundle = read_bundle(path)
+    except edgeser.BundleError:
+        return
+    # Dates and permissions in the zip's own headers mean nothing here: the contents must be equal.
+    good = read_bundle(toy_path)
+    assert (bundle.hash, bundle.frontend) == (good.hash, good.frontend)
+    assert all((bundle.tensors[name] == good.tensors[name]).all() for name in good.tensors)
+
+
+@given(cut=st.integers(min_value=0, max_value=140_000))
+@settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_truncation_is_noticed(toy_path: Path, tmp_path: Path, cut: int) -> None:
+    whole = toy_path.read_bytes()
+    path = tmp_path / "cut.edgeser"
+    path.write_bytes(whole[: min(cut, len(whole) - 1)])
+    with pytest.raises(edgeser.BundleError):
+        read_bundle(path)
+
+
+def test_an_older_exporters_inputs_are_understood(tmp_path: Path) -> None:
+    """Some exporters list initialisers among the inputs; nobody feeds those."""
+    model = toy.build_frontend()
+    for tensor in model.graph.initializer:
+        value = toy.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.input.append(value)
+    path = tmp_path / "old.edgeser"
+    toy.write_bundle(path, toy.manifest(), model.SerializeToString(), toy.tensors())
+    assert edgeser.load(path).name == "toy"

@@ -1,0 +1,109 @@
+"""Promise 7: bad input is named, and the stream goes on as if it had not come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgeser
+from edgeser.audio.chunk import to_mono
+from tests.sounds import noise, speech_like, whole
+
+
+def with_sample(value: float, dtype: type = np.float32) -> np.ndarray:
+    sound = np.zeros(1_000, dtype)
+    sound[123] = value
+    return sound
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "NaN": (with_sample(np.nan), "sample 123 .* NaN or infinite"),
+    "infinity": (with_sample(-np.inf), "sample 123 .* NaN or infinite"),
+    "NaN in float64": (with_sample(np.nan, np.float64), "sample 123"),
+    "NaN in one channel": (np.stack([noise(1_000), with_sample(np.nan)], 1), "sample 123"),
+    "float at int16 scale": (with_sample(12_000.0), "int16 scale; divide by 32768"),
+    "beyond float32": (with_sample(1e300, np.float64), "int16 scale"),
+    "int32": (np.zeros(100, np.int32), "int32; they must be int16"),
+    "uint8": (np.zeros(100, np.uint8), "uint8; they must be int16"),
+    "float16": (np.zeros(100, np.float16), "float16"),
+    "complex": (np.zeros(100, np.complex64), "complex64"),
+    "objects": (np.array([None, 1.0]), "object"),
+    "strings": (np.array(["a", "b"]), "they must be int16"),
+    "other byte order": (np.zeros(100, np.dtype(np.int16).newbyteorder()), "native byte order"),
+    "empty": (np.zeros(0, np.float32), "empty"),
+    "no channels": (np.zeros((100, 0), np.float32), "empty"),
+    "scalar": (np.float32(0.5), "not float32"),
+    "0-d": (np.array(0.5, np.float32), r"shape .*\(\)"),
+    "3-d": (np.zeros((10, 2, 2), np.float32), "reshape"),
+    "300 channels": (np.zeros((1_000, 300), np.float32), "300 channels"),
+    "transposed": (np.zeros((2, 480), np.float32), r"pass chunk\.T"),
+    "an hour": (np.zeros(16_000 * 3_600, np.int16), "3600 s long.*analyze"),
+    "bytes": (b"\0\0" * 100, "frombuffer"),
+    "list": ([0.0, 0.1], "not list"),
+    "None": (None, "NoneType"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_it_is_named_and_leaves_no_trace(toy_model: edgeser.Model, name: str) -> None:
+    chunk, message = BAD[name]
+    sound = speech_like(1.0)
+    stream = toy_model.stream(16_000)
+    frames = stream.process(sound[:5_000])
+    before = stream.state()
+    with pytest.raises(edgeser.AudioError, match=message) as caught:
+        stream.process(chunk)
+    assert isinstance(caught.value, ValueError)  # what callers of numpy expect
+    assert stream.state() == before
+    frames += whole(stream, sound[5_000:])
+    assert frames == whole(toy_model.stream(16_000), sound)
+
+
+@pytest.mark.parametrize("rate", [0, -16_000, 7_999, 192_001, 16_000.0, "16000", None, 1 << 40])
+def test_bad_rates(toy_model: edgeser.Model, rate: Any) -> None:
+    for make in (toy_model.stream, toy_model.pool().stream):
+        with pytest.raises(edgeser.AudioError, match="sample rate"):
+            make(rate)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 12_345, 16_001, 96_000, 192_000, np.int64(32_000)])
+def test_odd_rates_work(toy_model: edgeser.Model, rate: int) -> None:
+    stream = toy_model.stream(rate)
+    frames = whole(stream, speech_like(1.0, int(rate)))
+    assert len(frames) == 8
+
+
+def test_loud_but_legal(toy_model: edgeser.Model) -> None:
+    assert toy_model.stream(16_000).process(noise(4_096, level=1.5).clip(-8, 8))
+
+
+def test_the_callers_array_is_neither_kept_nor_changed(toy_model: edgeser.Model) -> None:
+    sound = speech_like(1.0)
+    buffer = np.empty(300, np.float32)
+    stream = toy_model.stream(16_000)
+    frames = []
+    for at in range(0, len(sound), 300):
+        piece = sound[at : at + 300]
+        buffer[: len(piece)] = piece
+        frames += stream.process(buffer[: len(piece)])
+        assert (buffer[: len(piece)] == piece).all()
+        buffer.fill(np.nan)
+    assert frames == toy_model.stream(16_000).process(sound)
+
+
+def test_read_only_and_strided_chunks(toy_model: edgeser.Model) -> None:
+    sound = speech_like(1.0)
+    locked = sound.copy()
+    locked.flags.writeable = False
+    strided = np.repeat(sound, 2)[::2]
+    expected = toy_model.stream(16_000).process(sound)
+    assert toy_model.stream(16_000).process(locked) == expected
+    assert toy_model.stream(16_000).process(strided) == expected
+
+
+def test_mono_of_opposite_channels_is_silence() -> None:
+    left = noise(1_000)
+    assert not to_mono(np.stack([left, -left], axis=1), 16_000).any()
+    assert (to_mono(np.stack([left, left], axis=1), 16_000) == left).all()

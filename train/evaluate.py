@@ -1,0 +1,73 @@
+"""Verdicts of a model on recordings that it has not been trained on, and how far they can be trusted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.data.batches import Batches, Example
+from train.losses import speech_weights, verdict
+from train.metrics import Scores
+from train.models.emotion import EmotionModel
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per-token logits of utterances (N, T, L + 1), tokens (N,) and what the utterances are (N,)."""
+
+    logits: Tensor
+    tokens: Tensor
+    truth: NDArray[np.int64]
+
+    def probabilities(self, temperature: float = 1.0) -> Tensor:
+        """Verdicts (N, L)."""
+        weights = speech_weights(self.logits, self.tokens)
+        cooled = torch.cat([self.logits[..., :-1] / temperature, self.logits[..., -1:]], dim=-1)
+        return verdict(cooled, weights)
+
+    def scores(self) -> Scores:
+        """Scores of the verdicts."""
+        answer = self.probabilities().argmax(1).numpy()
+        return Scores.of(self.truth, answer, self.logits.shape[2] - 1)
+
+
+@torch.no_grad()
+def predict(model: EmotionModel, examples: Sequence[Example], batch: int = 64) -> Predictions:
+    """Run a model in eval mode over labelled examples, without augmentation."""
+    examples = sorted(examples, key=lambda e: e.frames)
+    logits, tokens, truth = [], [], []
+    for b in Batches(examples, batch, model.config.level, shuffle=False):
+        logits.append(model.from_segments(b.segments)[0])
+        tokens.append(b.tokens)
+        truth.append(b.target.argmax(1).numpy())
+    longest = max(part.shape[1] for part in logits)
+    padded = [
+        torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in logits
+    ]
+    return Predictions(torch.cat(padded), torch.cat(tokens), np.concatenate(truth))
+
+
+def fit_temperature(predictions: Predictions) -> float:
+    """The temperature under which the verdicts' likelihood of the truth is greatest (Guo et al. 2017)."""
+    truth = torch.from_numpy(predictions.truth)
+
+    def loss(temperature: float) -> float:
+        probabilities = predictions.probabilities(temperature).clamp(min=1e-6)
+        return float(torch.nn.functional.nll_loss(probabilities.log(), truth))
+
+    return float(min(np.geomspace(0.2, 5.0, 97), key=loss))
+
+
+def calibration_error(probabilities: Tensor, truth: NDArray[np.int64], bins: int = 10) -> float:
+    """Expected calibration error of verdicts (N, L): mean gap of confidence and accuracy over ten bins."""
+    confidence, answer = (part.numpy() for part in probabilities.max(1))
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        (place == b).mean() * abs(confidence[place == b].mean() - (answer == truth)[place == b].mean())
+        for b in range(bins)
+        if (place == b).any()
+    ]
+    return float(sum(gaps))

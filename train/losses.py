@@ -1,0 +1,50 @@
+"""What training minimises, and how an utterance's verdict follows from its tokens."""
+
+import torch
+from torch import Tensor
+
+from train.data.batches import Batch
+from train.recipe import Recipe
+
+
+def verdict(logits: Tensor, speech: Tensor) -> Tensor:
+    """Probabilities of an utterance (B, L): its tokens' probabilities, averaged with weights (B, T).
+
+    As in ``edgeser.verdict``; the last column of ``logits`` (B, T, L + 1) is the speech logit.
+    """
+    probabilities = logits[..., :-1].softmax(-1)
+    total = speech.sum(1, keepdim=True).clamp(min=1e-6)
+    return (probabilities * speech[..., None]).sum(1) / total
+
+
+def speech_weights(logits: Tensor, tokens: Tensor, threshold: float = 0.5) -> Tensor:
+    """The speech score of each token that is speech, else 0: logits (B, T, L + 1) to (B, T)."""
+    score = logits[..., -1].sigmoid()
+    inside = torch.arange(logits.shape[1], device=logits.device) < tokens[:, None]
+    return score * ((score >= threshold) & inside)
+
+
+def emotion_loss(logits: Tensor, batch: Batch, class_weights: Tensor, recipe: Recipe) -> Tensor:
+    """Cross-entropy of the tokens that are speech and of the verdict; recordings without a target count 0."""
+    target = batch.target
+    known = target.sum(1) > 0
+    weight = (target * class_weights).sum(1)
+    smooth = recipe.label_smoothing
+    target = target * (1 - smooth) + smooth / target.shape[1]
+    spoken = batch.speech.float() * known[:, None]
+    heard = spoken.cumsum(1)
+    ramp = spoken * (heard / recipe.ramp_tokens).clamp(max=1.0) * weight[:, None]
+    token_loss = -(logits[..., :-1].log_softmax(-1) * target[:, None]).sum(-1)
+    per_token = (token_loss * ramp).sum() / ramp.sum().clamp(min=1.0)
+    probabilities = verdict(logits, batch.speech.float())
+    per_utterance = -(target * (probabilities + 1e-6).log()).sum(1) * weight * known
+    return 0.5 * per_token + 0.5 * per_utterance.sum() / known.sum().clamp(min=1)
+
+
+def speech_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Binary cross-entropy of the speech score over the tokens of the recordings."""
+    inside = torch.arange(logits.shape[1], device=logits.device) < batch.tokens[:, None]
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[..., -1], batch.speech.float(), reduction="none"
+    )
+    return (each * inside).sum() / inside.sum()

@@ -1,0 +1,130 @@
+"""The whole model: segments of audio to emotions, one token a segment."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from train.models.cnn import CNN, CNNConfig
+from train.models.level import LevelConfig, RunningLevel, decibels
+from train.models.segment import HOP, HOP_FRAMES, LEAD, SEGMENT, normalised_segments
+from train.models.spectrogram import Spectrogram
+from train.models.tacn import TACN, TACNConfig
+from train.models.vqvae import Codebook, Encoder, VQVAEConfig
+
+LABELS = ("neutral", "anger", "sadness", "happiness")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Every size of the model in one place."""
+
+    cnn: CNNConfig = field(default_factory=CNNConfig)
+    vqvae: VQVAEConfig = field(default_factory=VQVAEConfig)
+    tacn: TACNConfig = field(default_factory=TACNConfig)
+    level: LevelConfig = field(default_factory=LevelConfig)
+    labels: tuple[str, ...] = LABELS
+    latent: bool = True
+    """Fusion (R_d and R_l) if true, Deep (R_d alone) if false."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(d: dict[str, Any]) -> "ModelConfig":
+        return ModelConfig(
+            CNNConfig(**{**d["cnn"], "channels": tuple(d["cnn"]["channels"])}),
+            VQVAEConfig(**{**d["vqvae"], "channels": tuple(d["vqvae"]["channels"])}),
+            TACNConfig(**d["tacn"]),
+            LevelConfig(**d["level"]),
+            tuple(d["labels"]),
+            d["latent"],
+        )
+
+
+class FrontEnd(nn.Module):
+    """What the graph runtime executes: one segment and the running level to R_d, E_o and the new level."""
+
+    receptive_field = SEGMENT
+    delay = 0
+    hop = HOP
+
+    def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.spectrogram = Spectrogram()
+        self.level = RunningLevel(config.level)
+        self.cnn = CNN(config.cnn, dropout)
+        self.encoder = Encoder(config.vqvae)
+
+    def forward(self, segment: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Segment (B, 4224), level (B,) to deep (B, F), latent (B, P, D), level (B,)."""
+        power = self.spectrogram(segment)
+        heard = decibels(self.level.frame_energy(power[:, HOP_FRAMES:]).mean(-1))
+        level = self.level.update(level, heard)
+        return *self.read(self.level.normalise(decibels(power[..., 1:]), level[:, None, None])), level
+
+    def read(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised spectrograms (N, 32, 128) to deep (N, F) and latent (N, P, D)."""
+        return self.cnn(normalised), self.encoder(normalised)
+
+
+class Fusion(nn.Module):
+    """R_d and R_l, concatenated, to the token x_t; E_o is quantised on the way (Eq. 1)."""
+
+    receptive_field = 1
+    delay = 0
+    hop = 1
+
+    def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.latent = config.latent
+        self.codebook = Codebook(config.vqvae)
+        width, flat = config.tacn.width, config.vqvae.positions * config.vqvae.code_width
+        self.from_deep = nn.Linear(config.cnn.features, width)
+        self.from_latent = nn.Linear(flat, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, deep: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Deep (N, F), latent (N, P, D) to tokens (N, C) and the commitment loss."""
+        token: Tensor = self.from_deep(deep)
+        if not self.latent:
+            return token, latent.new_zeros(())
+        quantised, _, commitment = self.codebook(latent)
+        return token + self.from_latent(self.dropout(quantised.flatten(1))), commitment
+
+
+class EmotionModel(nn.Module):
+    """Front end, fusion, TACN, head: audio to per-token logits of the emotions and of speech."""
+
+    def __init__(self, config: ModelConfig | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config = config or ModelConfig()
+        self.frontend = FrontEnd(config, dropout)
+        self.fusion = Fusion(config, dropout)
+        self.tacn = TACN(config.tacn, dropout)
+        self.head = nn.Linear(config.tacn.width, len(config.labels) + 1)
+        self.hop = HOP
+        self.delay = 0
+        self.receptive_field = SEGMENT + (self.tacn.receptive_field - 1) * HOP
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Whole utterances (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
+
+        The last column is the speech logit. Token n sees the audio before sample 2048 (n + 1) only.
+        """
+        tokens = -(-waveform.shape[1] // HOP)
+        padded = nn.functional.pad(waveform, (LEAD, tokens * HOP - waveform.shape[1]))
+        power = self.frontend.spectrogram(padded)
+        return self.from_power(power)[0]
+
+    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor]:
+        """Power spectrogram (B, 16 (T + 1), 129) to logits (B, T, labels + 1) and the commitment loss."""
+        segments = normalised_segments(power, self.frontend.level)
+        return self.from_segments(segments)
+
+    def from_segments(self, segments: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1) and the commitment loss."""
+        tokens, commitment = self.fusion(*self.frontend.read(segments.flatten(0, 1)))
+        logits: Tensor = self.head(self.tacn(tokens.unflatten(0, segments.shape[:2])))
+        return logits, commitment

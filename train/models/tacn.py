@@ -1,0 +1,147 @@
+"""Temporal attention convolutional network (paper, section 2.2, Eq. 3 to 7).
+
+``forward`` models a whole sequence at once, ``step`` one token with an explicit state; both compute the
+same function, as does the C++ kernel, which keeps the same state in one flat block.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TACNConfig:
+    """Sizes of the network; the paper's are 8 layers, 3 taps and 8 heads."""
+
+    width: int = 64
+    layers: int = 8
+    taps: int = 3
+    heads: int = 8
+
+
+class TACNLayer(nn.Module):
+    """One layer, width C: multi-head self-attention over k dilated taps, then their convolution.
+
+    Every matrix is stored as (in, out) and applied to row vectors, as in the bundle.
+    """
+
+    delay = 0
+    hop = 1
+
+    def __init__(self, width: int, heads: int, taps: int, dilation: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"heads ({heads}) must divide the width ({width})")
+        self.heads, self.taps, self.dilation = heads, taps, dilation
+        self.interleaved = False
+        """Whether the columns of Q, K and V are ordered with the heads fastest, as in the kernels' state."""
+        self.receptive_field = 1 + (taps - 1) * dilation
+        self.qkv = nn.Parameter(torch.empty(3, width, width))
+        self.output = nn.Parameter(torch.empty(width, width))
+        self.filters = nn.Parameter(torch.empty(taps, width, width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.dropout = nn.Dropout(dropout)
+        for matrix in (*self.qkv, self.output):
+            nn.init.xavier_uniform_(matrix)
+        nn.init.normal_(self.filters, std=(1.0 / (taps * width)) ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, T, C) to (B, T, C); token t sees tokens t, t - d, ..., t - (k-1)d only."""
+        batch, time, width = x.shape
+        projected = torch.einsum("btc,pcd->pbtd", x, self.qkv)
+        # Taps whose token would lie before the first one of every t are missing for all: leave them out.
+        reach = [i for i in range(self.taps) if i * self.dilation < time]
+        windows = torch.stack([_delayed(projected, i * self.dilation) for i in reach], dim=3)
+        age = torch.arange(time, device=x.device)[:, None]
+        offsets = torch.tensor(reach, device=x.device) * self.dilation
+        y = self._attend_and_convolve(windows, age >= offsets, len(reach))
+        return x + y
+
+    def step(self, x: Tensor, past: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """One token: x (B, C), ring ``past`` (B, (k-1)d, 3, C), position (B,) to y (B, C) and the new ring."""
+        slots = past.shape[1]
+        projected = torch.einsum("bc,pcd->bpd", x, self.qkv)
+        rows = torch.arange(past.shape[0], device=x.device)
+        taps = [projected]
+        for i in range(1, self.taps):
+            taps.append(past[rows, (position - i * self.dilation) % slots])
+        windows = torch.stack(taps, dim=1).permute(2, 0, 1, 3)[:, :, None]  # 3, B, 1, k, C
+        offsets = torch.arange(self.taps, device=x.device) * self.dilation
+        valid = (position[:, None] >= offsets)[:, None]  # B, 1, k
+        y = x + self._attend_and_convolve(windows, valid, self.taps)[:, 0]
+        written = (torch.arange(slots, device=x.device) == (position % slots)[:, None])[..., None, None]
+        return y, torch.where(written, projected[:, None], past)
+
+    def _attend_and_convolve(self, windows: Tensor, valid: Tensor, taps: int) -> Tensor:
+        """Q, K, V of the taps (3, B, T, k, C), newest first, and their mask (..., T, k) to (B, T, C)."""
+        _, batch, time, _, width = windows.shape
+        q, k, v = (self._by_head(part) for part in windows.unbind(0))
+        scores = torch.einsum("btihe,btjhe->bthij", q, k) * (width // self.heads) ** -0.5
+        missing = ~valid.expand(batch, time, taps)
+        scores = scores.masked_fill(missing[:, :, None, None, :], float("-inf"))
+        attended = torch.einsum("bthij,btjhe->btihe", scores.softmax(-1), v)
+        attended = (attended.transpose(-1, -2) if self.interleaved else attended).flatten(-2)
+        attended = attended.masked_fill(missing[..., None], 0.0)
+        mixed = attended @ self.output
+        z = torch.einsum("btkc,kcd->btd", mixed, self.filters[:taps]) + self.bias
+        return self.dropout(torch.relu(z))
+
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """(..., C) to (..., h, C / h)."""
+        if self.interleaved:
+            return x.unflatten(-1, (-1, self.heads)).transpose(-1, -2)
+        return x.unflatten(-1, (self.heads, -1))
+
+
+def _delayed(x: Tensor, by: int) -> Tensor:
+    """Shift (..., T, C) towards the future by ``by`` < T tokens; zeros come in."""
+    if by == 0:
+        return x
+    return nn.functional.pad(x[..., :-by, :], (0, 0, by, 0))
+
+
+@dataclass
+class TACNState:
+    """State of B streams: tokens done (B,) int64, and each layer's ring (B, (k-1)d, 3, C) of Q, K, V.
+
+    Token t lies in slot t mod (k-1)d; a tap before token 0 is missing, whatever its slot holds.
+    """
+
+    position: Tensor
+    rings: list[Tensor]
+
+
+class TACN(nn.Module):
+    """Layers of dilation 1, 2, 4, ...; tokens (B, T, C) to (B, T, C)."""
+
+    delay = 0
+    hop = 1
+
+    def __init__(self, config: TACNConfig, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList(
+            TACNLayer(config.width, config.heads, config.taps, 2**n, dropout) for n in range(config.layers)
+        )
+        self.receptive_field = 1 + sum((config.taps - 1) * 2**n for n in range(config.layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def initial_state(self, batch: int) -> TACNState:
+        c = self.config
+        rings = [torch.zeros(batch, (c.taps - 1) * 2**n, 3, c.width) for n in range(c.layers)]
+        return TACNState(torch.zeros(batch, dtype=torch.int64), rings)
+
+    def step(self, x: Tensor, state: TACNState) -> tuple[Tensor, TACNState]:
+        """One token a stream: x (B, C) and state to y (B, C) and the new state; pure."""
+        rings = []
+        for layer, ring in zip(self.layers, state.rings, strict=True):
+            assert isinstance(layer, TACNLayer)
+            x, ring = layer.step(x, ring, state.position)
+            rings.append(ring)
+        return x, TACNState(state.position + 1, rings)

@@ -1,0 +1,132 @@
+"""VQ-VAE of a segment's spectrogram (paper, section 2.1, Eq. 1; van den Oord et al. 2017).
+
+The encoder gives P vectors E_o; each is replaced by the nearest of K codes, which gives D_i; the decoder
+rebuilds the spectrogram from D_i. Codes follow an exponential moving average of what they are chosen
+for, and codes that nobody chooses any more start again from encoder outputs.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from train.models.cnn import halving, normalised, patches
+
+
+@dataclass(frozen=True)
+class VQVAEConfig:
+    """K codes of width D; the encoder's map is 2 (time) x 8 (frequency), so P = 16."""
+
+    channels: tuple[int, int] = (32, 48)
+    codes: int = 512
+    code_width: int = 64
+    decay: float = 0.99
+    commitment: float = 0.25
+    restart_below: float = 0.02
+    """A code used less often than this (moving average, vectors a batch) starts again."""
+
+    @property
+    def positions(self) -> int:
+        return 16
+
+
+class Encoder(nn.Module):
+    """Normalised spectrogram (B, 32, 128) to E_o (B, P, D)."""
+
+    receptive_field = 32
+    delay = 0
+    hop = 16
+
+    def __init__(self, config: VQVAEConfig) -> None:
+        super().__init__()
+        a, b = config.channels
+        self.body = nn.Sequential(
+            patches(a),  # 8 x 32
+            halving(a, b),  # 4 x 16
+            nn.Conv2d(b, config.code_width, 3, 2, 1),  # 2 x 8
+        )
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        grid: Tensor = self.body(spectrogram[:, None])
+        return grid.flatten(2).transpose(1, 2)
+
+
+class Codebook(nn.Module):
+    """Nearest code (Eq. 1), with the straight-through gradient (Fig. 2)."""
+
+    def __init__(self, config: VQVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("codes", torch.randn(config.codes, config.code_width) * 0.1)
+        self.register_buffer("usage", torch.ones(config.codes))
+        self.register_buffer("total", self.codes.clone())
+        self.codes: Tensor
+        self.usage: Tensor
+        self.total: Tensor
+
+    def nearest(self, encoded: Tensor) -> Tensor:
+        """E_o (..., D) to the index of the nearest code (...), the lowest one on ties."""
+        score = self.codes.square().sum(-1) - 2.0 * encoded @ self.codes.T
+        return score.argmin(-1)
+
+    def forward(self, encoded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """E_o (B, P, D) to D_i (B, P, D), indices (B, P) and the commitment loss."""
+        index = self.nearest(encoded.detach())
+        quantised = self.codes[index]
+        commitment = nn.functional.mse_loss(encoded, quantised)
+        return encoded + (quantised - encoded).detach(), index, commitment
+
+    @torch.no_grad()
+    def update(self, encoded: Tensor, index: Tensor) -> None:
+        """Move the codes towards what they were chosen for, and restart those that nobody chooses."""
+        flat, chosen = encoded.reshape(-1, encoded.shape[-1]), index.reshape(-1)
+        count = torch.bincount(chosen, minlength=self.config.codes).to(flat.dtype)
+        summed = torch.zeros_like(self.total).index_add_(0, chosen, flat)
+        self.usage.lerp_(count, 1 - self.config.decay)
+        self.total.lerp_(summed, 1 - self.config.decay)
+        self.codes.copy_(self.total / (self.usage[:, None] + 1e-5))
+        dead = self.usage < self.config.restart_below
+        fresh = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
+        self.codes[dead] = fresh
+        self.usage[dead] = 1.0
+        self.total[dead] = fresh
+
+
+class Decoder(nn.Module):
+    """D_i (B, P, D) to the rebuilt spectrogram (B, 32, 128). Training only."""
+
+    def __init__(self, config: VQVAEConfig) -> None:
+        super().__init__()
+        a, b = config.channels
+
+        def doubling(inputs: int, outputs: int) -> nn.Sequential:
+            return normalised(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), outputs)
+
+        self.body = nn.Sequential(
+            doubling(config.code_width, b),  # 4 x 16
+            doubling(b, a),  # 8 x 32
+            nn.ConvTranspose2d(a, 1, (4, 8), (4, 4), (0, 2)),  # 32 x 128
+        )
+
+    def forward(self, quantised: Tensor) -> Tensor:
+        grid = quantised.transpose(1, 2).unflatten(2, (2, 8))
+        return self.body(grid)[:, 0]
+
+
+class VQVAE(nn.Module):
+    """Encoder, codebook, decoder."""
+
+    def __init__(self, config: VQVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.codebook = Codebook(config)
+        self.decoder = Decoder(config)
+
+    def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Spectrogram (B, 32, 128) to its rebuilding, the loss, E_o and the chosen codes."""
+        encoded = self.encoder(spectrogram)
+        quantised, index, commitment = self.codebook(encoded)
+        rebuilt = self.decoder(quantised)
+        loss = nn.functional.mse_loss(rebuilt, spectrogram) + self.config.commitment * commitment
+        return rebuilt, loss, encoded, index

@@ -67,6 +67,7 @@ def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None
         _tidy(axis)
     axes[-1].set_xlim(0, analysis.duration)
     axes[-1].set_xlabel("seconds", color=_INK)
+    figure.align_ylabels(axes)
     figure.suptitle(_title(analysis), x=0.075, y=0.975, ha="left", color=_INK, fontsize=13)
     figure.subplots_adjust(left=0.075, right=0.87, top=0.9, bottom=0.1)
     return figure
@@ -148,11 +149,12 @@ def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
                 alpha=alpha,
                 linewidth=0,
             )
+        axis.stairs(top, edges, color="white", linewidth=0.6, baseline=None)
         bottom = top
     _name_bands(axis, analysis, shades)
     axis.set_ylim(0, 1)
-    axis.set_yticks([0, 0.5, 1])
-    axis.set_ylabel("emotion, given speech", color=_INK)
+    axis.set_yticks([0, 0.5, 1], ["0", "½", "1"])
+    axis.set_ylabel("emotion (pale: no label)", color=_INK)
 
 
 def _name_bands(axis: Axes, analysis: Analysis, shades: dict[str, str]) -> None:

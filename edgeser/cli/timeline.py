@@ -91,14 +91,14 @@ def _block(height: float) -> str:
 
 
 def _ruler(duration: float, width: int) -> str:
-    """Marks such as ``0``, ``5`` and ``10 s`` under the columns, at round distances."""
+    """Seconds under the columns, at round distances."""
     per_mark = next(
         (step for step in (1, 2, 5, 10, 30, 60, 300, 600, 3600) if duration / step <= width / 8),
         3600 * max(1, round(duration / 36000)),
     )
     ruler = [" "] * width
     for mark in range(0, int(duration) + 1, per_mark):
-        text = f"{mark} s" if mark else "0"
+        text = str(mark) if mark else "0 s"
         at = int(mark / duration * width)
         if at + len(text) <= width:
             ruler[at : at + len(text)] = text

@@ -1,7 +1,11 @@
-"""The two models that every promise is tested on: a toy made on the spot, and the bundled one."""
+"""The two models that every promise is tested on: a toy made on the spot, and the bundled one.
+
+Another bundle takes the bundled one's place if EDGESER_TEST_BUNDLE has its path.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,7 @@ def model(request: pytest.FixtureRequest, toy_path: Path) -> edgeser.Model:
     """Both models in turn: for the promises."""
     if request.param == "toy":
         return edgeser.load(toy_path)
-    if not DEFAULT_BUNDLE.is_file():
-        pytest.skip("edgeser/models/default.edgeser is not there")
-    return edgeser.load()
+    bundle = Path(os.environ.get("EDGESER_TEST_BUNDLE", DEFAULT_BUNDLE))
+    if not bundle.is_file():
+        pytest.skip(f"{bundle.name} is not there")
+    return edgeser.load(bundle)

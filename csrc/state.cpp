@@ -23,8 +23,8 @@ void set_state_counter(std::byte* state, std::int64_t value) noexcept {
 namespace {
 
 void check_block(const std::string& name, const std::byte* block) {
-  if (reinterpret_cast<std::uintptr_t>(block) % alignof(std::int64_t) != 0) {
-    throw Error(name + ": the block must be aligned to 8 bytes; numpy.zeros gives such a block");
+  if (reinterpret_cast<std::uintptr_t>(block) % alignof(float) != 0) {
+    throw Error(name + ": the block must be aligned to 4 bytes; numpy.zeros gives such a block");
   }
   const bool reserved_zero = std::all_of(block + sizeof(std::int64_t), block + state_header_bytes,
                                          [](std::byte b) { return b == std::byte{0}; });

@@ -3,7 +3,7 @@
 All three classes are immutable and may be used by any number of threads at once; they release the
 GIL while they compute. What changes between calls is in state blocks, which belong to the caller.
 
-State blocks. Flat uint8 arrays of ``state_bytes`` bytes, aligned to 8 bytes (every array that numpy
+State blocks. Flat uint8 arrays of ``state_bytes`` bytes, aligned to 4 bytes (every array that numpy
 allocates is), writable and C-contiguous. All zero bytes are a fresh state; a copy is a snapshot. A
 block may be in one call at a time.
 

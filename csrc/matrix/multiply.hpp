@@ -21,22 +21,42 @@ inline void with_size(std::size_t n, F&& f) {
   f(Size<Max>{});
 }
 
-// acc[r][v] += sum_i x[r][i] * weights[i][v], one fused multiply-add after another for ascending i.
-// Every output lane has a single accumulator, so neither the vector width nor the number of rows
-// computed together can change a bit of the result. Returns the weights just after those it read.
+// Inputs summed in one go before they join the total: a sum of sums loses less to rounding than one
+// long sum.
+constexpr std::size_t run_inputs = 64;
+
+// acc[r][v] += sum_i x[r][i] * weights[i][v]. A run is one fused multiply-add after another for
+// ascending i, from zero; runs are added to acc in order. Every output lane has its own sums, so
+// neither the vector width nor the number of rows computed together can change a bit of the result.
+// Returns the weights just after those it read.
 template <class S, std::size_t Rows, std::size_t Vectors>
 inline const float* multiply_add(typename S::Vec (&acc)[Rows][Vectors],
                                  const float* const (&x)[Rows], const float* weights,
                                  std::size_t inputs) {
-  for (std::size_t i = 0; i < inputs; ++i, weights += Vectors * S::lanes) {
-    typename S::Vec w[Vectors];
-    EDGESER_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
+  using Vec = typename S::Vec;
+  for (std::size_t start = 0; start < inputs; start += run_inputs) {
+    const std::size_t end = inputs - start < run_inputs ? inputs : start + run_inputs;
+    Vec sum[Rows][Vectors];
     EDGESER_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-      const typename S::Vec value = S::broadcast(x[r][i]);
       EDGESER_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = S::fma(value, w[v], acc[r][v]);
+      for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
+    }
+    for (std::size_t i = start; i < end; ++i, weights += Vectors * S::lanes) {
+      Vec w[Vectors];
+      EDGESER_UNROLL
+      for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
+      EDGESER_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) {
+        const Vec value = S::broadcast(x[r][i]);
+        EDGESER_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::fma(value, w[v], sum[r][v]);
+      }
+    }
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      EDGESER_UNROLL
+      for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = S::add(acc[r][v], sum[r][v]);
     }
   }
   return weights;

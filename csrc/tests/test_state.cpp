@@ -52,6 +52,6 @@ TEST(state_overlap_is_named) {
 
 TEST(state_misalignment_is_named) {
   Block block;
-  std::byte* odd[] = {block.bytes + 4};
+  std::byte* odd[] = {block.bytes + 2};
   CHECK_ERROR(check_state_blocks("states", odd, 1, 64), "aligned");
 }

@@ -18,7 +18,7 @@ import zlib
 
 import numpy as np
 
-from edgeser.errors import StateError
+from edgeser.errors import KernelError, StateError
 from edgeser.lane import Lane
 from edgeser.state import FRAMES, RECEIVED, SAMPLES, SPEECH_FRAMES, State
 
@@ -85,7 +85,7 @@ def restore(lane: Lane, data: bytes) -> None:
             "begin a new stream"
         )
     lane.state.block[:] = block
-    if not _makes_sense(lane.state):
+    if not _makes_sense(lane.state) or not _resampler_accepts(lane):
         raise StateError("this state contradicts itself; it was not made by stream.state()")
 
 
@@ -96,13 +96,23 @@ def _makes_sense(state: State) -> bool:
     """
     counters = state.counters
     samples, frames = int(counters[SAMPLES]), int(counters[FRAMES])
-    position = int(state.tacn[:8].view(np.int64)[0])
+    position, *unused = state.tacn[:_TACN_HEADER].view(np.int64).tolist()
     return (
         int(counters[RECEIVED]) >= 0
         and samples >= 0
         and frames == samples // state.layout.hop == position
+        and not any(unused)
         and 0 <= int(counters[SPEECH_FRAMES]) <= frames
         and bool(np.isfinite(state.sums).all() and np.isfinite(state.tail).all())
         and bool(np.isfinite(state.level).all())
         and bool(np.isfinite(state.tacn[_TACN_HEADER:].view(np.float32)).all())
     )
+
+
+def _resampler_accepts(lane: Lane) -> bool:
+    """Whether the resampler takes its section for its own; tried out on a copy."""
+    try:
+        lane.resampler.process(np.zeros(1, np.float32), lane.state.resampler.copy())
+    except KernelError:
+        return False
+    return True

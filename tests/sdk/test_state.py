@@ -158,6 +158,31 @@ def test_counters_that_contradict_each_other_are_refused(
         toy_model.resume(stream.state())
 
 
+@given(data=st.data())
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_no_forged_state_crashes_anything(
+    toy_model: edgeser.Model, saved: bytes, data: st.DataObject
+) -> None:
+    forged = bytearray(saved)
+    for at in data.draw(st.lists(st.integers(60, len(saved) - 5), min_size=1, max_size=8)):
+        forged[at] = data.draw(st.integers(0, 255))
+    try:
+        stream = toy_model.resume(resealed(bytes(forged)))
+        stream.process(speech_like(0.3, 48_000))
+        stream.flush()
+    except edgeser.EdgeserError:
+        return
+    assert stream.state() == toy_model.stream(48_000).state()
+
+
+def test_a_forged_resampler_is_refused(toy_model: edgeser.Model) -> None:
+    stream = toy_model.stream(44_100)
+    stream.process(speech_like(1.0, 44_100))
+    lane_of(stream).state.resampler[:64] = 0xA5
+    with pytest.raises(edgeser.StateError, match="contradicts itself"):
+        toy_model.resume(stream.state())
+
+
 def test_numbers_that_are_not_finite_are_refused(toy_model: edgeser.Model) -> None:
     for section in ("sums", "level", "tail"):
         stream = toy_model.stream(16_000)

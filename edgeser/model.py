@@ -58,6 +58,16 @@ class Model:
         return self._bundle.manifest.labels
 
     @property
+    def speech_threshold(self) -> float:
+        """A frame whose ``speech`` is below this, in [0, 1], carries no label."""
+        return self._bundle.manifest.thresholds.speech
+
+    @property
+    def confidence_threshold(self) -> float:
+        """A frame or a verdict whose ``confidence`` is below this, in [0, 1], carries no label."""
+        return self._bundle.manifest.thresholds.confidence
+
+    @property
     def sample_rate(self) -> int:
         """Hz, inside the model. Streams may have any other rate and are resampled."""
         return self._bundle.manifest.sizes.sample_rate

@@ -190,9 +190,7 @@ def _tidy(axis: Axes) -> None:
 def _title(analysis: Analysis) -> str:
     verdict = analysis.verdict
     name = "recording" if analysis.source is None else Path(analysis.source).name
-    if verdict.label is None:
-        return f"{name}: " + ("nobody speaks" if verdict.speech_seconds == 0 else "not sure")
     return (
-        f"{name}: {verdict.label}, {verdict.confidence:.0%} "
+        f"{name}: {verdict.summary}, {verdict.confidence:.0%} "
         f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
     )

@@ -48,6 +48,11 @@ class Verdict:
     frames: tuple[EmotionFrame, ...]
     """The frames that ending the utterance brought out: those of its last partial hop."""
 
+    @property
+    def summary(self) -> str:
+        """The label for people to read; else "nobody speaks" or "not sure"."""
+        return self.label or ("not sure" if self.speech_seconds else "nobody speaks")
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edgeser.cli.options import ModelOption
-from edgeser.cli.timeline import Timeline, bar
+from edgeser.cli.timeline import Timeline, verdict_line
 from edgeser.errors import AudioError
 from edgeser.loading import load
 from edgeser.model import Model
@@ -21,7 +21,7 @@ from edgeser.results import Analysis
 
 def analyze(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="WAV, FLAC, Ogg or MP3, at any rate.")
+        list[Path], typer.Argument(metavar="FILE", help="WAV, FLAC, Ogg or MP3, at any rate.")
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Everything, as JSON on standard output.")
@@ -86,15 +86,8 @@ def _analyse(model: Model, file: Path) -> Analysis:
 
 
 def _print(console: Console, model: Model, analysis: Analysis, *, with_timeline: bool) -> None:
-    verdict = analysis.verdict
-    what = verdict.label or ("nobody speaks" if verdict.speech_seconds == 0 else "not sure")
-    console.print(
-        f"{escape(str(analysis.source))}  [bold]{what}[/]  {bar(verdict.confidence)}  "
-        f"{verdict.confidence:.2f}  (speech in {verdict.speech_seconds:.1f} of "
-        f"{verdict.duration:.1f} s)",
-        soft_wrap=True,
-    )
+    line = f"{escape(str(analysis.source))}  {verdict_line(analysis.verdict)}"
+    console.print(line, soft_wrap=True)
     if with_timeline:
-        room = console.width - max(map(len, (*model.labels, "speech"))) - 2
-        timeline = Timeline(model.labels, analysis.duration, max(16, min(room, 120)))
+        timeline = Timeline(model, analysis.duration, console.width)
         console.print(timeline.draw(analysis.frames))

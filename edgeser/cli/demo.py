@@ -14,7 +14,7 @@ from rich.text import Text
 
 from edgeser.audio.recording import open_recording
 from edgeser.cli.options import ModelOption
-from edgeser.cli.timeline import Timeline, bar, runs
+from edgeser.cli.timeline import Timeline, runs, verdict_line
 from edgeser.loading import load
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
@@ -94,9 +94,7 @@ class _Run:
 
 
 def _show_live(console: Console, run: _Run) -> None:
-    labels = run.model.labels
-    room = console.width - max(map(len, (*labels, "speech"))) - 2
-    timeline = Timeline(labels, run.duration, max(16, min(room, 120)))
+    timeline = Timeline(run.model, run.duration, console.width)
     with Live(console=console, refresh_per_second=20) as live:
         for frame in run:
             live.update(Group(Text(), timeline.draw(run.frames), Text(), timeline.now(frame)))
@@ -108,11 +106,7 @@ def _conclude(console: Console, run: _Run) -> None:
     if verdict is None:
         return
     console.print()
-    what = verdict.label or ("nobody speaks" if verdict.speech_seconds == 0 else "not sure")
-    console.print(
-        f"verdict  [bold]{what}[/]  {bar(verdict.confidence)}  {verdict.confidence:.2f}   "
-        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
-    )
+    console.print(f"verdict  {verdict_line(verdict)}")
     factor = run.busy / run.duration
     console.print(
         f"speed    {run.busy * 1000:.0f} ms of one core for {run.duration:.1f} s: "

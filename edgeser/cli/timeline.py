@@ -8,8 +8,9 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from edgeser.model import Model
 from edgeser.palette import SPEECH, colours
-from edgeser.results import EmotionFrame
+from edgeser.results import EmotionFrame, Verdict
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _BAR = 16
@@ -19,16 +20,18 @@ class Timeline:
     """Draws what is known so far of a recording of known length.
 
     Args:
-        labels: the model's.
+        model: whose frames these are.
         duration: seconds that the whole width stands for.
-        width: columns of time.
+        room: columns of the terminal.
     """
 
-    def __init__(self, labels: tuple[str, ...], duration: float, width: int) -> None:
-        self._labels = labels
-        self._colours = colours(labels)
+    def __init__(self, model: Model, duration: float, room: int) -> None:
+        self._labels = model.labels
+        self._colours = colours(model.labels)
+        self._speech_threshold = model.speech_threshold
         self._duration = max(duration, 1e-9)
-        self._width = width
+        names = max(map(len, (*model.labels, "speech"))) + 2
+        self._width = max(16, min(room - names, 120))
 
     def draw(self, frames: Sequence[EmotionFrame]) -> Table:
         """The picture of ``frames``: heights are probabilities, grey where nobody speaks."""
@@ -56,12 +59,19 @@ class Timeline:
         """One line on the newest frame: its label and a bar of its confidence."""
         line = Text(f"{frame.time:6.2f} s  ")
         if frame.label is None:
-            return line.append(
-                "nobody speaks" if frame.speech < 0.5 else "not sure", "bright_black"
-            )
+            silent = frame.speech < self._speech_threshold
+            return line.append("nobody speaks" if silent else "not sure", "bright_black")
         line.append(f"{frame.label:<10} ", self._colours[frame.label])
         line.append(bar(frame.confidence), self._colours[frame.label])
         return line.append(f" {frame.confidence:.2f}")
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """A verdict in one line of rich markup."""
+    return (
+        f"[bold]{verdict.summary}[/]  {bar(verdict.confidence)}  {verdict.confidence:.2f}  "
+        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
+    )
 
 
 def bar(share: float) -> str:

@@ -72,6 +72,7 @@ def test_nobody_speaks(tmp_path: Path) -> None:
     verdict = stream.flush()
     assert (verdict.label, verdict.confidence, verdict.speech_seconds) == (None, 0.0, 0.0)
     assert set(verdict.probabilities.values()) == {0.25}
+    assert verdict.summary == "nobody speaks"
 
 
 def test_nothing_came(model: edgeser.Model) -> None:
@@ -86,6 +87,7 @@ def test_thresholds_come_from_the_bundle(tmp_path: Path) -> None:
     verdict = stream.flush()
     assert verdict.label is None
     assert verdict.confidence > 0
+    assert verdict.summary == "not sure"
 
 
 def test_results_cannot_be_changed(toy_model: edgeser.Model) -> None:

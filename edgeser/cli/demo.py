@@ -109,6 +109,6 @@ def _conclude(console: Console, run: _Run) -> None:
     console.print(f"verdict  {verdict_line(verdict)}")
     factor = run.busy / run.duration
     console.print(
-        f"speed    {run.busy * 1000:.0f} ms of one core for {run.duration:.1f} s: "
-        f"real-time factor {factor:.4f}, {1 / factor:.0f} times faster than real time"
+        f"speed    {run.busy * 1000:.0f} ms for {run.duration:.1f} s of audio: "
+        f"real-time factor {factor:.4f}, {1 / factor:.0f} times real time"
     )

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 
 #include "matrix/matrix.hpp"
-#include "simd/unroll.hpp"
+#include "simd/compiler.hpp"
 
 namespace edgeser {
 
@@ -25,41 +26,59 @@ inline void with_size(std::size_t n, F&& f) {
 // long sum.
 constexpr std::size_t run_inputs = 64;
 
-// acc[r][v] += sum_i x[r][i] * weights[i][v]. A run is one fused multiply-add after another for
-// ascending i, from zero; runs are added to acc in order. Every output lane has its own sums, so
-// neither the vector width nor the number of rows computed together can change a bit of the result.
-// Returns the weights just after those it read.
+// sum[r][v] = sum_i x[r][i] * weights[i][v] over one run: a fused multiply-add after another for
+// ascending i, from zero. Every output lane has its own sum, so neither the vector width nor the
+// number of rows computed together can change a bit of the result.
 template <class S, std::size_t Rows, std::size_t Vectors>
-inline const float* multiply_add(typename S::Vec (&acc)[Rows][Vectors],
-                                 const float* const (&x)[Rows], const float* weights,
-                                 std::size_t inputs) {
+inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
+                         const float* weights, std::size_t inputs) {
   using Vec = typename S::Vec;
-  for (std::size_t start = 0; start < inputs; start += run_inputs) {
-    const std::size_t end = inputs - start < run_inputs ? inputs : start + run_inputs;
-    Vec sum[Rows][Vectors];
+  EDGESER_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
+  }
+  for (std::size_t i = 0; i < inputs; ++i, weights += Vectors * S::lanes) {
+    Vec w[Vectors];
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
     EDGESER_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
+      const Vec value = S::broadcast(x[r][i]);
       EDGESER_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
-    }
-    for (std::size_t i = start; i < end; ++i, weights += Vectors * S::lanes) {
-      Vec w[Vectors];
-      EDGESER_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
-      EDGESER_UNROLL
-      for (std::size_t r = 0; r < Rows; ++r) {
-        const Vec value = S::broadcast(x[r][i]);
-        EDGESER_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::fma(value, w[v], sum[r][v]);
-      }
-    }
-    EDGESER_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-      EDGESER_UNROLL
-      for (std::size_t v = 0; v < Vectors; ++v) acc[r][v] = S::add(acc[r][v], sum[r][v]);
+      for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::fma(value, w[v], sum[r][v]);
     }
   }
+}
+
+// acc (Rows, Vectors * lanes) += x @ weights, run after run. acc lies in memory: a run needs all
+// the registers. Returns the weights just after those it read.
+template <class S, std::size_t Rows, std::size_t Vectors>
+inline const float* multiply_add(float* acc, const float* const (&x)[Rows], const float* weights,
+                                 std::size_t inputs) {
+  for (std::size_t start = 0; start < inputs; start += run_inputs) {
+    const std::size_t count = inputs - start < run_inputs ? inputs - start : run_inputs;
+    const float* from[Rows];
+    for (std::size_t r = 0; r < Rows; ++r) from[r] = x[r] + start;
+    typename S::Vec sum[Rows][Vectors];
+    multiply_run<S>(sum, from, weights, count);
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      EDGESER_UNROLL
+      for (std::size_t v = 0; v < Vectors; ++v) {
+        float* const to = acc + (r * Vectors + v) * S::lanes;
+        S::store(to, S::add(S::load(to), sum[r][v]));
+      }
+    }
+    weights += count * Vectors * S::lanes;
+  }
   return weights;
+}
+
+// Sets each of the rows of acc (Rows, width) to `bias`.
+template <class S, std::size_t Rows>
+inline void fill_rows(float* acc, const float* bias, std::size_t width) {
+  for (std::size_t r = 0; r < Rows; ++r) std::memcpy(acc + r * width, bias, width * sizeof(float));
 }
 
 // Calls f(Size<vectors>, column, weights of the panel) for each panel of the matrix.
@@ -81,32 +100,34 @@ inline void for_each_block(std::size_t rows, F&& f) {
   }
 }
 
-// y = x @ m + bias for `rows` rows. Each panel is used for all rows while it is in the L1 cache.
-// x and y rows lie `x_stride` and `y_stride` floats apart; y rows have room for m.padded values.
+// y = x @ m + bias for `rows` rows. A run of a panel's inputs fits the L1 cache, and is used for
+// all rows while it is there; until the last run, y holds the total so far. x and y rows lie
+// `x_stride` and `y_stride` floats apart; y rows have room for m.padded values.
 template <class S>
 inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
                      float* y, std::size_t y_stride) {
   for_each_panel<S>(m, [&](auto vectors, std::size_t column, const float* weights) {
     constexpr std::size_t V = decltype(vectors)::value;
-    for_each_block<S>(rows, [&](auto block, std::size_t row) {
-      constexpr std::size_t R = decltype(block)::value;
-      const float* inputs[R];
-      typename S::Vec acc[R][V];
-      EDGESER_UNROLL
-      for (std::size_t r = 0; r < R; ++r) {
-        inputs[r] = x + (row + r) * x_stride;
+    for (std::size_t start = 0; start < m.inputs; start += run_inputs) {
+      const std::size_t count = m.inputs - start < run_inputs ? m.inputs - start : run_inputs;
+      for_each_block<S>(rows, [&](auto block, std::size_t row) {
+        constexpr std::size_t R = decltype(block)::value;
+        const float* inputs[R];
+        for (std::size_t r = 0; r < R; ++r) inputs[r] = x + (row + r) * x_stride + start;
+        typename S::Vec sum[R][V];
+        multiply_run<S>(sum, inputs, weights, count);
         EDGESER_UNROLL
-        for (std::size_t v = 0; v < V; ++v) acc[r][v] = S::load(m.bias + column + v * S::lanes);
-      }
-      multiply_add<S>(acc, inputs, weights, m.inputs);
-      EDGESER_UNROLL
-      for (std::size_t r = 0; r < R; ++r) {
-        EDGESER_UNROLL
-        for (std::size_t v = 0; v < V; ++v) {
-          S::store(y + (row + r) * y_stride + column + v * S::lanes, acc[r][v]);
+        for (std::size_t r = 0; r < R; ++r) {
+          float* const to = y + (row + r) * y_stride + column;
+          const float* const total = start == 0 ? m.bias + column : to;
+          EDGESER_UNROLL
+          for (std::size_t v = 0; v < V; ++v) {
+            S::store(to + v * S::lanes, S::add(S::load(total + v * S::lanes), sum[r][v]));
+          }
         }
-      }
-    });
+      });
+      weights += count * V * S::lanes;
+    }
   });
 }
 

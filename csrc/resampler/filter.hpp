@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "resampler/plan.hpp"
-#include "simd/unroll.hpp"
+#include "simd/compiler.hpp"
 
 namespace edgeser {
 

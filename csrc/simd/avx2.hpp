@@ -1,45 +1,19 @@
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
+
+#include "simd/vec256.hpp"
 
 namespace edgeser::simd {
 
+struct Avx2Only;
+
 // AVX2 with FMA. Include only where these flags are on: see level.hpp.
-struct Avx2 {
+struct Avx2 : Vec256<Avx2Only> {
   static constexpr const char* name = "avx2";
-  static constexpr std::size_t lanes = 8;
   static constexpr std::size_t panel_vectors = 4;
   static constexpr std::size_t block_rows = 3;  // 12 accumulators of 16 registers
-
-  using Vec = __m256;
-  using Mask = __m256;
-
-  static __m256i first(std::size_t count) {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane);
-  }
-
-  static Vec broadcast(float x) { return _mm256_set1_ps(x); }
-  static Vec iota() { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
-  static Vec load(const float* p) { return _mm256_loadu_ps(p); }
-  static Vec load(const float* p, std::size_t count) { return _mm256_maskload_ps(p, first(count)); }
-  static void store(float* p, Vec a) { _mm256_storeu_ps(p, a); }
-  static void store(float* p, Vec a, std::size_t count) { _mm256_maskstore_ps(p, first(count), a); }
-
-  static Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-  static Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-  static Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-  static Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
-  static Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-  static Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-  static Mask less(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-  static Vec select(Mask m, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, m); }
-  static Vec add_exponent(Vec a, Vec n) {
-    return _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(n), 23)));
-  }
+  using Narrow = Avx2;
 };
 
 }  // namespace edgeser::simd

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "simd/vec256.hpp"
+
 namespace edgeser::simd {
 
 // AVX-512 F/BW/VL/DQ. Include only where these flags are on: see level.hpp.
@@ -12,6 +14,7 @@ struct Avx512 {
   static constexpr std::size_t lanes = 16;
   static constexpr std::size_t panel_vectors = 4;
   static constexpr std::size_t block_rows = 6;  // 24 accumulators of 32 registers
+  using Narrow = Vec256<Avx512>;                // for what fills half a vector
 
   using Vec = __m512;
   using Mask = __mmask16;

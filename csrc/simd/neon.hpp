@@ -13,6 +13,7 @@ struct Neon {
   static constexpr std::size_t lanes = 4;
   static constexpr std::size_t panel_vectors = 4;
   static constexpr std::size_t block_rows = 6;  // 24 accumulators of 32 registers
+  using Narrow = Neon;
 
   using Vec = float32x4_t;
   using Mask = uint32x4_t;

@@ -14,6 +14,7 @@ struct Plain {
   static constexpr std::size_t lanes = 4;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t block_rows = 2;
+  using Narrow = Plain;
 
   struct Vec {
     float lane[lanes];

@@ -19,42 +19,54 @@ struct TacnBlock {
   std::size_t index[max_rows];  // row of the batch
   std::byte* state[max_rows];
   std::int64_t position[max_rows];
+  Taps taps[max_rows];         // of the layer being computed
+  float* ring_slot[max_rows];  // where its newest token goes
 };
+
+// Finds each row's taps in the layer's ring, all but the newest, and starts to fetch them: a stream
+// that wakes every 128 ms finds its rings far from the CPU.
+template <class S>
+inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block) {
+  const std::size_t slot_floats = 3 * plan.width;
+  for (std::size_t r = 0; r < block.count; ++r) {
+    const std::size_t now = static_cast<std::size_t>(block.position[r]);
+    const std::size_t slot = now % layer.ring_slots;
+    float* const ring = reinterpret_cast<float*>(block.state[r] + layer.ring);
+    Taps& taps = block.taps[r];
+    taps.count = 1;
+    for (; taps.count < plan.taps && now >= taps.count * layer.dilation; ++taps.count) {
+      const std::size_t back = taps.count * layer.dilation;
+      const std::size_t from = slot >= back ? slot - back : slot + layer.ring_slots - back;
+      const float* const row = ring + from * slot_floats;
+      for (std::size_t at = 0; at < slot_floats; at += 16) EDGESER_PREFETCH(row + at);
+      taps.row[taps.count] = row;
+    }
+    block.ring_slot[r] = ring + slot * slot_floats;
+  }
+}
 
 // x (rows, C): in, the layer's input; out, its output. `qkv` and `mixed` are scratch of
 // `qkv_stride` and k * C floats a row; x rows lie `x_stride` apart.
 template <class S>
-inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
-                       float* x, std::size_t x_stride, float* qkv, std::size_t qkv_stride,
-                       float* mixed) {
+inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block, float* x,
+                       std::size_t x_stride, float* qkv, std::size_t qkv_stride, float* mixed) {
   const std::size_t width = plan.width;
   const std::size_t mixed_stride = plan.taps * width;
-  const std::size_t slot_floats = 3 * width;
+  locate_taps<S>(plan, layer, block);
   multiply<S>(layer.projection, x, x_stride, block.count, qkv, qkv_stride);
 
   for (std::size_t r = 0; r < block.count; ++r) {
-    // Token t lives in slot t mod (k-1)d, which until now holds token t - (k-1)d, the oldest tap:
-    // so the new one is stored only after the attention.
-    const std::size_t now = static_cast<std::size_t>(block.position[r]);
-    const std::size_t slot = now % layer.ring_slots;
-    float* const ring = reinterpret_cast<float*>(block.state[r] + layer.ring);
+    Taps& taps = block.taps[r];
     float* const newest = qkv + r * qkv_stride;
     float* const out = mixed + r * mixed_stride;
-
-    TapRows rows;
-    rows.row[0] = newest;
-    std::size_t valid = 1;
-    for (; valid < plan.taps && now >= valid * layer.dilation; ++valid) {
-      const std::size_t back = valid * layer.dilation;
-      const std::size_t from = slot >= back ? slot - back : slot + layer.ring_slots - back;
-      rows.row[valid] = ring + from * slot_floats;
-    }
-    with_size<S, tacn_max_taps>(valid, [&](auto taps) {
-      attend<S, decltype(taps)::value>(rows, width, plan.heads, plan.scale, out);
+    taps.row[0] = newest;
+    with_size<S, tacn_max_taps>(taps.count, [&](auto count) {
+      attend<S, decltype(count)::value>(taps, width, plan.heads, plan.scale, out);
     });
     // Missing taps add nothing to the convolution: exact zeros, and the same time every step.
-    std::memset(out + valid * width, 0, (plan.taps - valid) * width * sizeof(float));
-    std::memcpy(ring + slot * slot_floats, newest, slot_floats * sizeof(float));
+    std::memset(out + taps.count * width, 0, (plan.taps - taps.count) * width * sizeof(float));
+    // Token t takes the slot of token t - (k-1)d, which was the oldest tap until now.
+    std::memcpy(block.ring_slot[r], newest, 3 * width * sizeof(float));
   }
 
   float* const z = qkv;

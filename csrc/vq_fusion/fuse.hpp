@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "matrix/multiply.hpp"
 #include "vq_fusion/plan.hpp"
@@ -32,42 +33,50 @@ struct LaneArgmin {
   }
 };
 
-// codes[r] = argmin_k |latent_r - e_k|^2 for `rows` vectors of D floats, lowest index on ties.
+// Updates `best` of R rows with the scores of one panel of codes.
+template <class S, std::size_t R, std::size_t V>
+inline void score_panel(const VqFusionPlan& plan, const float* const (&vectors)[R],
+                        std::size_t column, const float* weights, LaneArgmin<S>* best) {
+  alignas(64) float scores[R * V * S::lanes];
+  fill_rows<S, R>(scores, plan.scores.bias + column, V * S::lanes);
+  multiply_add<S, R, V>(scores, vectors, weights, plan.code_width);
+  for (std::size_t v = 0; v < V; ++v) {
+    const typename S::Vec index =
+        S::add(S::iota(), S::broadcast(static_cast<float>(column + v * S::lanes)));
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      const typename S::Vec score = S::load(scores + (r * V + v) * S::lanes);
+      const typename S::Mask lower = S::less(score, best[r].value);
+      best[r].value = S::select(lower, score, best[r].value);
+      best[r].index = S::select(lower, index, best[r].index);
+    }
+  }
+}
+
+// codes[r] = argmin_k |latent_r - e_k|^2 for `rows` vectors of D floats, lowest index on ties. A
+// panel of codes is used for a group of rows while it is in the L1 cache.
 template <class S>
 inline void nearest_codes(const VqFusionPlan& plan, const float* latent, std::size_t rows,
                           std::int32_t* codes) {
-  for_each_block<S>(rows, [&](auto block, std::size_t row) {
-    constexpr std::size_t R = decltype(block)::value;
-    const float* vectors[R];
-    LaneArgmin<S> best[R];
-    for (std::size_t r = 0; r < R; ++r) {
-      vectors[r] = latent + (row + r) * plan.code_width;
+  constexpr std::size_t group = 48;
+  for (std::size_t first = 0; first < rows; first += group) {
+    const std::size_t count = rows - first < group ? rows - first : group;
+    LaneArgmin<S> best[group];
+    for (std::size_t r = 0; r < count; ++r) {
       best[r] = {S::broadcast(INFINITY), S::broadcast(0.0f)};
     }
     for_each_panel<S>(plan.scores, [&](auto width, std::size_t column, const float* weights) {
-      constexpr std::size_t V = decltype(width)::value;
-      typename S::Vec score[R][V];
-      EDGESER_UNROLL
-      for (std::size_t v = 0; v < V; ++v) {
-        const typename S::Vec norm = S::load(plan.scores.bias + column + v * S::lanes);
-        EDGESER_UNROLL
-        for (std::size_t r = 0; r < R; ++r) score[r][v] = norm;
-      }
-      multiply_add<S>(score, vectors, weights, plan.code_width);
-      EDGESER_UNROLL
-      for (std::size_t v = 0; v < V; ++v) {
-        const typename S::Vec index =
-            S::add(S::iota(), S::broadcast(static_cast<float>(column + v * S::lanes)));
-        EDGESER_UNROLL
+      for_each_block<S>(count, [&](auto block, std::size_t row) {
+        constexpr std::size_t R = decltype(block)::value;
+        const float* vectors[R];
         for (std::size_t r = 0; r < R; ++r) {
-          const typename S::Mask lower = S::less(score[r][v], best[r].value);
-          best[r].value = S::select(lower, score[r][v], best[r].value);
-          best[r].index = S::select(lower, index, best[r].index);
+          vectors[r] = latent + (first + row + r) * plan.code_width;
         }
-      }
+        score_panel<S, R, decltype(width)::value>(plan, vectors, column, weights, best + row);
+      });
     });
-    for (std::size_t r = 0; r < R; ++r) codes[row + r] = best[r].lowest();
-  });
+    for (std::size_t r = 0; r < count; ++r) codes[first + r] = best[r].lowest();
+  }
 }
 
 // The nearest codes, and tokens = deep @ deep_weight + flatten(codebook[codes]) @ latent_weight +
@@ -83,35 +92,22 @@ void vq_fuse(const VqFusionPlan& plan, const float* deep, const float* latent, s
     for_each_panel<S>(plan.fusion, [&](auto vectors, std::size_t column, const float* weights) {
       constexpr std::size_t V = decltype(vectors)::value;
       const float* inputs[R];
-      typename S::Vec acc[R][V];
-      EDGESER_UNROLL
-      for (std::size_t r = 0; r < R; ++r) {
-        inputs[r] = deep + (row + r) * plan.deep_width;
-        EDGESER_UNROLL
-        for (std::size_t v = 0; v < V; ++v) {
-          acc[r][v] = S::load(plan.fusion.bias + column + v * S::lanes);
-        }
-      }
-      weights = multiply_add<S>(acc, inputs, weights, plan.deep_width);
+      alignas(64) float acc[R * V * S::lanes];
+      fill_rows<S, R>(acc, plan.fusion.bias + column, V * S::lanes);
+      for (std::size_t r = 0; r < R; ++r) inputs[r] = deep + (row + r) * plan.deep_width;
+      weights = multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
       for (std::size_t p = 0; p < plan.positions; ++p) {
         for (std::size_t r = 0; r < R; ++r) {
           const std::int32_t code = codes[(row + r) * plan.positions + p];
           inputs[r] = plan.codebook + static_cast<std::size_t>(code) * plan.code_width;
         }
-        weights = multiply_add<S>(acc, inputs, weights, plan.code_width);
+        weights = multiply_add<S, R, V>(acc, inputs, weights, plan.code_width);
       }
-      EDGESER_UNROLL
+      const std::size_t left = width - column;
+      const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
       for (std::size_t r = 0; r < R; ++r) {
-        float* const to = tokens + (row + r) * width + column;
-        EDGESER_UNROLL
-        for (std::size_t v = 0; v < V; ++v) {
-          const std::size_t at = column + v * S::lanes;
-          if (at + S::lanes <= width) {
-            S::store(to + v * S::lanes, acc[r][v]);
-          } else {
-            S::store(to + v * S::lanes, acc[r][v], width - at);
-          }
-        }
+        std::memcpy(tokens + (row + r) * width + column, acc + r * V * S::lanes,
+                    count * sizeof(float));
       }
     });
   });

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BINS = 1600
+_MOST_EDGES = 600  # white lines between bands, as long as they do not cover them
 _INK = "#2f3437"
 _GRID = "#d9dcdf"
 
@@ -149,7 +150,8 @@ def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
                 alpha=alpha,
                 linewidth=0,
             )
-        axis.stairs(top, edges, color="white", linewidth=0.6, baseline=None)
+        if len(frames) < _MOST_EDGES:
+            axis.stairs(top, edges, color="white", linewidth=0.6, baseline=None)
         bottom = top
     _name_bands(axis, analysis, shades)
     axis.set_ylim(0, 1)

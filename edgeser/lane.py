@@ -121,4 +121,5 @@ class Lane:
 
     def _keep_rings(self) -> None:
         # The rings are most of a state. A chunk that completes no segment is spared the copy.
-        self._kept_rings = self.state.tacn.copy()
+        if self._kept_rings is None:
+            self._kept_rings = self.state.tacn.copy()

@@ -86,6 +86,27 @@ def test_a_failure_leaves_no_trace_in_any_stream_of_a_pool(
     assert all(pool.process({stream: noise(9_000) for stream in streams}).values())
 
 
+def test_a_flush_that_is_interrupted_at_its_very_end_leaves_no_trace(
+    toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = toy_model.stream(44_100)
+    stream.process(speech_like(1.0, 44_100))
+    before = stream.state()
+    state = lane_of(stream).state
+
+    def interrupted(state: Any) -> None:
+        state.block.fill(0)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(state), "clear", interrupted)
+        for call in (stream.flush, stream.reset):
+            with pytest.raises(KeyboardInterrupt):
+                call()
+            assert stream.state() == before
+    assert stream.flush().frames
+
+
 def test_values_that_overflow_are_an_error_not_a_result(
     toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

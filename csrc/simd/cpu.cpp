@@ -1,49 +1,66 @@
 #include "simd/cpu.hpp"
 
-#if defined(_MSC_VER) && !defined(__clang__)
+#if defined(__x86_64__) || defined(_M_X64)
 
+#include <cstdint>
+#if defined(_MSC_VER)
 #include <immintrin.h>
 #include <intrin.h>
+#else
+#include <cpuid.h>
+#endif
 
 namespace edgeser::simd {
 namespace {
 
-constexpr unsigned ymm_state = 0x06;            // XCR0: the system saves XMM and YMM registers
-constexpr unsigned zmm_state = 0xe6;            // and mask and ZMM registers
-constexpr int fma_osxsave = 1 << 12 | 1 << 27;  // leaf 1, ECX
-constexpr int avx2 = 1 << 5;                    // leaf 7, EBX, as the next
-constexpr int avx512_f_dq_bw_vl = 1 << 16 | 1 << 17 | 1 << 30 | static_cast<int>(1u << 31);
+struct Registers {
+  std::uint32_t eax, ebx, ecx, edx;
+};
 
-bool has(unsigned state, int features) noexcept {
-  int leaf[4];
-  __cpuid(leaf, 0);
-  if (leaf[0] < 7) return false;
-  __cpuid(leaf, 1);
-  if ((leaf[2] & fma_osxsave) != fma_osxsave) return false;
-  if ((_xgetbv(0) & state) != state) return false;
-  __cpuidex(leaf, 7, 0);
-  return (leaf[1] & features) == features;
+// All zero for a leaf that the CPU does not have.
+Registers cpuid(std::uint32_t leaf) {
+#if defined(_MSC_VER)
+  int r[4];
+  __cpuid(r, 0);
+  if (static_cast<std::uint32_t>(r[0]) < leaf) return {};
+  __cpuidex(r, static_cast<int>(leaf), 0);
+  return {static_cast<std::uint32_t>(r[0]), static_cast<std::uint32_t>(r[1]),
+          static_cast<std::uint32_t>(r[2]), static_cast<std::uint32_t>(r[3])};
+#else
+  Registers r{};
+  __get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx);
+  return r;
+#endif
+}
+
+// XCR0: which registers the operating system saves. Needs OSXSAVE.
+std::uint64_t saved_registers() {
+#if defined(_MSC_VER)
+  return _xgetbv(0);
+#else
+  std::uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return std::uint64_t{high} << 32 | low;
+#endif
+}
+
+constexpr std::uint32_t bit(int n) { return std::uint32_t{1} << n; }
+
+constexpr std::uint32_t fma_and_osxsave = bit(12) | bit(27);                        // leaf 1, ECX
+constexpr std::uint32_t avx2 = bit(5);                                              // leaf 7, EBX
+constexpr std::uint32_t avx512_f_dq_bw_vl = bit(16) | bit(17) | bit(30) | bit(31);  // leaf 7, EBX
+constexpr std::uint64_t ymm_state = 0x06;  // XMM and the upper halves of YMM
+constexpr std::uint64_t zmm_state = 0xe6;  // and the masks, and ZMM
+
+bool has(std::uint32_t features, std::uint64_t state) {
+  if ((cpuid(1).ecx & fma_and_osxsave) != fma_and_osxsave) return false;
+  return (saved_registers() & state) == state && (cpuid(7).ebx & features) == features;
 }
 
 }  // namespace
 
-bool cpu_has_avx2() noexcept { return has(ymm_state, avx2); }
-bool cpu_has_avx512() noexcept { return has(zmm_state, avx2 | avx512_f_dq_bw_vl); }
-
-}  // namespace edgeser::simd
-
-#elif defined(__x86_64__)
-
-namespace edgeser::simd {
-
-bool cpu_has_avx2() noexcept {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-bool cpu_has_avx512() noexcept {
-  return cpu_has_avx2() && __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
+bool cpu_has_avx2() noexcept { return has(avx2, ymm_state); }
+bool cpu_has_avx512() noexcept { return has(avx2 | avx512_f_dq_bw_vl, zmm_state); }
 
 }  // namespace edgeser::simd
 

@@ -29,8 +29,8 @@ TEST(matrix_is_packed_by_panels) {
 
 TEST(matrix_multiplies_any_size) {
   Random random(1);
-  for (const std::size_t outputs : {1, 3, 8, 13, 40}) {
-    for (const std::size_t rows : {1, 2, 5}) {
+  for (const std::size_t outputs : {1u, 3u, 8u, 13u, 40u}) {
+    for (const std::size_t rows : {1u, 2u, 5u}) {
       const std::size_t inputs = 7;
       const auto weights = random.floats(inputs * outputs), bias = random.floats(outputs),
                  x = random.floats(rows * inputs);

@@ -17,7 +17,7 @@ foreach(line IN LISTS lines)
     math(EXPR count "${count} + 1")
     set(symbol "${CMAKE_MATCH_1}")
     string(TOLOWER "${symbol}" lower)
-    if(NOT lower MATCHES "simd::${level}|^dw.ref")  # DW.ref: a pointer of the exception tables
+    if(NOT lower MATCHES "simd::${level}")
       message(SEND_ERROR "level_${level} shares ${symbol}")
     endif()
   endif()

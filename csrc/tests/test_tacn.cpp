@@ -178,7 +178,7 @@ TEST(tacn_state_layout) {
   // are those of the tokens themselves.
   const auto* const ring = reinterpret_cast<const float*>(state.data() + 64);
   const float* const sources[] = {m.query.data(), m.key.data(), m.value.data()};
-  for (const std::size_t token : {5, 6}) {
+  for (const std::size_t token : {5u, 6u}) {
     for (std::size_t part = 0; part < 3; ++part) {
       for (std::size_t c = 0; c < m.c; ++c) {
         double want = 0;

@@ -1,43 +1,48 @@
-"""A trained model on disk: its sizes, weights and the facts of its training. Loaded without unpickling code."""
+"""A trained model on disk: one safetensors file with weights, sizes and facts."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from train.data.manifest import CorpusError
 from train.models.emotion import EmotionModel, ModelConfig
+
+THRESHOLDS = {"speech": 0.5, "confidence": 0.0}
 
 
 @dataclass
 class Checkpoint:
-    """A model with its temperature, thresholds and facts for the manifest."""
+    """A model with its temperature, thresholds and the facts for its bundle's manifest."""
 
     model: EmotionModel
     temperature: float = 1.0
-    thresholds: dict[str, float] = field(default_factory=lambda: {"speech": 0.5, "confidence": 0.0})
+    thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     facts: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write everything to ``path``."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "config": self.model.config.to_dict(),
-                "weights": self.model.state_dict(),
-                "temperature": self.temperature,
-                "thresholds": self.thresholds,
-                "facts": self.facts,
-            },
-            path,
-        )
+        about = {
+            "config": self.model.config.to_dict(),
+            "temperature": self.temperature,
+            "thresholds": self.thresholds,
+            "facts": self.facts,
+        }
+        weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
+        save_file(weights, path, {"edgeser": json.dumps(about, sort_keys=True)})
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":
         """Read a checkpoint written by :meth:`save`; the model comes in eval mode."""
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        model = EmotionModel(ModelConfig.from_dict(stored["config"]))
-        model.load_state_dict(stored["weights"])
-        return Checkpoint(
-            model.eval(), stored["temperature"], stored["thresholds"], stored["facts"]
-        )
+        if not path.is_file():
+            raise CorpusError(f"no checkpoint at {path}: train one with 'python -m train default'")
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["edgeser"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model = EmotionModel(ModelConfig.from_dict(about["config"]))
+        model.load_state_dict(weights)
+        return Checkpoint(model.eval(), about["temperature"], about["thresholds"], about["facts"])

@@ -1,4 +1,4 @@
-"""Verdicts of a model on recordings that it has not been trained on, and how far they can be trusted."""
+"""Verdicts of a model on recordings, and how far they can be trusted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from train.models.emotion import EmotionModel
 
 @dataclass(frozen=True)
 class Predictions:
-    """Per-token logits of utterances (N, T, L + 1), tokens (N,) and what the utterances are (N,)."""
+    """Per-token logits of utterances (N, T, L + 1), tokens (N,) and the truth (N,)."""
 
     logits: Tensor
     tokens: Tensor
@@ -40,18 +40,16 @@ def predict(model: EmotionModel, examples: Sequence[Example], batch: int = 64) -
     examples = sorted(examples, key=lambda e: e.frames)
     logits, tokens, truth = [], [], []
     for b in Batches(examples, batch, model.config.level, shuffle=False):
-        logits.append(model.from_segments(b.segments)[0])
+        logits.append(model.from_segments(b.segments))
         tokens.append(b.tokens)
         truth.append(b.target.argmax(1).numpy())
     longest = max(part.shape[1] for part in logits)
-    padded = [
-        torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in logits
-    ]
+    padded = [torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in logits]
     return Predictions(torch.cat(padded), torch.cat(tokens), np.concatenate(truth))
 
 
 def fit_temperature(predictions: Predictions) -> float:
-    """The temperature under which the verdicts' likelihood of the truth is greatest (Guo et al. 2017)."""
+    """The temperature under which the truth is likeliest (Guo et al. 2017)."""
     truth = torch.from_numpy(predictions.truth)
 
     def loss(temperature: float) -> float:
@@ -62,11 +60,12 @@ def fit_temperature(predictions: Predictions) -> float:
 
 
 def calibration_error(probabilities: Tensor, truth: NDArray[np.int64], bins: int = 10) -> float:
-    """Expected calibration error of verdicts (N, L): mean gap of confidence and accuracy over ten bins."""
+    """Expected calibration error of verdicts (N, L): mean gap of confidence and accuracy."""
     confidence, answer = (part.numpy() for part in probabilities.max(1))
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
-        (place == b).mean() * abs(confidence[place == b].mean() - (answer == truth)[place == b].mean())
+        (place == b).mean()
+        * abs(confidence[place == b].mean() - (answer == truth)[place == b].mean())
         for b in range(bins)
         if (place == b).any()
     ]

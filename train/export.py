@@ -1,6 +1,7 @@
 """From a trained model to what runs: the bundle, and the step graph for other people's runtimes."""
 
 import copy
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from edgeser.bundle import write_bundle
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from edgeser.bundle import write_bundle
 from train.models.emotion import EmotionModel, FrontEnd
 from train.models.level import UNSET
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, SEGMENT
@@ -26,29 +27,33 @@ def folded(module: nn.Module) -> nn.Module:
     """A copy in eval mode with every batch normalisation folded into the convolution before it."""
     copied = copy.deepcopy(module).eval().float()
     for part in list(copied.modules()):
-        if isinstance(part, nn.Sequential) and len(part) > 1 and isinstance(part[1], nn.BatchNorm2d):
-            convolution, normalisation = part[0], part[1]
-            transposed = isinstance(convolution, nn.ConvTranspose2d)
-            part[0] = fuse_conv_bn_eval(convolution, normalisation, transposed)  # type: ignore[type-var]
+        if (
+            isinstance(part, nn.Sequential)
+            and len(part) > 1
+            and isinstance(part[1], nn.BatchNorm2d)
+        ):
+            assert isinstance(part[0], nn.Conv2d)
+            part[0] = fuse_conv_bn_eval(part[0], part[1])
             part[1] = nn.Identity()
     return copied
 
 
-def to_onnx(
-    module: nn.Module, inputs: Mapping[str, Tensor], outputs: tuple[str, ...]
-) -> bytes:
-    """Serialise a module as one ONNX graph; the first axis of every input and output is the batch."""
+def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: tuple[str, ...]) -> bytes:
+    """Serialise a module as one ONNX graph; the first axis of everything is the batch."""
     batch = torch.export.Dim("batch", min=1, max=4096)
-    program = torch.onnx.export(
-        module.eval(),
-        tuple(inputs.values()),
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=tuple({0: batch} for _ in inputs),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter warns of deprecations inside torch itself, which no caller can mend.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     graph = program.model_proto
     graph.producer_name, graph.producer_version = "edgeser", ""
@@ -61,13 +66,13 @@ def to_onnx(
 
 
 def frontend_onnx(frontend: FrontEnd) -> bytes:
-    """``frontend.onnx``: segment (B, 4224), level (B,) to deep (B, F), latent (B, P, D), level_out (B,)."""
+    """``frontend.onnx``: see :class:`FrontEnd` for its inputs and outputs."""
     inputs = {"segment": torch.randn(2, SEGMENT) * 0.1, "level": torch.full((2,), -30.0)}
     return to_onnx(folded(frontend), inputs, ("deep", "latent", "level_out"))
 
 
 def kernel_tensors(model: EmotionModel, temperature: float) -> dict[str, NDArray[np.float32]]:
-    """The weights that the kernels need, (in, out); the temperature divides the emotions' logits."""
+    """The kernels' weights, (in, out); the temperature divides the emotions' logits."""
     layers = [layer for layer in model.tacn.layers if isinstance(layer, TACNLayer)]
     fusion = model.fusion
     cooled = torch.ones(len(model.config.labels) + 1)
@@ -98,7 +103,10 @@ def export_bundle(
     thresholds: Mapping[str, float],
     temperature: float = 1.0,
 ) -> str:
-    """Write the bundle. ``facts`` gives name, version, licence, notices and training. Returns its hash."""
+    """Write the bundle and return its hash.
+
+    ``facts`` gives name, version, licence, notices and training.
+    """
     c = model.config
     manifest = {
         **facts,
@@ -126,10 +134,12 @@ def export_bundle(
 
 
 class StepGraph(nn.Module):
-    """One hop of the whole model, its state in and out: for runtimes that keep state for the client.
+    """One hop of the whole model, its state in and out.
 
-    The rings are one flat row a stream, in the order of the kernels' state block: layer, slot, (Q, K, V),
-    and within each of these the heads fastest.
+    For runtimes that keep the state for their client.
+
+    The rings are one flat row a stream, in the order of the kernels' state block: layer, slot, (Q,
+    K, V), and within each of these the heads fastest.
     """
 
     def __init__(self, model: EmotionModel, temperature: float) -> None:
@@ -143,20 +153,21 @@ class StepGraph(nn.Module):
         cooled = torch.ones(len(model.config.labels) + 1)
         cooled[:-1] /= temperature
         with torch.no_grad():
-            self.head.weight *= cooled[:, None]
-            self.head.bias *= cooled
+            self.head.weight.mul_(cooled[:, None])
+            self.head.bias.mul_(cooled)
 
     def forward(
         self, audio: Tensor, tail: Tensor, level: Tensor, position: Tensor, rings: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """audio (B, 2048), tail (B, 2176), level (B, 1), position (B, 1) int64, rings (B, R) to
+        """One hop of B streams.
 
-        log_probabilities (B, L), speech (B, 1), and the four states anew. A stream starts with zeros for
-        tail, position and rings and -1000 for the level.
+        Takes audio (B, 2048), tail (B, 2176), level (B, 1), position (B, 1) int64, rings (B, R);
+        gives log_probabilities (B, L), speech (B, 1), and the four states anew. A stream starts
+        with zeros for tail, position and rings and -1000 for the level.
         """
         segment = torch.cat([tail, audio], dim=1)
         deep, latent, heard = self.frontend(segment, level[:, 0])
-        token, _ = self.fusion(deep, latent)
+        token = self.fusion(deep, latent)
         c = self.tacn.config
         parts = rings.split([(c.taps - 1) * 2**n * 3 * c.width for n in range(c.layers)], dim=1)
         past = [part.reshape(-1, (c.taps - 1) * 2**n, 3, c.width) for n, part in enumerate(parts)]
@@ -174,7 +185,7 @@ class StepGraph(nn.Module):
 
 
 def heads_fastest(tacn: TACN) -> TACN:
-    """A copy whose Q, K and V columns are ordered with the heads fastest, as the state block has them.
+    """A copy whose Q, K and V columns are ordered as in the state block: heads fastest.
 
     The same function: the columns of the projections and the rows of the output move together.
     """

@@ -1,4 +1,4 @@
-"""The Lightning trainer that runs every loop: devices, precision, checkpoints, logs, progress bars."""
+"""The Lightning trainer that runs every loop: devices, precision, logs, progress bars."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ def loader(batches: Batches) -> DataLoader[Batch]:
     )
 
 
-def trainer(recipe: Recipe, epochs: int, folder: Path | None = None, **options: Any) -> lightning.Trainer:
-    """A trainer on whatever devices there are; several machines through ``torchrun`` as Lightning has it.
+def trainer(
+    recipe: Recipe, epochs: int, folder: Path | None = None, **options: Any
+) -> lightning.Trainer:
+    """A trainer on whatever devices there are; several machines through ``torchrun``.
 
     ``folder`` takes TensorBoard logs and checkpoints; without one nothing is written.
     """

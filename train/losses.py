@@ -8,7 +8,7 @@ from train.recipe import Recipe
 
 
 def verdict(logits: Tensor, speech: Tensor) -> Tensor:
-    """Probabilities of an utterance (B, L): its tokens' probabilities, averaged with weights (B, T).
+    """Probabilities of an utterance (B, L): its tokens', averaged with weights (B, T).
 
     As in ``edgeser.verdict``; the last column of ``logits`` (B, T, L + 1) is the speech logit.
     """
@@ -25,7 +25,7 @@ def speech_weights(logits: Tensor, tokens: Tensor, threshold: float = 0.5) -> Te
 
 
 def emotion_loss(logits: Tensor, batch: Batch, class_weights: Tensor, recipe: Recipe) -> Tensor:
-    """Cross-entropy of the tokens that are speech and of the verdict; recordings without a target count 0."""
+    """Cross-entropy of the speech tokens and of the verdict, over recordings with a target."""
     target = batch.target
     known = target.sum(1) > 0
     weight = (target * class_weights).sum(1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from train.data.batches import Batch, Batches, Example
 from train.loop import loader, trainer
 from train.models.level import LevelConfig
-from train.models.vqvae import VQVAE, VQVAEConfig
+from train.models.vqvae import VQVAE
 from train.recipe import Recipe
 
 
@@ -36,17 +36,16 @@ class Pretraining(lightning.LightningModule):
 
 
 def pretrain(
+    vqvae: VQVAE,
     examples: Sequence[Example],
     recipe: Recipe,
     level: LevelConfig,
     epochs: int,
-    vqvae: VQVAE | None = None,
+    learning_rate: float,
     noises: Sequence[Tensor] = (),
-) -> VQVAE:
-    """Train a VQ-VAE on the examples' audio, from scratch or (fine-tuning) from a given one."""
-    torch.manual_seed(recipe.seed)
-    learning_rate = 1e-3 if vqvae is None else 3e-4
-    vqvae = vqvae or VQVAE(VQVAEConfig())
+) -> None:
+    """Train (or, from a trained one, fine-tune) a VQ-VAE in place on the examples' audio."""
+    lightning.seed_everything(recipe.seed, verbose=False)
     batches = Batches(examples, 32, level, recipe.augment, noises, recipe.seed)
     trainer(recipe, epochs).fit(Pretraining(vqvae, learning_rate), loader(batches))
-    return vqvae.eval()
+    vqvae.eval()

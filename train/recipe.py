@@ -10,7 +10,7 @@ from train.data.augment import AugmentConfig
 class Recipe:
     """Settings of a training run; the paper's own are in brackets where they differ."""
 
-    epochs: int = 16
+    epochs: int = 10
     batch: int = 64
     """Recordings a step [128]."""
     learning_rate: float = 2e-3
@@ -19,7 +19,7 @@ class Recipe:
     dropout: float = 0.2
     label_smoothing: float = 0.05
     perceived: float = 0.3
-    """Weight of what listeners heard, where the corpus says so, against what the actor meant [0]."""
+    """Weight of what listeners heard, where known, against what the actor meant [0]."""
     speech_weight: float = 0.5
     """Weight of the speech score in the loss."""
     ramp_tokens: int = 6

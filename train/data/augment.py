@@ -25,7 +25,7 @@ class AugmentConfig:
     gain_db: float = 20.0
     """Gain is drawn from plus or minus this."""
     tilt_db: float = 6.0
-    """Colour: largest slope from the lowest to the highest frequency, plus two ripples half as large."""
+    """Largest slope over all frequencies, plus two ripples half as large."""
     telephone: float = 0.1
     """Share band-limited to 300 to 3400 Hz."""
     lowpass: float = 0.15
@@ -36,8 +36,8 @@ class AugmentConfig:
     snr_db: tuple[float, float] = (0.0, 40.0)
     synthetic: float = 0.5
     """Of the noises, the share that is stationary and coloured, not recorded."""
-    silence: float = 0.5
-    """Share with up to 0.64 s of silence before or after."""
+    silence: float = 0.4
+    """Share with up to 0.5 s of silence before, and as many after."""
     time_masks: int = 1
     frequency_masks: int = 1
     mask_frames: int = 12
@@ -45,9 +45,14 @@ class AugmentConfig:
 
 
 class Augment:
-    """Draws new conditions for a batch; ``noises`` are spectrograms in dB (frames, 129). Owns its random generator: the same seed, the same batches."""
+    """Draws new conditions for a batch; ``noises`` are spectrograms in dB (frames, 129).
 
-    def __init__(self, config: AugmentConfig, noises: Sequence[Tensor], generator: torch.Generator) -> None:
+    Owns its random generator: the same seed, the same batches.
+    """
+
+    def __init__(
+        self, config: AugmentConfig, noises: Sequence[Tensor], generator: torch.Generator
+    ) -> None:
         self.config, self.rng = config, generator
         self.noises = [10 ** (noise.float() / 10) for noise in noises]
 
@@ -58,7 +63,7 @@ class Augment:
         return torch.rand(batch, generator=self.rng) < share
 
     def stretch(self, db: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Stretch time and frequency: dB (B, F, 129) and frames (B,) to the same, F grown as needed."""
+        """Stretch time and frequency: dB (B, F, 129) and frames (B,) to the same with another F."""
         batch, frames, _ = db.shape
         tempo = self._uniform(1 - self.config.tempo, 1 + self.config.tempo, batch)
         warp = self._uniform(1 - self.config.warp, 1 + self.config.warp, batch)
@@ -66,7 +71,9 @@ class Augment:
         out = int(stretched.max())
         t = torch.arange(out)[None] * tempo[:, None] * (2.0 / (frames - 1)) - 1
         f = torch.arange(BINS)[None] * warp[:, None] * (2.0 / (BINS - 1)) - 1
-        grid = torch.stack([f[:, None].expand(batch, out, BINS), t[:, :, None].expand(batch, out, BINS)], -1)
+        grid = torch.stack(
+            [f[:, None].expand(batch, out, BINS), t[:, :, None].expand(batch, out, BINS)], -1
+        )
         moved = torch.nn.functional.grid_sample(
             db[:, None], grid, mode="bilinear", padding_mode="border", align_corners=True
         )
@@ -78,7 +85,7 @@ class Augment:
 
     def silence(self, batch: int) -> Tensor:
         """Frames of silence to add at one end, (B,)."""
-        frames = self._uniform(0, 80, batch) * self._chance(self.config.silence, batch)
+        frames = self._uniform(0, 64, batch) * self._chance(self.config.silence, batch)
         return frames.long()
 
     def colour(self, batch: int) -> Tensor:
@@ -88,7 +95,9 @@ class Augment:
         tilt = self._uniform(-c.tilt_db, c.tilt_db, batch, 1) * (axis - 0.5)
         for ripples in (1.0, 2.5):
             phase = self._uniform(0, 6.283, batch, 1)
-            tilt = tilt + self._uniform(0, c.tilt_db / 2, batch, 1) * torch.cos(phase + 6.283 * ripples * axis)
+            tilt = tilt + self._uniform(0, c.tilt_db / 2, batch, 1) * torch.cos(
+                phase + 6.283 * ripples * axis
+            )
         hertz = axis * 8000
         top = torch.where(self._chance(c.lowpass, batch), self._uniform(3500, 7500, batch), 1e9)
         narrow = self._chance(c.telephone, batch)
@@ -115,7 +124,7 @@ class Augment:
         return trail.reshape(batch, BINS, -1).transpose(1, 2)
 
     def noise(self, batch: int, frames: int) -> Tensor:
-        """Noise of mean power 1 a frame, (B, frames, 129): recorded, or stationary with a random colour."""
+        """Noise of mean power 1 a frame, (B, frames, 129): recorded, or steady and coloured."""
         out = torch.empty(batch, frames, BINS)
         synthetic = self._chance(self.config.synthetic, batch)
         slope = self._uniform(-30, 3, batch, 1)
@@ -131,19 +140,23 @@ class Augment:
         return out / out.sum(-1).mean(-1).clamp(min=1e-12)[:, None, None]
 
     def __call__(self, power: Tensor, speech_power: Tensor) -> Tensor:
-        """Filter, reverberate, add noise: power (B, F, 129), its speech's mean power (B,) to power."""
+        """Reverberate, add noise, filter: power (B, F, 129), its mean over speech (B,) to power."""
         c, batch = self.config, power.shape[0]
         power = self.reverberate(power)
         snr = self._uniform(*c.snr_db, batch)
         snr = torch.where(self._chance(c.noise, batch), snr, self._uniform(45, 70, batch))
-        power = power + self.noise(batch, power.shape[1]) * (speech_power / 10 ** (snr / 10))[:, None, None]
+        power = (
+            power
+            + self.noise(batch, power.shape[1]) * (speech_power / 10 ** (snr / 10))[:, None, None]
+        )
         return power * self.colour(batch)
 
     def mask(self, normalised: Tensor) -> Tensor:
-        """Blank random frames and bins of (B, T, 32, 128) to the floor (SpecAugment; Park et al. 2019)."""
+        """Blank random frames and bins of (B, T, 32, 128) (SpecAugment; Park et al. 2019)."""
         c, (batch, time, frames, bins) = self.config, normalised.shape
         for _ in range(c.frequency_masks):
-            start, width = self._uniform(0, bins, batch, 1), self._uniform(0, c.mask_bins, batch, 1)
+            start = self._uniform(0, bins, batch, 1)
+            width = self._uniform(0, c.mask_bins, batch, 1)
             axis = torch.arange(bins)
             hit = (axis >= start) & (axis < start + width)
             normalised = normalised.masked_fill(hit[:, None, None], -1.0)

@@ -19,8 +19,7 @@ from train.models.spectrogram import BINS
 
 @dataclass(frozen=True)
 class Example:
-    """One recording of a batch: its spectrogram, the target distribution over labels (empty: unknown),
-    and whether it is speech at all."""
+    """One recording: spectrogram, target distribution (empty: unknown), whether it is speech."""
 
     cache: FeatureCache
     index: int
@@ -82,7 +81,7 @@ class Assembler:
         return spectrogram[start : start + self.longest]
 
     def _silences(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Frames of silence before and after each recording; a live stream starts and ends anywhere."""
+        """Frames of silence before and after each: a live stream starts and ends anywhere."""
         if not self.augment:
             return torch.zeros(batch, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
         return self.augment.silence(batch), self.augment.silence(batch)
@@ -103,7 +102,9 @@ def _placed(
     frames = HOP_FRAMES * (tokens + 1)
     out = torch.full((len(lengths), frames, BINS), 1e-12)
     mask = torch.zeros(len(lengths), frames, dtype=torch.bool)
-    for i, (start, length) in enumerate(zip((before + LEAD_FRAMES).tolist(), lengths.tolist(), strict=True)):
+    for i, (start, length) in enumerate(
+        zip((before + LEAD_FRAMES).tolist(), lengths.tolist(), strict=True)
+    ):
         length = min(length, frames - start)
         out[i, start : start + length] = power[i, :length]
         mask[i, start : start + length] = spoken[i, :length]
@@ -111,7 +112,7 @@ def _placed(
 
 
 class Batches(IterableDataset[Batch]):
-    """An epoch of batches. Recordings of about the same length share one, in an order that changes."""
+    """An epoch of batches. Recordings of about the same length share one."""
 
     def __init__(
         self,
@@ -130,12 +131,12 @@ class Batches(IterableDataset[Batch]):
         self.assemble = Assembler(level, drawn)
 
     def __len__(self) -> int:
-        return -(-len(self.examples) // self.size)
+        return (len(self.examples) + self.size - 1) // self.size
 
     def __iter__(self) -> Iterator[Batch]:
         order = list(self.examples)
         if self.shuffle:
-            # Sorted within pools of eight batches: little padding, yet other companions every epoch.
+            # Sorted within pools of eight batches: little padding, yet new companions each time.
             self.random.shuffle(order)
             pools = [order[i : i + 8 * self.size] for i in range(0, len(order), 8 * self.size)]
             order = [e for pool in pools for e in sorted(pool, key=lambda e: e.frames)]

@@ -1,7 +1,8 @@
 """Power spectrograms of recordings, computed once and cached on disk.
 
-A cache entry is the spectrogram in dB, float16 (error below 0.04 dB), frames x 129, of the recording as a
-stream sees it: led in by 2176 zero samples and padded with zeros to whole hops of 2048.
+A cache entry is the spectrogram in dB, float16 (error below 0.04 dB), frames x 129, of the
+recording as a stream sees it: led in by 2176 zero samples and padded with zeros to whole hops of
+2048.
 """
 
 import hashlib
@@ -33,8 +34,10 @@ def read_audio(path: Path, limit_seconds: float | None = None) -> NDArray[np.flo
             samples, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
     except soundfile.LibsndfileError as error:
         raise CorpusError(f"cannot read {path}: {error}") from error
-    mono = samples.mean(axis=1)
-    return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
+    mono: NDArray[np.float32] = samples.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
+    return mono
 
 
 def spectrogram_db(samples: NDArray[np.float32], spectrogram: Spectrogram) -> NDArray[np.float16]:

@@ -8,7 +8,7 @@ COLUMNS = ("path", "corpus", "speaker", "emotion", "language", "text", "seconds"
 
 
 class CorpusError(Exception):
-    """A corpus or one of its files is missing or not what it should be; the message names what was expected."""
+    """A corpus or file is missing or odd; the message names it and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Recording:
 def read_manifest(path: Path) -> list[Recording]:
     """Recordings listed in a ``manifest.csv``; paths in it are relative to its folder."""
     if not path.is_file():
-        raise CorpusError(f"no manifest at {path}: expected a CSV with the columns {', '.join(COLUMNS)}")
+        raise CorpusError(
+            f"no manifest at {path}: expected a CSV with the columns {', '.join(COLUMNS)}"
+        )
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         missing = {"path", "corpus", "speaker", "emotion"} - set(rows.fieldnames or ())

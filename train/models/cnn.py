@@ -21,7 +21,8 @@ def normalised(convolution: nn.Module, channels: int) -> nn.Sequential:
 def patches(channels: int) -> nn.Sequential:
     """Spectrogram (B, 1, 32, 128) to (B, channels, 8, 32): 32 ms by 500 Hz, every 32 ms and 250 Hz.
 
-    One long stride first keeps the large maps, where a small CNN spends its time, out of the network.
+    One long stride first keeps the large maps, where a small CNN spends its time, out of the
+    network.
     """
     return normalised(nn.Conv2d(1, channels, (4, 8), (4, 4), (0, 2), bias=False), channels)
 

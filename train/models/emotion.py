@@ -44,7 +44,7 @@ class ModelConfig:
 
 
 class FrontEnd(nn.Module):
-    """What the graph runtime executes: one segment and the running level to R_d, E_o and the new level."""
+    """What the graph runtime executes: segment and running level to R_d, E_o and new level."""
 
     receptive_field = SEGMENT
     delay = 0
@@ -62,7 +62,9 @@ class FrontEnd(nn.Module):
         power = self.spectrogram(segment)
         heard = decibels(self.level.frame_energy(power[:, HOP_FRAMES:]).mean(-1))
         level = self.level.update(level, heard)
-        return *self.read(self.level.normalise(decibels(power[..., 1:]), level[:, None, None])), level
+        return *self.read(
+            self.level.normalise(decibels(power[..., 1:]), level[:, None, None])
+        ), level
 
     def read(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised spectrograms (N, 32, 128) to deep (N, F) and latent (N, P, D)."""
@@ -85,13 +87,16 @@ class Fusion(nn.Module):
         self.from_latent = nn.Linear(flat, width, bias=False)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, deep: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Deep (N, F), latent (N, P, D) to tokens (N, C) and the commitment loss."""
+    def forward(self, deep: Tensor, latent: Tensor) -> Tensor:
+        """Deep (N, F), latent (N, P, D) to tokens (N, C)."""
         token: Tensor = self.from_deep(deep)
         if not self.latent:
-            return token, latent.new_zeros(())
-        quantised, _, commitment = self.codebook(latent)
-        return token + self.from_latent(self.dropout(quantised.flatten(1))), commitment
+            return token
+        quantised = self.codebook.codes[self.codebook.nearest(latent)]
+        # Whole positions are dropped: a code that is half there is none.
+        kept = self.dropout(torch.ones_like(quantised[..., :1]))
+        latent_part: Tensor = self.from_latent((quantised * kept).flatten(1))
+        return token + latent_part
 
 
 class EmotionModel(nn.Module):
@@ -111,20 +116,21 @@ class EmotionModel(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Whole utterances (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
 
-        The last column is the speech logit. Token n sees the audio before sample 2048 (n + 1) only.
+        The last column is the speech logit. Token n sees the audio before sample 2048 (n + 1)
+        only.
         """
         tokens = -(-waveform.shape[1] // HOP)
         padded = nn.functional.pad(waveform, (LEAD, tokens * HOP - waveform.shape[1]))
         power = self.frontend.spectrogram(padded)
-        return self.from_power(power)[0]
+        return self.from_power(power)
 
-    def from_power(self, power: Tensor) -> tuple[Tensor, Tensor]:
-        """Power spectrogram (B, 16 (T + 1), 129) to logits (B, T, labels + 1) and the commitment loss."""
+    def from_power(self, power: Tensor) -> Tensor:
+        """Power spectrogram (B, 16 (T + 1), 129) to logits (B, T, labels + 1)."""
         segments = normalised_segments(power, self.frontend.level)
         return self.from_segments(segments)
 
-    def from_segments(self, segments: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1) and the commitment loss."""
-        tokens, commitment = self.fusion(*self.frontend.read(segments.flatten(0, 1)))
+    def from_segments(self, segments: Tensor) -> Tensor:
+        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1)."""
+        tokens = self.fusion(*self.frontend.read(segments.flatten(0, 1)))
         logits: Tensor = self.head(self.tacn(tokens.unflatten(0, segments.shape[:2])))
-        return logits, commitment
+        return logits

@@ -1,9 +1,9 @@
 """Causal running level: what makes a verdict independent of the microphone's gain.
 
-The spectrogram of a segment is expressed in dB relative to a running level of the speech heard so far,
-and what lies more than 60 dB below that level is cut off. The level is one number per stream. It looks
-at the present and the past only, rises within a few hops to the level of speech, falls slowly through
-pauses, and is an explicit input and output of the front end.
+The spectrogram of a segment is expressed in dB relative to a running level of the speech heard so
+far, and what lies more than 60 dB below that level is cut off. The level is one number per stream.
+It looks at the present and the past only, rises within a few hops to the level of speech, falls
+slowly through pauses, and is an explicit input and output of the front end.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class RunningLevel(nn.Module):
         return power[..., self.config.first_bin :].sum(-1)
 
     def update(self, level: Tensor, heard: Tensor) -> Tensor:
-        """Running level (B,) and the new hop's level (B,) to the new running level (B,), in dBFS."""
+        """Running level (B,) and the hop's own level (B,) to the new running level (B,), dBFS."""
         c = self.config
         difference = (heard - level).clamp(min=-c.fall_limit)
         rate = torch.where(difference > 0, c.rise, c.fall)
@@ -59,7 +59,7 @@ class RunningLevel(nn.Module):
         return torch.where(level <= 0.5 * UNSET, heard, moved).clamp(min=c.quietest)
 
     def normalise(self, db: Tensor, level: Tensor) -> Tensor:
-        """Spectrum in dB (..., bins) and level (..., 1) to about [-1, 1.33]: -1 is 60 dB below the level."""
+        """Spectrum in dB and level to about [-1, 1.33]; -1 is 60 dB below the level."""
         c = self.config
         relative = (db - level).clamp(-c.dynamic_range, c.headroom)
         return relative * (2.0 / c.dynamic_range) + 1.0

@@ -19,9 +19,9 @@ LEAD_FRAMES = LEAD // FRAME_HOP
 
 
 def normalised_segments(power: Tensor, running: RunningLevel) -> Tensor:
-    """Power spectrogram (B, 16 (T + 1), 129) of whole streams to normalised segments (B, T, 32, 128).
+    """Power (B, 16 (T + 1), 129) of whole streams to normalised segments (B, T, 32, 128).
 
-    The bin at 0 Hz is left out. What the front end does segment by segment, for all of them at once.
+    The bin at 0 Hz is left out. What the front end does segment by segment, for all at once.
     """
     energy = running.frame_energy(power).unfold(1, HOP_FRAMES, HOP_FRAMES)[:, 1:]
     heard = decibels(energy.mean(-1))

@@ -1,7 +1,7 @@
 """Power spectrogram of a waveform as one fixed convolution.
 
-The windowed Fourier basis is a convolution kernel, so that the spectrogram, the CNN and the encoder
-export as a single ONNX graph that any runtime executes.
+The windowed Fourier basis is a convolution kernel, so that the spectrogram, the CNN and the
+encoder export as a single ONNX graph that any runtime executes.
 """
 
 import math
@@ -51,4 +51,5 @@ class Spectrogram(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         parts = nn.functional.conv1d(waveform[:, None, :], self.basis, stride=FRAME_HOP)
         real, imaginary = parts.split(BINS, dim=1)
-        return (real * real + imaginary * imaginary).transpose(1, 2)
+        power: Tensor = real * real + imaginary * imaginary
+        return power.transpose(1, 2)

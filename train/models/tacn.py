@@ -1,7 +1,7 @@
 """Temporal attention convolutional network (paper, section 2.2, Eq. 3 to 7).
 
-``forward`` models a whole sequence at once, ``step`` one token with an explicit state; both compute the
-same function, as does the C++ kernel, which keeps the same state in one flat block.
+``forward`` models a whole sequence at once, ``step`` one token with an explicit state; both
+compute the same function, as does the C++ kernel, which keeps the same state in one flat block.
 """
 
 from dataclasses import dataclass
@@ -29,13 +29,15 @@ class TACNLayer(nn.Module):
     delay = 0
     hop = 1
 
-    def __init__(self, width: int, heads: int, taps: int, dilation: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, taps: int, dilation: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"heads ({heads}) must divide the width ({width})")
         self.heads, self.taps, self.dilation = heads, taps, dilation
         self.interleaved = False
-        """Whether the columns of Q, K and V are ordered with the heads fastest, as in the kernels' state."""
+        """Whether Q, K and V have their columns ordered as in the kernels' state: heads fastest."""
         self.receptive_field = 1 + (taps - 1) * dilation
         self.qkv = nn.Parameter(torch.empty(3, width, width))
         self.output = nn.Parameter(torch.empty(width, width))
@@ -48,9 +50,9 @@ class TACNLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, T, C) to (B, T, C); token t sees tokens t, t - d, ..., t - (k-1)d only."""
-        batch, time, width = x.shape
+        time = x.shape[1]
         projected = torch.einsum("btc,pcd->pbtd", x, self.qkv)
-        # Taps whose token would lie before the first one of every t are missing for all: leave them out.
+        # Taps that reach back before token 0 from everywhere are left out.
         reach = [i for i in range(self.taps) if i * self.dilation < time]
         windows = torch.stack([_delayed(projected, i * self.dilation) for i in reach], dim=3)
         age = torch.arange(time, device=x.device)[:, None]
@@ -59,22 +61,23 @@ class TACNLayer(nn.Module):
         return x + y
 
     def step(self, x: Tensor, past: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """One token: x (B, C), ring ``past`` (B, (k-1)d, 3, C), position (B,) to y (B, C) and the new ring."""
+        """One token: x (B, C), ring (B, (k-1)d, 3, C), position (B,) to y (B, C), new ring."""
         slots = past.shape[1]
         projected = torch.einsum("bc,pcd->bpd", x, self.qkv)
         rows = torch.arange(past.shape[0], device=x.device)
-        taps = [projected]
-        for i in range(1, self.taps):
-            taps.append(past[rows, (position - i * self.dilation) % slots])
+        taps = [past[rows, (position - i * self.dilation) % slots] for i in range(1, self.taps)]
+        taps.insert(0, projected)
         windows = torch.stack(taps, dim=1).permute(2, 0, 1, 3)[:, :, None]  # 3, B, 1, k, C
         offsets = torch.arange(self.taps, device=x.device) * self.dilation
         valid = (position[:, None] >= offsets)[:, None]  # B, 1, k
         y = x + self._attend_and_convolve(windows, valid, self.taps)[:, 0]
-        written = (torch.arange(slots, device=x.device) == (position % slots)[:, None])[..., None, None]
+        written = (torch.arange(slots, device=x.device) == (position % slots)[:, None])[
+            ..., None, None
+        ]
         return y, torch.where(written, projected[:, None], past)
 
     def _attend_and_convolve(self, windows: Tensor, valid: Tensor, taps: int) -> Tensor:
-        """Q, K, V of the taps (3, B, T, k, C), newest first, and their mask (..., T, k) to (B, T, C)."""
+        """Q, K, V of the taps (3, B, T, k, C), newest first, mask (..., T, k) to (B, T, C)."""
         _, batch, time, _, width = windows.shape
         q, k, v = (self._by_head(part) for part in windows.unbind(0))
         scores = torch.einsum("btihe,btjhe->bthij", q, k) * (width // self.heads) ** -0.5
@@ -85,14 +88,14 @@ class TACNLayer(nn.Module):
         attended = attended.masked_fill(missing[..., None], 0.0)
         mixed = attended @ self.output
         z = torch.einsum("btkc,kcd->btd", mixed, self.filters[:taps]) + self.bias
-        return self.dropout(torch.relu(z))
-
+        y: Tensor = self.dropout(torch.relu(z))
+        return y
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(..., C) to (..., h, C / h)."""
         if self.interleaved:
-            return x.unflatten(-1, (-1, self.heads)).transpose(-1, -2)
-        return x.unflatten(-1, (self.heads, -1))
+            return x.reshape(*x.shape[:-1], -1, self.heads).transpose(-1, -2)
+        return x.reshape(*x.shape[:-1], self.heads, -1)
 
 
 def _delayed(x: Tensor, by: int) -> Tensor:
@@ -104,9 +107,10 @@ def _delayed(x: Tensor, by: int) -> Tensor:
 
 @dataclass
 class TACNState:
-    """State of B streams: tokens done (B,) int64, and each layer's ring (B, (k-1)d, 3, C) of Q, K, V.
+    """State of B streams: tokens done (B,) int64, and each layer's ring (B, (k-1)d, 3, C).
 
-    Token t lies in slot t mod (k-1)d; a tap before token 0 is missing, whatever its slot holds.
+    A ring holds Q, K and V. Token t lies in slot t mod (k-1)d; a tap before token 0 is missing,
+    whatever its slot holds.
     """
 
     position: Tensor
@@ -123,7 +127,8 @@ class TACN(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(
-            TACNLayer(config.width, config.heads, config.taps, 2**n, dropout) for n in range(config.layers)
+            TACNLayer(config.width, config.heads, config.taps, 2**n, dropout)
+            for n in range(config.layers)
         )
         self.receptive_field = 1 + sum((config.taps - 1) * 2**n for n in range(config.layers))
 

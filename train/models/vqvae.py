@@ -1,8 +1,8 @@
 """VQ-VAE of a segment's spectrogram (paper, section 2.1, Eq. 1; van den Oord et al. 2017).
 
-The encoder gives P vectors E_o; each is replaced by the nearest of K codes, which gives D_i; the decoder
-rebuilds the spectrogram from D_i. Codes follow an exponential moving average of what they are chosen
-for, and codes that nobody chooses any more start again from encoder outputs.
+The encoder gives P vectors E_o; each is replaced by the nearest of K codes, which gives D_i; the
+decoder rebuilds the spectrogram from D_i. Codes follow an exponential moving average of what they
+are chosen for, and codes that nobody chooses any more start again from encoder outputs.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class VQVAEConfig:
     code_width: int = 64
     decay: float = 0.99
     commitment: float = 0.25
-    restart_below: float = 0.02
-    """A code used less often than this (moving average, vectors a batch) starts again."""
+    restart_below: float = 0.5
+    """A code chosen less often than this (moving average of vectors a batch) starts again."""
 
     @property
     def positions(self) -> int:
@@ -58,7 +58,8 @@ class Codebook(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("codes", torch.randn(config.codes, config.code_width) * 0.1)
-        self.register_buffer("usage", torch.ones(config.codes))
+        # No code counts as used at first, so the first batch gives them all a place to start from.
+        self.register_buffer("usage", torch.zeros(config.codes))
         self.register_buffer("total", self.codes.clone())
         self.codes: Tensor
         self.usage: Tensor
@@ -66,8 +67,10 @@ class Codebook(nn.Module):
 
     def nearest(self, encoded: Tensor) -> Tensor:
         """E_o (..., D) to the index of the nearest code (...), the lowest one on ties."""
-        score = self.codes.square().sum(-1) - 2.0 * encoded @ self.codes.T
-        return score.argmin(-1)
+        flat = encoded.flatten(0, -2).to(self.codes.dtype)
+        score = torch.addmm(self.codes.square().sum(-1), flat, self.codes.T, alpha=-2.0)
+        index: Tensor = score.argmin(-1)
+        return index.reshape(encoded.shape[:-1])
 
     def forward(self, encoded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """E_o (B, P, D) to D_i (B, P, D), indices (B, P) and the commitment loss."""
@@ -78,7 +81,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def update(self, encoded: Tensor, index: Tensor) -> None:
-        """Move the codes towards what they were chosen for, and restart those that nobody chooses."""
+        """Move the codes towards what they were chosen for; restart those that nobody chooses."""
         flat, chosen = encoded.reshape(-1, encoded.shape[-1]), index.reshape(-1)
         count = torch.bincount(chosen, minlength=self.config.codes).to(flat.dtype)
         summed = torch.zeros_like(self.total).index_add_(0, chosen, flat)
@@ -88,8 +91,8 @@ class Codebook(nn.Module):
         dead = self.usage < self.config.restart_below
         fresh = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
         self.codes[dead] = fresh
-        self.usage[dead] = 1.0
-        self.total[dead] = fresh
+        self.usage[dead] = 2.0
+        self.total[dead] = 2.0 * fresh
 
 
 class Decoder(nn.Module):
@@ -110,7 +113,8 @@ class Decoder(nn.Module):
 
     def forward(self, quantised: Tensor) -> Tensor:
         grid = quantised.transpose(1, 2).unflatten(2, (2, 8))
-        return self.body(grid)[:, 0]
+        rebuilt: Tensor = self.body(grid)
+        return rebuilt[:, 0]
 
 
 class VQVAE(nn.Module):

@@ -1,0 +1,42 @@
+"""Small models and audio that tests of ``train`` share."""
+
+import torch
+from torch import Tensor, nn
+
+from train.models.cnn import CNNConfig
+from train.models.emotion import EmotionModel, ModelConfig
+from train.models.tacn import TACNConfig
+from train.models.vqvae import VQVAEConfig
+
+
+def small_config() -> ModelConfig:
+    """All parts, little of each."""
+    return ModelConfig(
+        CNNConfig((4, 6, 8), 12),
+        VQVAEConfig((4, 6), codes=20, code_width=8),
+        TACNConfig(width=12, layers=4, taps=3, heads=3),
+    )
+
+
+def small_model(config: ModelConfig | None = None, seed: int = 0) -> EmotionModel:
+    """A model with random weights and well-filled normalisations, in eval mode."""
+    torch.manual_seed(seed)
+    model = EmotionModel(config or small_config())
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+            part.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    model.fusion.codebook.codes.normal_(0, 0.3)
+    return model.eval()
+
+
+def voice(seconds: float, seed: int = 0) -> Tensor:
+    """Something with pitch, formants, loudness and pauses like a voice: (1, samples) at 16 kHz."""
+    generator = torch.Generator().manual_seed(seed)
+    t = torch.arange(int(seconds * 16_000)) / 16_000
+    pitch = 140 + 40 * torch.sin(2 * torch.pi * 0.7 * t)
+    phase = 2 * torch.pi * torch.cumsum(pitch, 0) / 16_000
+    tone = sum(torch.sin(k * phase) / k for k in range(1, 30))
+    syllables = torch.sin(2 * torch.pi * 2.1 * t).clamp(min=0) ** 0.5
+    noise = 0.003 * torch.randn(t.shape, generator=generator)
+    return (0.1 * tone * syllables + noise)[None].float()

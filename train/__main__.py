@@ -1,0 +1,90 @@
+"""``python -m train``: train, evaluate and export models."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from train.checkpoint import Checkpoint
+from train.data.manifest import CorpusError
+from train.export import export_bundle, step_onnx
+from train.recipe import Recipe
+
+app = typer.Typer(
+    help="Train, evaluate and export edgeser's models.", no_args_is_help=True, add_completion=False
+)
+
+Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpora.")]
+Work = Annotated[Path, typer.Option(help="Folder for caches, logs and checkpoints.")]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")]
+
+
+@app.command()
+def default(
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = Path(
+        "train/checkpoints/default.safetensors"
+    ),
+    epochs: Annotated[int, typer.Option(min=1)] = Recipe().epochs,
+    folds: Annotated[int, typer.Option(min=1, max=5, help="Folds to judge the recipe on.")] = 5,
+    seed: int = 0,
+    threads: Threads = 0,
+) -> None:
+    """The default model: pre-train, cross-validate, train on everyone, calibrate."""
+    from train.default import build
+
+    _quiet(threads)
+    checkpoint = build(data, work, Recipe(epochs=epochs, seed=seed), folds)
+    checkpoint.save(out)
+    for corpus, facts in checkpoint.facts["training"]["speaker_independent"].items():
+        typer.echo(
+            f"{corpus}: UA {facts['ua']:.3f}, WA {facts['wa']:.3f} "
+            f"on {facts['test_speakers']} speakers that the model judged had not heard"
+        )
+    typer.echo(f"checkpoint: {out}")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
+    bundle: Annotated[Path, typer.Argument(help="The NAME.edgeser to write.")],
+    step: Annotated[
+        Path | None, typer.Option(help="Also write the step graph to this .onnx file.")
+    ] = None,
+) -> None:
+    """A checkpoint to a bundle and, if asked for, a step graph."""
+    _quiet(0)
+    trained = Checkpoint.load(checkpoint)
+    digest = export_bundle(
+        trained.model, bundle, trained.facts, trained.thresholds, trained.temperature
+    )
+    typer.echo(f"bundle: {bundle} (sha256 {digest})")
+    if step is not None:
+        step.write_bytes(step_onnx(trained.model, trained.temperature))
+        typer.echo(f"step graph: {step}")
+
+
+def _quiet(threads: int) -> None:
+    """Leave the terminal to progress bars."""
+    if threads:
+        torch.set_num_threads(threads)
+    for name in ("lightning.pytorch", "lightning.fabric", "torch.onnx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
+def main() -> None:
+    """Run the command line; known errors become one line."""
+    try:
+        app()
+    except CorpusError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The default model, from corpora to checkpoint: pre-train, train, calibrate, score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from train.checkpoint import Checkpoint
+from train.data.examples import Corpus, noise_for_training
+from train.data.manifest import Recording, read_manifest
+from train.data.splits import speaker_folds
+from train.evaluate import Predictions, calibration_error, fit_temperature, predict
+from train.fit import Material, fit
+from train.models.emotion import EmotionModel, ModelConfig
+from train.models.vqvae import VQVAE
+from train.pretrain import pretrain
+from train.provenance import provenance
+from train.recipe import Recipe
+
+LABELLED = ("emodb", "cremad")
+UNLABELLED = ("librispeech", "speechocean762")
+SHARES = {"emodb": 4, "cremad": 1}
+"""How often each corpus is gone through in an epoch: EmoDB is a twelfth of CREMA-D's size."""
+FOLDS = 5
+PRETRAINING_EPOCHS = 8
+FINE_TUNING_EPOCHS = 2
+"""Of the VQ-VAE, on the labelled corpora's training speakers."""
+
+FACTS: dict[str, Any] = {
+    "name": "default",
+    "version": "0.1.0",
+    "licence": "ODbL-1.0 AND Apache-2.0",
+    "notices": [
+        "Trained on EmoDB (Burkhardt et al. 2005).",
+        "Trained on CREMA-D (Cao et al. 2014), reconstructed from log-mel spectrograms.",
+        "CREMA-D is made available under the Open Database License 1.0; any rights in individual",
+        "contents of the database are licensed under the Database Contents License 1.0.",
+        "Pre-trained on LibriSpeech (Panayotov et al. 2015, CC BY 4.0).",
+        "Pre-trained on speechocean762 (Zhang et al. 2021, Apache-2.0).",
+    ],
+}
+
+
+@dataclass
+class Corpora:
+    """Everything that the default model is made from."""
+
+    labelled: dict[str, Corpus]
+    unlabelled: dict[str, Corpus]
+    noise: Corpus
+
+    @staticmethod
+    def read(data: Path, cache: Path) -> "Corpora":
+        manifest = read_manifest(data / "manifest.csv")
+
+        def of(names: Sequence[str]) -> dict[str, Corpus]:
+            return {name: Corpus.of(manifest, name, cache) for name in names}
+
+        return Corpora(of(LABELLED), of(UNLABELLED), Corpus.of(manifest, "noise", cache))
+
+    def recordings(self) -> list[Recording]:
+        """All labelled recordings."""
+        return [r for corpus in self.labelled.values() for r in corpus.recordings]
+
+    def material(self, speakers: set[str], recipe: Recipe, labels: Sequence[str]) -> Material:
+        """What a fit may learn from when these speakers are the ones to train on."""
+        labelled = [
+            example
+            for name, corpus in self.labelled.items()
+            for example in corpus.labelled(labels, speakers, recipe.perceived) * SHARES[name]
+        ]
+        silent, noises = noise_for_training(self.noise)
+        # Enough speech without emotion, and enough noise, to tell the two apart.
+        spoken = self.unlabelled["librispeech"].unlabelled()[::3]
+        spoken += self.unlabelled["speechocean762"].unlabelled()[::6]
+        return Material(labelled, [*spoken, *silent[::2]], noises)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One making of the default model. Finished stages are kept in ``work``, not done again."""
+
+    corpora: Corpora
+    recipe: Recipe
+    config: ModelConfig
+    work: Path
+
+    def pretrained(self) -> VQVAE:
+        """The VQ-VAE, pre-trained on the unlabelled corpora."""
+        path = self.work / "vqvae.safetensors"
+        vqvae = VQVAE(self.config.vqvae)
+        if path.is_file():
+            vqvae.load_state_dict(load_file(path))
+            return vqvae.eval()
+        examples = [e for c in self.corpora.unlabelled.values() for e in c.unlabelled()]
+        noises = noise_for_training(self.corpora.noise)[1]
+        level = self.config.level
+        pretrain(vqvae, examples, self.recipe, level, PRETRAINING_EPOCHS, 1e-3, noises)
+        save_file(vqvae.state_dict(), path)
+        return vqvae
+
+    def trained(self, name: str, speakers: set[str]) -> EmotionModel:
+        """A model trained on the given speakers alone, from the pre-trained VQ-VAE on."""
+        path = self.work / f"{name}.safetensors"
+        if path.is_file():
+            return Checkpoint.load(path).model
+        vqvae = self.pretrained()
+        material = self.corpora.material(speakers, self.recipe, self.config.labels)
+        audio = [replace(e, target=()) for e in material.labelled]
+        level = self.config.level
+        pretrain(vqvae, audio, self.recipe, level, FINE_TUNING_EPOCHS, 3e-4, material.noises)
+        model = fit(material, self.recipe, self.config, vqvae, folder=self.work / "logs" / name)
+        Checkpoint(model).save(path)
+        return model
+
+    def fold(self, index: int) -> dict[str, Predictions]:
+        """Each corpus's speakers of a fold, judged by a model that has heard none of them."""
+        folds = speaker_folds(self.corpora.recordings(), FOLDS)
+        held = folds[index]
+        model = self.trained(f"fold-{index}", set().union(*folds) - held)
+        return {
+            name: predict(model, corpus.labelled(self.config.labels, held))
+            for name, corpus in self.corpora.labelled.items()
+        }
+
+
+def cross_validation_facts(
+    corpora: Corpora, results: Sequence[dict[str, Predictions]], temperature: float
+) -> dict[str, Any]:
+    """Figures on unheard speakers, each the mean over folds, for the manifest."""
+    speakers = speaker_folds(corpora.recordings(), FOLDS)
+    facts: dict[str, Any] = {}
+    for name in corpora.labelled:
+        folds = [result[name] for result in results]
+        scores = [fold.scores() for fold in folds]
+        heard = {r.speaker for r in corpora.labelled[name].recordings}
+        gaps = [calibration_error(f.probabilities(temperature), f.truth) for f in folds]
+        facts[name] = {
+            "ua": round(float(np.mean([s.ua for s in scores])), 4),
+            "wa": round(float(np.mean([s.wa for s in scores])), 4),
+            "f1": round(float(np.mean([s.f1 for s in scores])), 4),
+            "ua_by_fold": [round(s.ua, 4) for s in scores],
+            "calibration_error": round(float(np.mean(gaps)), 4),
+            "folds": len(folds),
+            "test_speakers": sum(len(held & heard) for held in speakers[: len(folds)]),
+            "test_utterances": sum(len(fold.truth) for fold in folds),
+            "confusion": np.sum([s.confusion for s in scores], axis=0).tolist(),
+        }
+    return facts
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Several predictions as one."""
+    longest = max(part.logits.shape[1] for part in parts)
+    logits = [
+        torch.nn.functional.pad(p.logits, (0, 0, 0, longest - p.logits.shape[1])) for p in parts
+    ]
+    return Predictions(
+        torch.cat(logits),
+        torch.cat([p.tokens for p in parts]),
+        np.concatenate([p.truth for p in parts]),
+    )
+
+
+def build(data: Path, work: Path, recipe: Recipe, folds: int = FOLDS) -> Checkpoint:
+    """Everything from corpora to a checkpoint with its figures.
+
+    The shipped weights are trained on all speakers of the labelled corpora, for as many epochs as
+    the recipe says; the figures and the temperature come from ``folds`` models of the same recipe,
+    each judged on speakers that it has not heard.
+    """
+    corpora = Corpora.read(data, work / "features")
+    run = Run(corpora, recipe, ModelConfig(), work)
+    results = [run.fold(i) for i in range(folds)]
+    temperature = fit_temperature(joined([p for result in results for p in result.values()]))
+    model = run.trained("everyone", {r.speaker for r in corpora.recordings()})
+    training = {
+        "corpora": {n: len({r.speaker for r in c.recordings}) for n, c in corpora.labelled.items()},
+        "pretraining": {n: len(c.recordings) for n, c in corpora.unlabelled.items()},
+        "speaker_independent": cross_validation_facts(corpora, results, temperature),
+        "recipe": recipe.to_dict(),
+        "provenance": provenance(recipe.seed),
+    }
+    return Checkpoint(model, temperature, facts={**FACTS, "training": training})

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -22,3 +23,14 @@ class Random {
  private:
   std::mt19937 engine_;
 };
+
+// FNV-1a of the bits of floats, which are hashed as numbers so that byte order does not matter.
+inline std::uint32_t bits_hash(const std::vector<float>& values) {
+  std::uint32_t hash = 2166136261u;
+  for (const float& value : values) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    hash = (hash ^ bits) * 16777619u;
+  }
+  return hash;
+}

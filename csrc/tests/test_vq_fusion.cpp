@@ -103,6 +103,13 @@ TEST(vq_fusion_takes_the_lowest_index_on_ties) {
   }
 }
 
+TEST(vq_fusion_bits_are_the_same_on_every_machine) {
+  Random random(5);
+  const Model m(random, 100, 20, 7, 30, 24);
+  const auto deep = random.floats(9 * m.f), latent = random.floats(9 * m.p * m.d);
+  CHECK_EQUAL(bits_hash(run(find_level(nullptr), m, deep, latent).tokens), 3871971311u);
+}
+
 TEST(vq_fusion_names_bad_sizes) {
   Random random(4);
   const Model m(random, 2, 2, 2, 2, 2);

@@ -44,10 +44,10 @@ inline void fail(const char* file, int line, const std::string& what) {
   check::fail(__FILE__, __LINE__,            \
               "failed: " #a " = " + std::to_string(a) + " is not near " + std::to_string(b))
 
-#define CHECK_EQUAL(a, b)         \
-  if ((a) != (b))                 \
-  check::fail(__FILE__, __LINE__, \
-              "failed: " #a " = " + std::to_string(a) + ", expected " + std::to_string(b))
+#define CHECK_EQUAL(a, b)                           \
+  if (const auto check_got = (a); check_got != (b)) \
+  check::fail(__FILE__, __LINE__,                   \
+              "failed: " #a " = " + std::to_string(check_got) + ", expected " + std::to_string(b))
 
 // The expression must throw edgeser::Error with `fragment` in its message.
 #define CHECK_ERROR(expression, fragment)                                             \

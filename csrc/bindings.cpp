@@ -174,6 +174,9 @@ py::tuple fuse(const VqFusion& self, py::handle deep_object, py::handle latent_o
 std::vector<std::size_t> dilations_from(const py::sequence& sequence) {
   std::vector<std::size_t> dilations;
   for (const py::handle item : sequence) {
+    if (!py::isinstance<py::int_>(item)) {
+      throw Error("dilations: expected integers, got " + describe(item));
+    }
     const auto value = py::cast<long long>(item);
     if (value < 1) throw Error("dilations: every dilation must be at least 1");
     dilations.push_back(static_cast<std::size_t>(value));

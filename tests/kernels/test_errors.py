@@ -94,6 +94,7 @@ def test_tacn_weights_of_another_shape(name: str) -> None:
         ({"heads": 4}, "heads must divide the width 6"),
         ({"heads": 0}, "heads must be at least 1"),
         ({"dilations": [1]}, "one for each of the 2 layers, got 1"),
+        ({"dilations": [1, 2.5]}, "dilations: expected integers, got float"),
         ({"dilations": [1, 0]}, "every dilation must be at least 1"),
         ({"simd": "sse9"}, "no level 'sse9'"),
     ],

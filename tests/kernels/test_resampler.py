@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soxr  # type: ignore[import-untyped]
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

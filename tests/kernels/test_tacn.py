@@ -15,6 +15,7 @@ from edgeser.kernels import reference
 from tests.kernels.tester import (
     LEVELS,
     TACN_BACKENDS,
+    CppTacn,
     Floats,
     TacnBackend,
     assert_accurate,
@@ -37,6 +38,7 @@ SIZES = {
     "one-head": (65, 1, 5, (2, 1), 16),
     "all-heads": (48, 48, 3, (1, 2), 33),
     "wide": (512, 16, 3, (1,), 5),
+    "widest": (512, 512, 8, (1,), 64),
 }
 
 
@@ -213,6 +215,18 @@ def test_the_state_block_is_laid_out_as_documented() -> None:
         for part, matrix in enumerate((weights.query, weights.key, weights.value)):
             natural = (tokens[t] @ matrix[0]).reshape(3, 4)  # head, element
             np.testing.assert_allclose(ring[t % 2, part], natural.T, atol=1e-5)
+
+
+def test_the_widest_batches() -> None:
+    """Few rows of this width fit the scratch, and the last block is not full."""
+    weights = tacn_weights(512, 512, 8, (1,), 64)
+    tokens = random_tokens(9, 13, 512)
+    model = cpp_tacn(weights)
+    states = list(np.zeros((13, model.state_bytes), np.uint8))
+    together = np.stack([model.step(rows, states) for rows in tokens])
+    for row in (0, 12):
+        single = run_alone(CppTacn(model), tokens[:, row])
+        assert_same_bits(single, np.ascontiguousarray(together[:, row]))
 
 
 def test_threads_share_a_model() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
+from train.card import model_card
 from train.checkpoint import Checkpoint
 from train.data.manifest import CorpusError
 from train.export import export_bundle, step_onnx
@@ -30,7 +31,6 @@ def default(
         "train/checkpoints/default.safetensors"
     ),
     epochs: Annotated[int, typer.Option(min=1)] = Recipe().epochs,
-    folds: Annotated[int, typer.Option(min=1, max=5, help="Folds to judge the recipe on.")] = 5,
     seed: int = 0,
     threads: Threads = 0,
 ) -> None:
@@ -38,7 +38,7 @@ def default(
     from train.default import build
 
     _quiet(threads)
-    checkpoint = build(data, work, Recipe(epochs=epochs, seed=seed), folds)
+    checkpoint = build(data, work, Recipe(epochs=epochs, seed=seed))
     checkpoint.save(out)
     for corpus, facts in checkpoint.facts["training"]["speaker_independent"].items():
         typer.echo(
@@ -66,6 +66,16 @@ def export(
     if step is not None:
         step.write_bytes(step_onnx(trained.model, trained.temperature))
         typer.echo(f"step graph: {step}")
+
+
+@app.command()
+def card(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
+    out: Annotated[Path, typer.Argument(help="The Markdown file to write.")],
+) -> None:
+    """The model card of a checkpoint, every figure taken from its own facts."""
+    out.write_text(model_card(Checkpoint.load(checkpoint)), encoding="utf-8")
+    typer.echo(f"model card: {out}")
 
 
 def _quiet(threads: int) -> None:

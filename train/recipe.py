@@ -10,10 +10,10 @@ from train.data.augment import AugmentConfig
 class Recipe:
     """Settings of a training run; the paper's own are in brackets where they differ."""
 
-    epochs: int = 10
-    batch: int = 64
+    epochs: int = 8
+    batch: int = 16
     """Recordings a step [128]."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     """Peak of a one-cycle schedule of AdamW [Adadelta]."""
     weight_decay: float = 1e-3
     dropout: float = 0.2

@@ -30,6 +30,10 @@ class Corpus:
             raise CorpusError(f"the manifest has no corpus {name!r}; it has {known}")
         return Corpus(recordings, cache)
 
+    def speakers(self) -> set[str]:
+        """Everybody who speaks in the corpus."""
+        return {r.speaker for r in self.recordings}
+
     def labelled(
         self, labels: Sequence[str], speakers: Collection[str] | None = None, perceived: float = 0.0
     ) -> list[Example]:

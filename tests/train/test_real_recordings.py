@@ -1,0 +1,63 @@
+"""The shipped bundle says what the model that was trained says, on real voices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import edgeser
+from train.checkpoint import Checkpoint
+from train.data.features import read_audio
+from train.data.manifest import read_manifest
+from train.models.emotion import EmotionModel
+
+ROOT = Path(__file__).parents[2]
+CHECKPOINT = ROOT / "train" / "checkpoints" / "default.safetensors"
+DATA = ROOT.parent / "shared" / "data"
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="no real recordings: ../shared/data is absent"
+)
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[EmotionModel, float]:
+    checkpoint = Checkpoint.load(CHECKPOINT)
+    return checkpoint.model, checkpoint.temperature
+
+
+@pytest.fixture(scope="module")
+def bundled() -> edgeser.Model:
+    return edgeser.load()
+
+
+def _some(corpus: str, count: int) -> list[Path]:
+    if not DATA.is_dir():
+        return []
+    paths = sorted(r.path for r in read_manifest(DATA / "manifest.csv") if r.corpus == corpus)
+    return paths[:: len(paths) // count][:count]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for corpus in ("emodb", "cremad", "ravdess", "librispeech") for p in _some(corpus, 8)],
+    ids=lambda path: path.stem,
+)
+def test_stream_equals_offline(
+    path: Path, trained: tuple[EmotionModel, float], bundled: edgeser.Model
+) -> None:
+    model, temperature = trained
+    audio = read_audio(path)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(audio)[None])[0].double()
+    expected = (logits[:, :-1] / temperature).log_softmax(-1).numpy()
+    stream = bundled.stream(sample_rate=16_000)
+    frames = [
+        f for start in range(0, len(audio), 777) for f in stream.process(audio[start : start + 777])
+    ]
+    frames += stream.flush().frames
+    streamed = np.log([list(f.probabilities.values()) for f in frames])
+    np.testing.assert_allclose(streamed, expected, rtol=0, atol=1e-4)
+    speech = [f.speech for f in frames]
+    np.testing.assert_allclose(speech, logits[:, -1].sigmoid(), rtol=0, atol=1e-4)

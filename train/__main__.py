@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 
 from train.card import model_card
 from train.checkpoint import Checkpoint
-from train.data.manifest import CorpusError
+from train.data import corpora
+from train.data.manifest import CorpusError, write_manifest
 from train.export import export_bundle, step_onnx
 from train.recipe import Recipe
 
@@ -76,6 +78,31 @@ def card(
     """The model card of a checkpoint, every figure taken from its own facts."""
     out.write_text(model_card(Checkpoint.load(checkpoint)), encoding="utf-8")
     typer.echo(f"model card: {out}")
+
+
+@app.command()
+def manifest(
+    corpus: Annotated[
+        list[str], typer.Option(help=f"A corpus: {', '.join(corpora.READERS)}. Repeatable.")
+    ],
+    folder: Annotated[
+        list[Path], typer.Option("--from", help="Its folder, one for each --corpus, in order.")
+    ],
+    out: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.csv"),
+) -> None:
+    """Corpora as published to the one table that training reads."""
+    if len(corpus) != len(folder):
+        raise typer.BadParameter(f"{len(corpus)} --corpus but {len(folder)} --from: pair them")
+    recordings = []
+    for name, place in zip(corpus, folder, strict=True):
+        found = corpora.read(name, place)
+        emotions = Counter(r.emotion or "unlabelled" for r in found)
+        counts = ", ".join(f"{emotion} {n}" for emotion, n in sorted(emotions.items()))
+        speakers = len({r.speaker for r in found if r.speaker})
+        typer.echo(f"{name}: {len(found)} recordings of {speakers} speakers ({counts})")
+        recordings += found
+    write_manifest(out, recordings)
+    typer.echo(f"manifest: {out}")
 
 
 def _quiet(threads: int) -> None:

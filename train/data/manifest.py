@@ -1,8 +1,11 @@
 """One table of recordings, whatever corpus they come from."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import soundfile
 
 COLUMNS = ("path", "corpus", "speaker", "emotion", "language", "text", "seconds", "perceived")
 
@@ -47,3 +50,38 @@ def read_manifest(path: Path) -> list[Recording]:
             )
             for row in rows
         ]
+
+
+def write_manifest(path: Path, recordings: Sequence[Recording]) -> None:
+    """Write a ``manifest.csv`` that :func:`read_manifest` reads back.
+
+    Paths under its folder become relative to it, others absolute. Every recording's header is read
+    for its length, so that an unreadable file is named now and not in the middle of a training run.
+
+    Raises CorpusError if a recording is missing, unreadable or listed twice.
+    """
+    rows, listed, folder = [], set(), path.resolve().parent
+    for recording in recordings:
+        place = recording.path.resolve()
+        if place in listed:
+            raise CorpusError(f"{recording.path} is listed twice: expected each recording once")
+        listed.add(place)
+        shown = place.relative_to(folder) if place.is_relative_to(folder) else place
+        described = (recording.corpus, recording.speaker, recording.emotion, recording.language)
+        seconds = f"{_seconds(recording.path):.2f}"
+        rows.append((shown.as_posix(), *described, recording.text, seconds, recording.perceived))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+
+
+def _seconds(path: Path) -> float:
+    if not path.is_file():
+        raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
+    try:
+        seconds: float = soundfile.info(path).duration
+    except soundfile.LibsndfileError as error:
+        raise CorpusError(f"cannot read {path}: {error}; expected a sound file") from error
+    return seconds

@@ -1,10 +1,54 @@
-"""Splits by speaker: nobody who is tested has been heard in training."""
+"""Splits of recordings, by speaker, by text, by both, and the paper's own, which is by neither.
+
+Nobody who is tested has been heard in training, unless a split says that it shares speakers.
+"""
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 from train.data.manifest import Recording
+
+
+@dataclass(frozen=True)
+class Split:
+    """Recordings to train on and to test on, and what the two have in common."""
+
+    name: str
+    train: tuple[Recording, ...]
+    test: tuple[Recording, ...]
+
+    @property
+    def shared_speakers(self) -> set[str]:
+        """Speakers on both sides; recordings whose speaker is not known do not count."""
+        return {r.speaker for r in self.train if r.speaker} & {r.speaker for r in self.test}
+
+    @property
+    def shared_texts(self) -> set[str]:
+        """Texts on both sides; recordings whose text is not known do not count."""
+        return {text_of(r) for r in self.train if r.text} & {text_of(r) for r in self.test}
+
+    def __str__(self) -> str:
+        everyone = {r.speaker for r in self.test}
+        everything = {text_of(r) if r.text else "" for r in self.test}
+        return (
+            f"{self.name}: {len(self.train)} to train, {len(self.test)} to test; "
+            f"{_shares('speakers', self.shared_speakers, everyone)}; "
+            f"{_shares('texts', self.shared_texts, everything)}"
+        )
+
+
+def _shares(what: str, shared: set[str], tested: set[str]) -> str:
+    if shared:
+        return f"SHARES {what} ({len(shared)} of {len(tested)} tested are trained on)"
+    return f"not known whether it shares {what}" if "" in tested else f"shares no {what}"
+
+
+def text_of(recording: Recording) -> str:
+    """What was said, as ``corpus/text``: the same id in two corpora is not the same text."""
+    return f"{recording.corpus}/{recording.text}"
 
 
 def speaker_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) -> list[set[str]]:
@@ -12,20 +56,101 @@ def speaker_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) ->
 
     Raises ValueError if a corpus has fewer speakers than folds.
     """
-    by_corpus: dict[str, set[str]] = defaultdict(set)
+    return _dealt(recordings, lambda r: r.speaker, "speakers", folds, seed)
+
+
+def text_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) -> list[set[str]]:
+    """Texts (see :func:`text_of`) of each fold, dealt out as speakers are.
+
+    Raises ValueError if a corpus has fewer texts than folds, or recordings whose text is unknown:
+    nobody could say that those are not in training.
+    """
     for recording in recordings:
-        by_corpus[recording.corpus].add(recording.speaker)
-    result: list[set[str]] = [set() for _ in range(folds)]
-    for corpus, speakers in sorted(by_corpus.items()):
-        if len(speakers) < folds:
-            raise ValueError(f"{corpus} has {len(speakers)} speakers, too few for {folds} folds")
-        order = sorted(speakers)
-        random.Random(f"{seed}-{corpus}").shuffle(order)
-        for i, speaker in enumerate(order):
-            result[i % folds].add(speaker)
-    return result
+        if not recording.text:
+            raise ValueError(
+                f"{recording.corpus} does not say what was said in {recording.path.name}: "
+                "its texts cannot be kept apart"
+            )
+    return _dealt(recordings, text_of, "texts", folds, seed)
+
+
+def grouped_splits(
+    recordings: Sequence[Recording], speakers: int = 5, texts: int = 1, seed: int = 0
+) -> list[Split]:
+    """Cross-validation with ``speakers`` folds of speakers and ``texts`` folds of texts.
+
+    With 1 for either, it is not grouped by; with both above 1, there is a split for every pair of
+    folds. Every recording is tested exactly once. What has a tested speaker or a tested text is
+    not trained on, so with both, some recordings are on neither side of a split.
+
+    Raises ValueError if both are 1, and as :func:`speaker_folds` and :func:`text_folds` do.
+    """
+    if min(speakers, texts) < 1 or max(speakers, texts) < 2:
+        raise ValueError(f"{speakers} folds of speakers and {texts} of texts leave nothing to test")
+    voices = speaker_folds(recordings, speakers, seed) if speakers > 1 else []
+    lines = text_folds(recordings, texts, seed) if texts > 1 else []
+    splits = []
+    for i, j in product(range(speakers), range(texts)):
+        name, reasons = [], []
+        if voices:
+            name.append(f"speakers {i + 1}/{speakers}")
+            reasons.append([r.speaker in voices[i] for r in recordings])
+        if lines:
+            name.append(f"texts {j + 1}/{texts}")
+            reasons.append([text_of(r) in lines[j] for r in recordings])
+        held = list(zip(*reasons, strict=True))
+        train = tuple(r for r, why in zip(recordings, held, strict=True) if not any(why))
+        test = tuple(r for r, why in zip(recordings, held, strict=True) if all(why))
+        splits.append(Split(", ".join(name), train, test))
+    return splits
+
+
+def random_split(recordings: Sequence[Recording], test: float = 0.2, seed: int = 0) -> Split:
+    """The paper's split (section 3.1): random, every emotion in the proportion it has in all.
+
+    It shares speakers and texts and says so: what it gives is comparable with the paper's figures
+    and says little about a stranger.
+
+    Raises ValueError if ``test`` is not between 0 and 1.
+    """
+    if not 0 < test < 1:
+        raise ValueError(f"the share to test on is {test}: it lies between 0 and 1")
+    strata: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in sorted(range(len(recordings)), key=lambda i: recordings[i].path):
+        strata[recordings[i].corpus, recordings[i].emotion].append(i)
+    held: set[int] = set()
+    for (corpus, emotion), members in sorted(strata.items()):
+        random.Random(f"{seed}-{corpus}-{emotion}").shuffle(members)
+        held.update(members[: round(test * len(members))])
+    return Split(
+        f"random {100 * (1 - test):.0f}/{100 * test:.0f}, stratified by emotion, as in the paper",
+        tuple(r for i, r in enumerate(recordings) if i not in held),
+        tuple(r for i, r in enumerate(recordings) if i in held),
+    )
 
 
 def of_speakers(recordings: Sequence[Recording], speakers: set[str]) -> list[Recording]:
     """The recordings of these speakers, in their order."""
     return [r for r in recordings if r.speaker in speakers]
+
+
+def _dealt(
+    recordings: Sequence[Recording],
+    key: Callable[[Recording], str],
+    what: str,
+    folds: int,
+    seed: int,
+) -> list[set[str]]:
+    """Deal the keys of every corpus out to the folds, whatever order the recordings are in."""
+    by_corpus: dict[str, set[str]] = defaultdict(set)
+    for recording in recordings:
+        by_corpus[recording.corpus].add(key(recording))
+    result: list[set[str]] = [set() for _ in range(folds)]
+    for corpus, keys in sorted(by_corpus.items()):
+        if len(keys) < folds:
+            raise ValueError(f"{corpus} has {len(keys)} {what}, too few for {folds} folds")
+        order = sorted(keys)
+        random.Random(f"{seed}-{corpus}").shuffle(order)
+        for i, one in enumerate(order):
+            result[i % folds].add(one)
+    return result

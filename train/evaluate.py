@@ -40,7 +40,7 @@ def predict(model: EmotionModel, examples: Sequence[Example], batch: int = 64) -
     examples = sorted(examples, key=lambda e: e.frames)
     logits, tokens, truth = [], [], []
     for b in Batches(examples, batch, model.config.level, shuffle=False):
-        logits.append(model.from_segments(b.segments))
+        logits.append(model.from_segments(b.segments, b.tokens))
         tokens.append(b.tokens)
         truth.append(b.target.argmax(1).numpy())
     longest = max(part.shape[1] for part in logits)

@@ -34,14 +34,14 @@ class EmotionTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         self.model.frontend.encoder.eval()
-        logits = self.model.from_segments(batch.segments).float()
+        logits = self.model.from_segments(batch.segments, batch.tokens).float()
         emotion = emotion_loss(logits, batch, self.class_weights, self.recipe)
         speech = speech_loss(logits, batch)
         self.log_dict({"emotion": emotion, "speech": speech}, prog_bar=True)
         return emotion + self.recipe.speech_weight * speech
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        logits = self.model.from_segments(batch.segments).float()
+        logits = self.model.from_segments(batch.segments, batch.tokens).float()
         self.heard.append((verdict(logits, speech_weights(logits, batch.tokens)), batch.target))
 
     def on_validation_epoch_end(self) -> None:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from train.models.cnn import CNN, CNNConfig
 from train.models.level import LevelConfig, RunningLevel, decibels
+from train.models.recurrent import CannotStreamError, Recurrent
 from train.models.segment import HOP, HOP_FRAMES, LEAD, SEGMENT, normalised_segments
+from train.models.sequence import SequenceModel, sequence_model
 from train.models.spectrogram import Spectrogram
 from train.models.tacn import TACN, TACNConfig
 from train.models.vqvae import Codebook, Encoder, VQVAEConfig
@@ -27,6 +29,8 @@ class ModelConfig:
     labels: tuple[str, ...] = LABELS
     latent: bool = True
     """Fusion (R_d and R_l) if true, Deep (R_d alone) if false."""
+    sequence: str = "tacn"
+    """Which of ``train.models.sequence.SEQUENCES``; all take their width from ``tacn``."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -40,6 +44,7 @@ class ModelConfig:
             LevelConfig(**d["level"]),
             tuple(d["labels"]),
             d["latent"],
+            d.get("sequence", "tacn"),  # checkpoints from before there were others do not say
         )
 
 
@@ -100,18 +105,44 @@ class Fusion(nn.Module):
 
 
 class EmotionModel(nn.Module):
-    """Front end, fusion, TACN, head: audio to per-token logits of the emotions and of speech."""
+    """Front end, fusion, sequence model, head: audio to per-token logits of emotions and speech."""
 
     def __init__(self, config: ModelConfig | None = None, dropout: float = 0.0) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
         self.frontend = FrontEnd(config, dropout)
         self.fusion = Fusion(config, dropout)
-        self.tacn = TACN(config.tacn, dropout)
+        # The weights go by the kind's name: tacn.layers.0.qkv, gru.cell.weight_ih_l0, ...
+        setattr(self, config.sequence, sequence_model(config.sequence, config.tacn, dropout))
         self.head = nn.Linear(config.tacn.width, len(config.labels) + 1)
         self.hop = HOP
-        self.delay = 0
-        self.receptive_field = SEGMENT + (self.tacn.receptive_field - 1) * HOP
+        self.delay = self.sequence.delay * HOP
+        self.receptive_field = SEGMENT + (self.sequence.receptive_field - 1) * HOP
+
+    @property
+    def sequence(self) -> SequenceModel:
+        """The sequence model, whichever it is."""
+        model = self._modules[self.config.sequence]
+        assert isinstance(model, SequenceModel)
+        return model
+
+    @property
+    def tacn(self) -> TACN:
+        """The sequence model where it must be a TACN: in bundles, kernels and the step graph.
+
+        Raises CannotStreamError if it is another.
+        """
+        model = self.sequence
+        if isinstance(model, TACN):
+            return model
+        if isinstance(model, Recurrent) and model.bidirectional:
+            why = "it reads an utterance from its end as well and cannot stream"
+        else:
+            why = "bundles and step graphs hold a TACN"
+        raise CannotStreamError(
+            f"a model with {self.config.sequence!r} for its sequence cannot be exported: {why}; "
+            "it is a baseline for training"
+        )
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Whole utterances (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
@@ -129,8 +160,13 @@ class EmotionModel(nn.Module):
         segments = normalised_segments(power, self.frontend.level)
         return self.from_segments(segments)
 
-    def from_segments(self, segments: Tensor) -> Tensor:
-        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1)."""
+    def from_segments(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1).
+
+        ``lengths`` (B,) int64 are the tokens that are not padding (None: all); only a bidirectional
+        sequence model needs them.
+        """
         tokens = self.fusion(*self.frontend.read(segments.flatten(0, 1)))
-        logits: Tensor = self.head(self.tacn(tokens.unflatten(0, segments.shape[:2])))
+        sequence = self.sequence(tokens.unflatten(0, segments.shape[:2]), lengths)
+        logits: Tensor = self.head(sequence)
         return logits

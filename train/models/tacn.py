@@ -54,7 +54,7 @@ class TACNLayer(nn.Module):
         projected = torch.einsum("btc,pcd->pbtd", x, self.qkv)
         # Taps that reach back before token 0 from everywhere are left out.
         reach = [i for i in range(self.taps) if i * self.dilation < time]
-        windows = torch.stack([_delayed(projected, i * self.dilation) for i in reach], dim=3)
+        windows = torch.stack([delayed(projected, i * self.dilation) for i in reach], dim=3)
         age = torch.arange(time, device=x.device)[:, None]
         offsets = torch.tensor(reach, device=x.device) * self.dilation
         y = self._attend_and_convolve(windows, age >= offsets, len(reach))
@@ -98,7 +98,7 @@ class TACNLayer(nn.Module):
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
 
-def _delayed(x: Tensor, by: int) -> Tensor:
+def delayed(x: Tensor, by: int) -> Tensor:
     """Shift (..., T, C) towards the future by ``by`` < T tokens; zeros come in."""
     if by == 0:
         return x
@@ -132,7 +132,8 @@ class TACN(nn.Module):
         )
         self.receptive_field = 1 + sum((config.taps - 1) * 2**n for n in range(config.layers))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Tokens (B, T, C) to (B, T, C); nothing looks ahead, so ``lengths`` (B,) do not matter."""
         for layer in self.layers:
             x = layer(x)
         return x

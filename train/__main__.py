@@ -14,6 +14,7 @@ from train.checkpoint import Checkpoint
 from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
 from train.export import export_bundle, step_onnx
+from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
 
 app = typer.Typer(
@@ -118,7 +119,7 @@ def main() -> None:
     """Run the command line; known errors become one line."""
     try:
         app()
-    except CorpusError as error:
+    except (CorpusError, CannotStreamError) as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
 

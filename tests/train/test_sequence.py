@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.train.models import small_config, small_model, voice
+from train.__main__ import main
 from train.checkpoint import Checkpoint
 from train.export import export_bundle, step_onnx
 from train.models.emotion import EmotionModel, ModelConfig
@@ -199,3 +200,16 @@ def test_only_tacn_is_exported(kind: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(CannotStreamError, match=f"'{kind}' .* cannot be exported"):
         step_onnx(model)
+
+
+def test_the_command_line_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Checkpoint(small_model(with_sequence("bgru")), facts={"name": "x"}).save(tmp_path / "a")
+    monkeypatch.setattr("sys.argv", ["train", "export", str(tmp_path / "a"), str(tmp_path / "b")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("error: a model with 'bgru' for its sequence cannot be exported")

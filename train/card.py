@@ -1,5 +1,6 @@
 """The model card: what a checkpoint's own facts say, in words."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def model_card(checkpoint: Checkpoint) -> str:
     training = facts["training"]
     scores, labels = training["speaker_independent"], model.config.labels
     weights = sum(p.numel() for p in model.parameters()) + model.fusion.codebook.codes.numel()
-    return TEMPLATE.format(
+    text = TEMPLATE.format(
         **{key: facts[key] for key in ("name", "version", "licence")},
         **{key: training["provenance"][key] for key in ("commit", "seed", "torch")},
         labels=", ".join(labels),
@@ -87,6 +88,15 @@ def model_card(checkpoint: Checkpoint) -> str:
         temperature=checkpoint.temperature,
         **checkpoint.thresholds,
     )
+    return "\n\n".join(_filled(paragraph) for paragraph in text.split("\n\n"))
+
+
+def _filled(paragraph: str) -> str:
+    """Prose to the width of the page; headings, tables and lists as they are."""
+    if paragraph.startswith(("#", "|", "*")):
+        return paragraph
+    end = "\n" if paragraph.endswith("\n") else ""
+    return textwrap.fill(paragraph, 99, break_on_hyphens=False) + end
 
 
 def _row(name: str, s: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from train.data.manifest import Recording, read_manifest
 from train.data.splits import speaker_folds
 from train.evaluate import Predictions, calibration_error, fit_temperature, predict
 from train.fit import Material, fit
-from train.models.emotion import EmotionModel, ModelConfig
+from train.models.emotion import ModelConfig
 from train.models.vqvae import VQVAE
 from train.pretrain import pretrain
 from train.provenance import provenance
@@ -41,8 +41,10 @@ FACTS: dict[str, Any] = {
     "notices": [
         "Trained on EmoDB (Burkhardt et al. 2005).",
         "Trained on CREMA-D (Cao et al. 2014), reconstructed from log-mel spectrograms.",
-        "CREMA-D is made available under the Open Database License 1.0; any rights in individual",
-        "contents of the database are licensed under the Database Contents License 1.0.",
+        (
+            "CREMA-D is made available under the Open Database License 1.0; any rights in "
+            "individual contents of it are licensed under the Database Contents License 1.0."
+        ),
         "Pre-trained on LibriSpeech (Panayotov et al. 2015, CC BY 4.0).",
         "Pre-trained on speechocean762 (Zhang et al. 2021, Apache-2.0).",
     ],
@@ -110,19 +112,19 @@ class Run:
         save_file(vqvae.state_dict(), path)
         return vqvae
 
-    def trained(self, name: str, speakers: set[str]) -> EmotionModel:
+    def trained(self, name: str, speakers: set[str]) -> Checkpoint:
         """A model trained on the given speakers alone, from the pre-trained VQ-VAE on."""
         path = self.work / f"{name}.safetensors"
         if path.is_file():
-            return Checkpoint.load(path).model
+            return Checkpoint.load(path)
         vqvae = self.pretrained()
         material = self.corpora.material(speakers, self.recipe, self.config.labels)
         audio = [replace(e, target=()) for e in material.labelled]
         level = self.config.level
         pretrain(vqvae, audio, self.recipe, level, FINE_TUNING_EPOCHS, 3e-4, material.noises)
         model = fit(material, self.recipe, self.config, vqvae, folder=self.work / "logs" / name)
-        Checkpoint(model).save(path)
-        return model
+        Checkpoint(model, facts={"provenance": provenance(self.recipe.seed)}).save(path)
+        return Checkpoint.load(path)
 
     def held(self, index: int) -> set[str]:
         """The speakers of a fold."""
@@ -132,7 +134,7 @@ class Run:
         """Each corpus's speakers of a fold, judged by a model that has heard none of them."""
         held = self.held(index)
         everyone = {r.speaker for r in self.corpora.recordings()}
-        model = self.trained(f"fold-{index}", everyone - held)
+        model = self.trained(f"fold-{index}", everyone - held).model
         return {
             name: predict(model, corpus.labelled(self.config.labels, held))
             for name, corpus in self.corpora.labelled.items()
@@ -178,7 +180,8 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
     run = Run(corpora, recipe, ModelConfig(), work)
     results = [run.fold(i) for i in folds]
     temperature = fit_temperature(joined([p for result in results for p in result.values()]))
-    model = run.trained("everyone", {r.speaker for r in corpora.recordings()})
+    final = run.trained("everyone", {r.speaker for r in corpora.recordings()})
+    model = final.model
     unheard = predict(model, corpora.unheard.labelled(model.config.labels))
     training = {
         "corpora": {n: len(c.speakers()) for n, c in corpora.labelled.items()},
@@ -198,6 +201,6 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
             }
         },
         "recipe": recipe.to_dict(),
-        "provenance": provenance(recipe.seed),
+        "provenance": final.facts["provenance"],
     }
     return Checkpoint(model, temperature, facts={**FACTS, "training": training})

@@ -23,7 +23,9 @@ from edgeser.errors import (
     StateError,
     StreamBusyError,
 )
+from edgeser.listening import listen, listen_async, listen_in_background
 from edgeser.loading import load
+from edgeser.microphone import Microphone, microphones
 from edgeser.model import Model
 from edgeser.pool import Pool
 from edgeser.results import Analysis, EmotionFrame, Verdict
@@ -39,6 +41,7 @@ __all__ = [
     "EdgeserError",
     "EmotionFrame",
     "KernelError",
+    "Microphone",
     "MissingExtraError",
     "Model",
     "Pool",
@@ -47,5 +50,9 @@ __all__ = [
     "StreamBusyError",
     "Verdict",
     "__version__",
+    "listen",
+    "listen_async",
+    "listen_in_background",
     "load",
+    "microphones",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``edgeser demo``, ``edgeser analyze``, ``edgeser doctor``.
+"""The command line: ``edgeser demo``, ``analyze``, ``listen`` and ``doctor``.
 
 Exit codes: 0 all is well, 1 something failed (one line on standard error says what), 2 the command
 line itself makes no sense.
@@ -14,6 +14,7 @@ import typer
 from edgeser.cli.analyze import analyze
 from edgeser.cli.demo import demo
 from edgeser.cli.doctor import doctor
+from edgeser.cli.listen import listen
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(analyze)
+app.command()(listen)
 app.command()(doctor)
 
 

@@ -23,7 +23,7 @@ from edgeser.model import Model
 from edgeser.version import __version__
 
 _REQUIRED = ("numpy", "onnxruntime", "safetensors", "soundfile", "typer", "rich")
-_EXTRAS = {"plot": "matplotlib", "train": "torch"}
+_EXTRAS = {"mic": "PyAudio", "plot": "matplotlib", "train": "torch"}
 _KNOWN_BACKENDS = ("cpu", "cuda")
 _TIMED_HOPS = 50
 

@@ -1,0 +1,131 @@
+"""From a device into the ring, and back to the device when it is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from edgeser.errors import DeviceError
+from edgeser.microphone.backend import Backend, Overflow, Source
+from edgeser.microphone.backoff import Backoff
+from edgeser.microphone.clock import Clock
+from edgeser.microphone.device import Device, choose
+from edgeser.microphone.events import Cause, Chunk, Found, Gap, Lost
+from edgeser.microphone.ring import Ring
+
+POLL = 0.02
+"""Seconds between two looks at the device."""
+STALL = 3.0
+"""Seconds without a sample after which a device is lost; sound servers take up to 2 to start."""
+_MOST_REAL_CHANNELS = 8
+
+
+class Capture:
+    """What the thread of an open microphone does, one :meth:`step` at a time.
+
+    Opening is the first thing it does, in the caller's thread. Afterwards nothing that happens to
+    the device ends it: it is lost, looked for, found.
+
+    Args:
+        backend: records.
+        wanted: as for :func:`choose`. Once opened, a device that was chosen is followed by its
+            name, since its number may change; the default stays whatever is the default.
+        rate: Hz; None for the device's own. It stays for ever, so one stream can take it all.
+        channels: None for the device's own, and for one of what a sound server makes up (which
+            offers 32, whatever is connected to it).
+        buffer: seconds that the ring holds.
+        now: a monotonic clock, in seconds.
+
+    Raises:
+        DeviceError: there is no such device, it is busy, or it refuses.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        wanted: str | int | None,
+        *,
+        rate: int | None,
+        channels: int | None,
+        buffer: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._backend = backend
+        self._wanted = wanted
+        self._channels = channels
+        self._now = now
+        self._backoff = Backoff()
+        self._broken: Cause | None = None
+        self.device, self.rate, source = self._open(rate)
+        self._source: Source | None = source
+        self._wanted = None if wanted is None else self.device.name
+        self._clock = Clock(self.rate, now())
+        self.ring = Ring(max(1, round(buffer * self.rate)), self.rate)
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until told to stop. Whatever nobody foresaw ends the ring, and so its reader."""
+        try:
+            while not stop.wait(self.step()):
+                pass
+        except BaseException as error:  # noqa: BLE001 - the reader raises it; nobody sees it here
+            self.ring.end(error)
+        finally:
+            self.close()
+
+    def step(self) -> float:
+        """Fetch what there is, or look for the device; return seconds to wait before the next."""
+        if self._source is None:
+            return self._look_for_it()
+        try:
+            samples = self._source.read()
+        except Overflow:
+            self._broken = self._broken or "overflow"
+            return POLL
+        except DeviceError as error:
+            return self._lose(str(error))
+        now = self._now()
+        if len(samples):
+            if self._broken:
+                self._mend(now, len(samples), self._broken)
+            self.ring.put(Chunk(self._clock.time, samples))
+            self._clock.advance(now, len(samples))
+        elif now - max(self._clock.heard, self._opened) > STALL:
+            return self._lose(f"{self.device.name!r} has delivered nothing for {STALL:g} s")
+        return POLL
+
+    def close(self) -> None:
+        """Give the device back."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _open(self, rate: int | None) -> tuple[Device, int, Source]:
+        device = choose(self._backend.devices(), self._wanted)
+        rate = device.rate if rate is None else rate
+        offered = device.channels if device.channels <= _MOST_REAL_CHANNELS else 1
+        source = self._backend.open(device, rate, self._channels or offered)
+        self._opened = self._now()
+        return device, rate, source
+
+    def _lose(self, reason: str) -> float:
+        self.close()
+        if self._broken != "lost device":  # open again but mute: nothing new to say
+            self.ring.put(Lost(self._clock.time, reason))
+        self._broken = "lost device"
+        return self._backoff.delay()
+
+    def _look_for_it(self) -> float:
+        try:
+            self.device, _, self._source = self._open(self.rate)
+        except DeviceError:
+            return self._backoff.delay()
+        return POLL
+
+    def _mend(self, now: float, samples: int, cause: Cause) -> None:
+        self._broken = None
+        if cause == "lost device":
+            self._backoff.reset()
+            self.ring.put(Found(self._clock.time, self.device.name))
+        if missing := self._clock.missing(now, samples):
+            self.ring.put(Gap(self._clock.time, missing, missing / self.rate, cause))
+            self._clock.advance(now, missing)

@@ -1,0 +1,68 @@
+"""What microphones there are, and which one is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeser.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something that can be recorded from."""
+
+    name: str
+    """As the system calls it."""
+    index: int
+    """Its number until devices come or go."""
+    channels: int
+    """How many it offers at most; sound servers offer 32 and more."""
+    rate: int
+    """Hz, its own."""
+    default: bool = False
+    """Whether it is what the system records from if nobody chooses."""
+
+
+def choose(devices: Sequence[Device], wanted: str | int | None) -> Device:
+    """The device that ``wanted`` names.
+
+    Args:
+        devices: all that there are.
+        wanted: None for the system's default; an index; or a name, of which a part is enough if
+            only one device has it. Case does not matter, and a whole name beats a part.
+
+    Raises:
+        DeviceError: there is none, or there are several; the message lists them.
+    """
+    if not devices:
+        raise DeviceError("there is no microphone here: connect one, or allow its use")
+    if wanted is None:
+        found = [device for device in devices if device.default]
+        if not found:
+            raise DeviceError(
+                f"the system has no default microphone: choose one of {_listed(devices)}"
+            )
+        return found[0]
+    if isinstance(wanted, int):
+        found = [device for device in devices if device.index == wanted]
+        if not found:
+            raise DeviceError(f"there is no microphone {wanted}: choose one of {_listed(devices)}")
+        return found[0]
+    name = wanted.casefold()
+    whole = [device for device in devices if device.name.casefold() == name]
+    found = whole or [device for device in devices if name in device.name.casefold()]
+    if not found:
+        raise DeviceError(f"no microphone is called {wanted!r}: choose one of {_listed(devices)}")
+    # Systems with several sound interfaces list one device under each, by the same name. The
+    # first is that of the preferred interface.
+    if len({device.name for device in found}) > 1:
+        raise DeviceError(
+            f"{wanted!r} fits several microphones: choose one of {_listed(found)}, "
+            "by more of its name or by its number"
+        )
+    return found[0]
+
+
+def _listed(devices: Sequence[Device]) -> str:
+    return ", ".join(f"{device.index} {device.name!r}" for device in devices)

@@ -1,0 +1,194 @@
+"""What happens to the device, step by step: overflow, loss, return, and a clock that stays true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeser.errors import DeviceError
+from edgeser.microphone.backend import Overflow
+from edgeser.microphone.capture import POLL, STALL, Capture
+from edgeser.microphone.events import Chunk, Found, Gap, Item, Lost
+from tests.microphone.fake import ARRAY, MIC, SERVER, FakeBackend, FakeClock, sound
+
+GONE = DeviceError("it is gone")
+
+
+class Run:
+    """A capture, stepped by hand."""
+
+    def __init__(
+        self, backend: FakeBackend, wanted: str | int | None = None, **options: Any
+    ) -> None:
+        self.clock = FakeClock()
+        options = {"rate": None, "channels": None, "buffer": 1e3, **options}
+        self.capture = Capture(backend, wanted, now=self.clock, **options)
+        self.delays: list[float] = []
+
+    def step(self, *advances: float) -> None:
+        """Let so many seconds pass, then step; for each."""
+        for seconds in advances:
+            self.clock.now += seconds
+            self.delays.append(self.capture.step())
+
+    def items(self) -> list[Item]:
+        """Everything that came out; the run is over."""
+        self.capture.ring.end(StopIteration())
+        taken = []
+        try:
+            while (item := self.capture.ring.get()) is not None:
+                taken.append(item)
+        except StopIteration:
+            pass
+        assert continuous(taken, self.capture.rate)
+        return taken
+
+
+def continuous(items: list[Item], rate: int) -> bool:
+    """Every chunk and gap begins where the one before it ended."""
+    at = 0
+    for item in items:
+        if isinstance(item, Chunk | Gap):
+            if round(item.time * rate) != at:
+                return False
+            at += item.samples if isinstance(item, Gap) else len(item.samples)
+    return True
+
+
+def kinds(items: list[Item]) -> list[str]:
+    return [type(item).__name__ for item in items]
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "opened"),
+    [
+        (MIC, {}, ("USB Microphone", 48_000, 2)),
+        (ARRAY, {}, ("Room Array", 16_000, 6)),
+        (SERVER, {}, ("pulse", 44_100, 1)),
+        (SERVER, {"channels": 2, "rate": 16_000}, ("pulse", 16_000, 2)),
+    ],
+)
+def test_it_opens_at_the_devices_own_rate_and_channels(
+    device: Any, options: dict[str, Any], opened: tuple[str, int, int]
+) -> None:
+    backend = FakeBackend(device)
+    Run(backend, device.name, **options)
+    assert backend.opened == [opened]
+
+
+def test_sound_comes_out_as_it_went_in() -> None:
+    run = Run(FakeBackend(script=[sound(480, 1), sound(0), sound(960, 2)]))
+    run.step(POLL, POLL, POLL, POLL)
+    first, second = run.items()
+    assert isinstance(first, Chunk)
+    assert isinstance(second, Chunk)
+    assert (first.time, second.time) == (0.0, 0.01)
+    assert first.samples.dtype == np.int16
+    assert (second.samples == 2).all()
+    assert second.samples.shape == (960, 2)
+    assert run.delays == [POLL] * 4
+
+
+def test_a_fast_or_slow_crystal_makes_no_gaps() -> None:
+    run = Run(FakeBackend(script=[sound(480)] * 500))
+    run.step(*[0.0103] * 250, *[0.0097] * 250)
+    assert kinds(run.items()) == ["Chunk"] * 500
+
+
+def test_an_overflow_is_a_gap_measured_by_the_wall() -> None:
+    run = Run(FakeBackend(script=[sound(480), Overflow(), Overflow(), sound(480), sound(480)]))
+    run.step(0.01, 0.2, 0.2, 0.11, 0.01)
+    items = run.items()
+    assert kinds(items) == ["Chunk", "Gap", "Chunk", "Chunk"]
+    assert items[1] == Gap(0.01, 24_000, 0.5, "overflow")
+
+
+def test_an_overflow_that_cost_nothing_is_no_gap() -> None:
+    run = Run(FakeBackend(script=[sound(480), Overflow(), sound(960)]))
+    run.step(0.01, 0.01, 0.01)
+    assert kinds(run.items()) == ["Chunk", "Chunk"]
+
+
+def test_unplugged_and_back() -> None:
+    backend = FakeBackend(script=[sound(480), GONE, sound(480)])
+    run = Run(backend)
+    run.step(0.01, 0.02)
+    assert backend.sources[0].closed == 1
+    backend.there = []
+    run.step(0.1, 0.2)
+    backend.there = [MIC]
+    run.step(0.4, 0.28)
+    items = run.items()
+    assert kinds(items) == ["Chunk", "Lost", "Found", "Gap", "Chunk"]
+    assert items[1] == Lost(0.01, "it is gone")
+    assert items[2] == Found(0.01, "USB Microphone")
+    # 1 s from the last chunk to the end of the new one of 10 ms.
+    assert items[3] == Gap(0.01, 48_000 - 480, 0.99, "lost device")
+
+
+def test_it_backs_off_to_five_seconds_and_is_eager_again_after_a_return() -> None:
+    backend = FakeBackend(script=[GONE])
+    run = Run(backend)
+    backend.refusal = "busy"
+    run.step(*[1.0] * 9)
+    assert run.delays == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    backend.refusal = None
+    backend.script += [sound(480), GONE]
+    run.step(1.0, 1.0, 1.0)
+    assert run.delays[-3:] == [POLL, POLL, 0.1]
+    assert kinds(run.items()) == ["Lost", "Found", "Gap", "Chunk", "Lost"]
+
+
+def test_a_device_that_falls_mute_is_lost_and_opened_again() -> None:
+    backend = FakeBackend(script=[sound(480)])
+    run = Run(backend)
+    run.step(0.01, STALL - 0.1, 0.2)
+    assert backend.sources[0].closed == 1
+    run.step(0.1)
+    assert len(backend.sources) == 2
+    run.step(STALL - 0.1, 0.2)  # still mute: again, and nothing new to say
+    assert backend.sources[1].closed == 1
+    items = run.items()
+    assert kinds(items) == ["Chunk", "Lost"]
+    assert isinstance(items[1], Lost)
+    assert "nothing for 3 s" in items[1].reason
+
+
+def test_a_hundred_losses_and_the_clock_is_still_true() -> None:
+    backend = FakeBackend(script=[sound(480), *[GONE, sound(480)] * 100])
+    run = Run(backend)
+    run.step(0.01, *[0.01, 0.1, 0.39] * 100)
+    items = run.items()
+    gaps = [item for item in items if isinstance(item, Gap)]
+    assert len(gaps) == 100
+    last = items[-1]
+    assert isinstance(last, Chunk)
+    assert last.time + 0.01 == pytest.approx(run.clock.now - 100.0)
+
+
+def test_a_chosen_device_is_followed_by_name_when_its_number_changes() -> None:
+    backend = FakeBackend(ARRAY, MIC, script=[GONE])
+    run = Run(backend, 3)
+    backend.there = [replace(ARRAY, index=3), replace(MIC, index=8)]
+    run.step(0.01, 0.1)
+    assert run.capture.device.index == 8
+    assert [name for name, _, _ in backend.opened] == ["USB Microphone"] * 2
+
+
+def test_the_default_is_whatever_is_the_default_and_the_rate_stays() -> None:
+    backend = FakeBackend(MIC, ARRAY, script=[GONE, sound(480, channels=6)])
+    run = Run(backend)
+    backend.there = [replace(ARRAY, default=True)]
+    run.step(0.01, 0.1, 0.1)
+    assert backend.opened[1] == ("Room Array", 48_000, 6)
+    assert kinds(run.items()) == ["Lost", "Found", "Gap", "Chunk"]
+
+
+def test_a_device_that_cannot_be_opened_at_first_is_an_error() -> None:
+    backend = FakeBackend()
+    backend.refusal = "busy"
+    with pytest.raises(DeviceError, match="busy"):
+        Run(backend)

@@ -27,12 +27,17 @@ def toy_model(toy_path: Path) -> edgeser.Model:
     return edgeser.load(toy_path)
 
 
-@pytest.fixture(scope="session", params=["toy", "bundled"])
-def model(request: pytest.FixtureRequest, toy_path: Path) -> edgeser.Model:
-    """Both models in turn: for the promises."""
-    if request.param == "toy":
-        return edgeser.load(toy_path)
+@pytest.fixture(scope="session")
+def bundled() -> edgeser.Model:
+    """The bundled model, or the one that takes its place."""
     bundle = Path(os.environ.get("EDGESER_TEST_BUNDLE", DEFAULT_BUNDLE))
     if not bundle.is_file():
         pytest.skip(f"{bundle.name} is not there")
     return edgeser.load(bundle)
+
+
+@pytest.fixture(scope="session", params=["toy_model", "bundled"])
+def model(request: pytest.FixtureRequest) -> edgeser.Model:
+    """Both models in turn: for the promises."""
+    loaded: edgeser.Model = request.getfixturevalue(request.param)
+    return loaded

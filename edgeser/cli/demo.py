@@ -45,7 +45,7 @@ def demo(
     run = _Run(load(model), pace)
     console.print(
         f"[bold]edgeser {__version__}[/] · model {run.model.name} {run.model.version} · "
-        f"synthetic speech, {run.duration:.1f} s, in chunks of 20 ms"
+        f"{run.duration:.1f} s of synthetic speech"
     )
     if console.is_terminal:
         _show_live(console, run)
@@ -109,6 +109,6 @@ def _conclude(console: Console, run: _Run) -> None:
     console.print(f"verdict  {verdict_line(verdict)}")
     factor = run.busy / run.duration
     console.print(
-        f"speed    {run.busy * 1000:.0f} ms for {run.duration:.1f} s of audio: "
+        f"speed    {run.busy * 1000:.0f} ms for {run.duration:.1f} s: "
         f"real-time factor {factor:.4f}, {1 / factor:.0f} times real time"
     )

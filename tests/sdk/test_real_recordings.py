@@ -10,19 +10,12 @@ import pytest
 import soundfile
 
 import edgeser
-from edgeser.loading import DEFAULT_BUNDLE
 from tests.sounds import push
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = [
-    pytest.mark.skipif(not DATA.is_dir(), reason="no real recordings: ../shared/data is absent"),
-    pytest.mark.skipif(not DEFAULT_BUNDLE.is_file(), reason="default.edgeser is not there"),
-]
-
-
-@pytest.fixture(scope="module")
-def bundled() -> edgeser.Model:
-    return edgeser.load()
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="no real recordings: ../shared/data is absent"
+)
 
 
 def some(folder: str, count: int) -> list[Path]:
@@ -42,10 +35,10 @@ NOISES = some("noise", 12) if DATA.is_dir() else []
 @pytest.mark.parametrize("path", VOICES, ids=lambda path: path.stem)
 def test_gain_changes_no_verdict(bundled: edgeser.Model, path: Path) -> None:
     sound, rate = read(path)
+    sound *= np.float32(0.5) / np.abs(sound).max()  # 20 dB more must still be legal samples
     plain = bundled.analyze(sound, rate).verdict
     for decibels in (-20, 20):
-        scaled = (sound * np.float32(10 ** (decibels / 20))).clip(-8, 8)
-        changed = bundled.analyze(scaled, rate).verdict
+        changed = bundled.analyze(sound * np.float32(10 ** (decibels / 20)), rate).verdict
         assert changed.label == plain.label
         assert changed.confidence == pytest.approx(plain.confidence, abs=0.05)
 

@@ -60,7 +60,7 @@ class Listening:
     def until(self, what: str, *, count: int = 1, **values: str) -> dict[str, Any]:
         """Read on until it has said ``count`` more things of this kind; return the last."""
         while count:
-            line = self._lines.get(timeout=15)
+            line = self._lines.get(timeout=60)
             assert line, self.process.stderr.read() if self.process.stderr else ""
             self.said.append(json.loads(line))
             found = self.said[-1].get(what)

@@ -74,7 +74,7 @@ def test_features_are_those_of_a_stream(corpus: Corpus, tmp_path: Path) -> None:
     frames = corpus.features[3]
     samples = len(read_audio(corpus.recordings[3].path))
     assert frames.shape == (16 * (-(-samples // 2048) + 1), 129)
-    assert (frames[:15] == -120).all()  # a stream is led in by silence
+    assert (frames[:15] == -160).all()  # a stream is led in by silence
     again = FeatureCache(tmp_path, corpus.recordings)
     assert len(again) == 12
     assert all(np.array_equal(again[i], corpus.features[i]) for i in range(12))

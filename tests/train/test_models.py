@@ -84,7 +84,7 @@ def test_level_rises_fast_falls_slowly_and_stops_at_the_quietest() -> None:
     assert (
         follow([-25.0] + 8 * [-70.0]) > -27.0
     )  # a second of pause costs little more than a decibel
-    assert follow([-120.0]) == -75.0
+    assert follow([-120.0]) == -100.0
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 20.0])
@@ -92,7 +92,7 @@ def test_gain_does_not_matter(gain_db: float) -> None:
     model, audio = small_model(), voice(2.0) * 0.05
     with torch.no_grad():
         plain, changed = model(audio), model(audio * 10 ** (gain_db / 20))
-    assert (plain - changed).abs().max().item() < 1e-2  # the floor of 1e-12 is absolute
+    assert (plain - changed).abs().max().item() < 1e-3
 
 
 def test_model_is_causal_and_the_front_end_gives_the_same() -> None:

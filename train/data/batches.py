@@ -89,7 +89,7 @@ class Assembler:
 
 def _padded(spectrograms: list[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
     lengths = torch.tensor([len(s) for s in spectrograms])
-    db = torch.full((len(spectrograms), int(lengths.max()), BINS), -120.0)
+    db = torch.full((len(spectrograms), int(lengths.max()), BINS), -160.0)
     for i, spectrogram in enumerate(spectrograms):
         db[i, : len(spectrogram)] = torch.from_numpy(spectrogram.astype(np.float32))
     return db, lengths
@@ -100,7 +100,7 @@ def _placed(
 ) -> tuple[Tensor, Tensor]:
     """Put each recording where it starts in a stream of ``tokens`` hops."""
     frames = HOP_FRAMES * (tokens + 1)
-    out = torch.full((len(lengths), frames, BINS), 1e-12)
+    out = torch.full((len(lengths), frames, BINS), 1e-16)
     mask = torch.zeros(len(lengths), frames, dtype=torch.bool)
     for i, (start, length) in enumerate(
         zip((before + LEAD_FRAMES).tolist(), lengths.tolist(), strict=True)

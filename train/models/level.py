@@ -6,6 +6,7 @@ It looks at the present and the past only, rises within a few hops to the level 
 slowly through pauses, and is an explicit input and output of the front end.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +28,7 @@ class LevelConfig:
     """A softer hop pulls as if it were at most this far below the level."""
     headroom: float = 10.0
     """The level is never further than this below the present hop."""
-    quietest: float = -75.0
+    quietest: float = -100.0
     """Lowest level: what is softer is nobody speaking, however far it is amplified."""
     first_bin: int = 2
     """Bins below (125 Hz at 62.5 Hz a bin) do not count: rumble, hum and DC are not speech."""
@@ -66,5 +67,6 @@ class RunningLevel(nn.Module):
 
 
 def decibels(power: Tensor) -> Tensor:
-    """10 log10 of a power, with a floor of -120 dB."""
-    return torch.log(power + 1e-12) * (10.0 / 2.302585092994046)
+    """10 log10 of a power, with a floor of -160 dB."""
+    # Not log(power + 1e-16): graph optimisers take so small a summand for nothing and drop it.
+    return torch.log(power * 1e16 + 1.0) * (10.0 / math.log(10.0)) - 160.0

@@ -37,6 +37,9 @@ real life is harder. CREMA-D is not the original but a reconstruction from log-m
 {across}UA is the mean recall over the emotions (chance: {chance:.2f}), WA the share of right
 verdicts, F1 its mean over the emotions, calibration error the mean gap of confidence and accuracy.
 
+Of {noise_frames} results on noises that were never trained with, {noise_speech:.1%} were taken
+for speech.
+
 {confusions}
 
 ## Data
@@ -82,6 +85,8 @@ def model_card(checkpoint: Checkpoint) -> str:
         across=_cross_corpus(training.get("cross_corpus", {})),
         chance=1 / len(labels),
         confusions="\n\n".join(_confusion(name, s, labels) for name, s in scores.items()),
+        noise_frames=training["noise"]["frames"],
+        noise_speech=training["noise"]["taken_for_speech"],
         corpora=_counts(training["corpora"], "speakers"),
         pretraining=_counts(training["pretraining"], "recordings"),
         notices="\n".join(f"* {notice}" for notice in facts["notices"]),

@@ -10,10 +10,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from train.checkpoint import Checkpoint
-from train.data.examples import Corpus, noise_for_training
+from train.data.examples import Corpus, noise_for_testing, noise_for_training
 from train.data.manifest import Recording, read_manifest
 from train.data.splits import speaker_folds
-from train.evaluate import Predictions, calibration_error, fit_temperature, predict
+from train.evaluate import (
+    Predictions,
+    calibration_error,
+    fit_temperature,
+    predict,
+    speech_scores,
+)
 from train.fit import Material, fit
 from train.models.emotion import ModelConfig
 from train.models.vqvae import VQVAE
@@ -31,6 +37,8 @@ DEVELOPMENT_FOLD = 1
 """The fold on which sizes, augmentation and epochs were chosen: no figure is reported on it."""
 REPORTED = (0, 2, 3)
 """The folds that the figures are the mean of."""
+FALSE_ALARMS = 0.05
+"""Share of the training noises' tokens that the speech threshold lets through."""
 PRETRAINING_EPOCHS = 8
 FINE_TUNING_EPOCHS = 2
 """Of the VQ-VAE, on the labelled corpora's training speakers."""
@@ -131,13 +139,13 @@ class Run:
         """The speakers of a fold."""
         return speaker_folds(self.corpora.recordings(), FOLDS)[index]
 
-    def fold(self, index: int) -> dict[str, Predictions]:
+    def fold(self, index: int, threshold: float) -> dict[str, Predictions]:
         """Each corpus's speakers of a fold, judged by a model that has heard none of them."""
         held = self.held(index)
         everyone = {r.speaker for r in self.corpora.recordings()}
         model = self.trained(f"fold-{index}", everyone - held).model
         return {
-            name: predict(model, corpus.labelled(self.config.labels, held))
+            name: predict(model, corpus.labelled(self.config.labels, held), threshold=threshold)
             for name, corpus in self.corpora.labelled.items()
         }
 
@@ -167,6 +175,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         torch.cat(logits),
         torch.cat([p.tokens for p in parts]),
         np.concatenate([p.truth for p in parts]),
+        parts[0].threshold,
     )
 
 
@@ -179,11 +188,15 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
     """
     corpora = Corpora.read(data, work / "features")
     run = Run(corpora, recipe, ModelConfig(), work)
-    results = [run.fold(i) for i in folds]
-    temperature = fit_temperature(joined([p for result in results for p in result.values()]))
     final = run.trained("everyone", {r.speaker for r in corpora.recordings()})
     model = final.model
-    unheard = predict(model, corpora.unheard.labelled(model.config.labels))
+    silent = noise_for_training(corpora.noise)[0]
+    noise = speech_scores(predict(model, silent)).double()
+    threshold = round(float(noise.quantile(1 - FALSE_ALARMS)), 2)
+    results = [run.fold(i, threshold) for i in folds]
+    temperature = fit_temperature(joined([p for result in results for p in result.values()]))
+    unheard = predict(model, corpora.unheard.labelled(model.config.labels), threshold=threshold)
+    new_noise = speech_scores(predict(model, noise_for_testing(corpora.noise)))
     training = {
         "corpora": {n: len(c.speakers()) for n, c in corpora.labelled.items()},
         "pretraining": {n: len(c.recordings) for n, c in corpora.unlabelled.items()},
@@ -201,7 +214,12 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
                 "test_speakers": len(corpora.unheard.speakers()),
             }
         },
+        "noise": {
+            "frames": len(new_noise),
+            "taken_for_speech": round(float((new_noise >= threshold).float().mean()), 4),
+        },
         "recipe": recipe.to_dict(),
         "provenance": final.facts["provenance"],
     }
-    return Checkpoint(model, temperature, facts={**FACTS, "training": training})
+    thresholds = {"speech": threshold, "confidence": 0.0}
+    return Checkpoint(model, temperature, thresholds, {**FACTS, "training": training})

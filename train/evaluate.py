@@ -21,10 +21,12 @@ class Predictions:
     logits: Tensor
     tokens: Tensor
     truth: NDArray[np.int64]
+    threshold: float = 0.5
+    """Tokens with a lower speech score do not count towards a verdict."""
 
     def probabilities(self, temperature: float = 1.0) -> Tensor:
         """Verdicts (N, L)."""
-        weights = speech_weights(self.logits, self.tokens)
+        weights = speech_weights(self.logits, self.tokens, self.threshold)
         cooled = torch.cat([self.logits[..., :-1] / temperature, self.logits[..., -1:]], dim=-1)
         return verdict(cooled, weights)
 
@@ -35,7 +37,9 @@ class Predictions:
 
 
 @torch.no_grad()
-def predict(model: EmotionModel, examples: Sequence[Example], batch: int = 64) -> Predictions:
+def predict(
+    model: EmotionModel, examples: Sequence[Example], batch: int = 64, threshold: float = 0.5
+) -> Predictions:
     """Run a model in eval mode over labelled examples, without augmentation."""
     examples = sorted(examples, key=lambda e: e.frames)
     logits, tokens, truth = [], [], []
@@ -45,7 +49,13 @@ def predict(model: EmotionModel, examples: Sequence[Example], batch: int = 64) -
         truth.append(b.target.argmax(1).numpy())
     longest = max(part.shape[1] for part in logits)
     padded = [torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in logits]
-    return Predictions(torch.cat(padded), torch.cat(tokens), np.concatenate(truth))
+    return Predictions(torch.cat(padded), torch.cat(tokens), np.concatenate(truth), threshold)
+
+
+def speech_scores(predictions: Predictions) -> Tensor:
+    """The speech scores of all tokens of all recordings, in a row."""
+    inside = torch.arange(predictions.logits.shape[1]) < predictions.tokens[:, None]
+    return predictions.logits[..., -1].sigmoid()[inside]
 
 
 def fit_temperature(predictions: Predictions) -> float:

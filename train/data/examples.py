@@ -66,3 +66,8 @@ def noise_for_training(noise: Corpus) -> tuple[list[Example], list[Tensor]]:
     """The noises to train with: as examples of no speech, and as spectrograms to mix in."""
     examples = [e for e in noise.unlabelled(speech=False) if e.index % HELD_OUT_NOISE]
     return examples, [torch.from_numpy(e.cache[e.index].copy()) for e in examples]
+
+
+def noise_for_testing(noise: Corpus) -> list[Example]:
+    """The noises that are never trained with."""
+    return [e for e in noise.unlabelled(speech=False) if e.index % HELD_OUT_NOISE == 0]

@@ -54,6 +54,10 @@ class Encoder(nn.Module):
 class Codebook(nn.Module):
     """Nearest code (Eq. 1), with the straight-through gradient (Fig. 2)."""
 
+    receptive_field = 1
+    delay = 0
+    hop = 1
+
     def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -98,6 +102,10 @@ class Codebook(nn.Module):
 class Decoder(nn.Module):
     """D_i (B, P, D) to the rebuilt spectrogram (B, 32, 128). Training only."""
 
+    receptive_field = 1
+    delay = 0
+    hop = 1
+
     def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()
         a, b = config.channels
@@ -119,6 +127,10 @@ class Decoder(nn.Module):
 
 class VQVAE(nn.Module):
     """Encoder, codebook, decoder."""
+
+    receptive_field = Encoder.receptive_field
+    delay = 0
+    hop = Encoder.hop
 
     def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()

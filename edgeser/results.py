@@ -36,7 +36,7 @@ class Verdict:
     """
 
     label: str | None
-    """The likeliest emotion; None if nobody spoke or the model is not sure enough."""
+    """The likeliest emotion; None if nobody spoke, too little, or the model is not sure enough."""
     confidence: float
     """The largest of ``probabilities``, in [0, 1]; 0 if nobody spoke."""
     probabilities: dict[str, float]

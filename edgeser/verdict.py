@@ -38,7 +38,8 @@ def conclude(
     else:
         shares = [1 / len(labels)] * len(labels)
         confidence = 0.0
-    sure = weight > 0 and confidence >= thresholds.confidence
+    enough = weight > 0 and speech_seconds >= thresholds.utterance
+    sure = enough and confidence >= thresholds.confidence
     return Verdict(
         label=labels[shares.index(max(shares))] if sure else None,
         confidence=confidence,

@@ -58,7 +58,8 @@ Other languages express emotion differently, and nothing is known of how well th
 ## Provenance
 
 Commit {commit}, seed {seed}, torch {torch}. Temperature {temperature:.3f}; a result has a label
-where speech is at least {speech} and confidence at least {confidence}.
+where speech is at least {speech} and confidence at least {confidence}, an utterance's verdict where
+there are {utterance} s of speech.
 """
 
 HEAD = (

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from train.data.manifest import CorpusError
 from train.models.emotion import EmotionModel, ModelConfig
 
-THRESHOLDS = {"speech": 0.5, "confidence": 0.0}
+THRESHOLDS = {"speech": 0.5, "confidence": 0.0, "utterance": 0.0}
 
 
 @dataclass

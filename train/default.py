@@ -37,6 +37,8 @@ DEVELOPMENT_FOLD = 1
 """The fold on which sizes, augmentation and epochs were chosen: no figure is reported on it."""
 REPORTED = (0, 2, 3)
 """The folds that the figures are the mean of."""
+SHORTEST_UTTERANCE = 0.5
+"""Seconds of speech that a verdict needs: single hops of noise are taken for speech at times."""
 FALSE_ALARMS = 0.05
 """Share of the training noises' tokens that the speech threshold lets through."""
 PRETRAINING_EPOCHS = 8
@@ -48,7 +50,7 @@ FACTS: dict[str, Any] = {
     "version": "0.1.0",
     "licence": "ODbL-1.0 AND Apache-2.0",
     "notices": [
-        "Trained on EmoDB (Burkhardt et al. 2005).",
+        "Trained on EmoDB (Burkhardt et al. 2005, CC0 1.0; some list it as CC BY 4.0).",
         "Trained on CREMA-D (Cao et al. 2014), reconstructed from log-mel spectrograms.",
         (
             "CREMA-D is made available under the Open Database License 1.0; any rights in "
@@ -56,6 +58,8 @@ FACTS: dict[str, Any] = {
         ),
         "Pre-trained on LibriSpeech (Panayotov et al. 2015, CC BY 4.0).",
         "Pre-trained on speechocean762 (Zhang et al. 2021, Apache-2.0).",
+        "Noises for training: ESC-10 (Piczak 2015) without its Sampling+ clips, CC BY and CC0.",
+        "Noises for training: background noises of Speech Commands (Warden 2018, CC BY 4.0).",
     ],
 }
 
@@ -221,5 +225,5 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
         "recipe": recipe.to_dict(),
         "provenance": final.facts["provenance"],
     }
-    thresholds = {"speech": threshold, "confidence": 0.0}
+    thresholds = {"speech": threshold, "confidence": 0.0, "utterance": SHORTEST_UTTERANCE}
     return Checkpoint(model, temperature, thresholds, {**FACTS, "training": training})

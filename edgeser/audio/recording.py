@@ -69,6 +69,8 @@ def _from_array(array: npt.NDArray[Any], sample_rate: int) -> Recording:
 def _open_file(path: Path) -> Iterator[Recording]:
     import soundfile
 
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; give the files in it")
     if not path.is_file():
         raise AudioError(f"{path}: there is no such file")
     try:

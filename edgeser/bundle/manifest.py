@@ -76,6 +76,8 @@ class Thresholds:
 
     speech: float
     confidence: float
+    utterance: float = 0.0
+    """Seconds of speech, in [0, 60], below which an utterance's verdict carries no label either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,11 @@ def parse_manifest(data: bytes) -> Manifest:
         BundleError: for the first thing that is wrong, by name.
     """
     try:
-        raw = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicate_keys)
+        raw = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_no_duplicate_keys,
+            parse_constant=_no_constant,
+        )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"manifest.json is not valid JSON ({error})") from None
     return check_manifest(raw)
@@ -166,6 +172,7 @@ def _thresholds(raw: Mapping[str, Any]) -> Thresholds:
     return Thresholds(
         speech=_number(table, "speech", 0.0, 1.0, inside="thresholds."),
         confidence=_number(table, "confidence", 0.0, 1.0, inside="thresholds."),
+        utterance=_number({"utterance": 0.0, **table}, "utterance", 0.0, 60.0, "thresholds."),
     )
 
 
@@ -183,6 +190,10 @@ def _members(raw: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
             raise BundleError(f"manifest.json: members.{name}.sha256 must be 64 hex digits")
         members[name] = (size, digest)
     return members
+
+
+def _no_constant(name: str) -> None:
+    raise BundleError(f"manifest.json holds {name}, which is no number")
 
 
 def _no_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

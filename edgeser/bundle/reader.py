@@ -43,6 +43,8 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         BundleError: naming the file, the member and the reason, for anything that is not as
             :func:`edgeser.bundle.write_bundle` would have written it.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise BundleError(f"a bundle is given by its path, not by {type(path).__name__}")
     source = Path(path)
     try:
         return _read(source)
@@ -111,6 +113,15 @@ def _check_directory(archive: zipfile.ZipFile, file_size: int) -> None:
             raise BundleError(f"member {info.filename} claims more bytes than the whole file has")
     for name in sorted(wanted - seen):
         raise BundleError(f"member {name} is missing")
+    begin = min(info.header_offset for info in archive.infolist())
+    if begin != 0 or archive.start_dir + _directory_bytes(archive) != file_size:
+        raise BundleError("is not a bundle as it was written: its ends were cut off or added to")
+
+
+def _directory_bytes(archive: zipfile.ZipFile) -> int:
+    """Bytes of a table of contents without extra fields, its end record and the comment."""
+    names = sum(46 + len(info.orig_filename) + len(info.extra) for info in archive.infolist())
+    return names + 22 + len(archive.comment)
 
 
 def _member(archive: zipfile.ZipFile, name: str, size: int, digest: str) -> bytes:

@@ -288,7 +288,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a threshold of 2": (with_manifest("thresholds", "speech", 2.0), "thresholds.speech"),
     "a threshold of NaN": (
         with_manifest("thresholds", "speech", float("nan")),
-        "thresholds.speech",
+        "holds NaN, which is no number",
     ),
     "a threshold as text": (
         with_manifest("thresholds", "confidence", "0"),

@@ -104,3 +104,20 @@ def test_an_older_exporters_inputs_are_understood(tmp_path: Path) -> None:
     path = tmp_path / "old.edgeser"
     toy.write_bundle(path, toy.manifest(), model.SerializeToString(), toy.tensors())
     assert edgeser.load(path).name == "toy"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"xxxx", b""), (b"", b"xxxx"), (b"#!/bin/sh\n", b"")]
+)
+def test_nothing_may_stand_before_or_after(
+    toy_path: Path, tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    path = tmp_path / "longer.edgeser"
+    path.write_bytes(before + toy_path.read_bytes() + after)
+    with pytest.raises(edgeser.BundleError, match=r"longer\.edgeser"):
+        edgeser.load(path)
+
+
+def test_what_is_no_path_is_named() -> None:
+    with pytest.raises(edgeser.BundleError, match="by its path, not by int"):
+        edgeser.load(5)  # type: ignore[arg-type]

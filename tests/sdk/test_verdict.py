@@ -11,6 +11,7 @@ import pytest
 import edgeser
 from edgeser.bundle import Thresholds
 from edgeser.decoder import Decoder
+from edgeser.verdict import conclude
 from tests import toy
 from tests.sounds import speech_like
 
@@ -94,3 +95,20 @@ def test_results_cannot_be_changed(toy_model: edgeser.Model) -> None:
     frame = toy_model.stream(16_000).process(speech_like(1.0))[0]
     with pytest.raises(AttributeError):
         frame.label = "joy"  # type: ignore[misc]
+
+
+def test_too_little_speech_has_no_verdict() -> None:
+    def label(speech_seconds: float) -> str | None:
+        sums = np.array([1.0, 0.7, 0.2, 0.1])
+        thresholds = Thresholds(speech=0.5, confidence=0.4, utterance=0.5)
+        return conclude(
+            sums,
+            ("a", "b", "c"),
+            thresholds,
+            duration=2.0,
+            speech_seconds=speech_seconds,
+            frames=(),
+        ).label
+
+    assert label(0.384) is None
+    assert label(0.512) == "a"

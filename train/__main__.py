@@ -46,7 +46,7 @@ def default(
     for corpus, facts in checkpoint.facts["training"]["speaker_independent"].items():
         typer.echo(
             f"{corpus}: UA {facts['ua']:.3f}, WA {facts['wa']:.3f} "
-            f"on {facts['test_speakers']} speakers that the model judged had not heard"
+            f"on {facts['test_speakers']} speakers whom the judging models had not heard"
         )
     typer.echo(f"checkpoint: {out}")
 

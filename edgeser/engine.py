@@ -111,5 +111,5 @@ class Engine:
         state.counters[FRAMES] += 1
         if frame.speech >= self.decoder.thresholds.speech:
             state.counters[SPEECH_FRAMES] += 1
-            add_to(state.sums, frame)
+            add_to(state.sums, frame, int(state.counters[SPEECH_FRAMES]))
         return frame

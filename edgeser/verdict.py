@@ -1,4 +1,7 @@
-"""How frames add up to a verdict: the mean over speech, weighted by speech. The only place for it.
+"""How frames add up to a verdict: the mean over speech, weighted. The only place for it.
+
+A frame weighs its speech score, times how much speech had been heard by then, up to three seconds
+of it: the model judges by all that it has heard, so its first frames of an utterance know least.
 
 The sums live in the stream's state as float64 [weight, p_1 .. p_L]: in an utterance of a year the
 last frame still counts for what it should.
@@ -15,10 +18,18 @@ from edgeser.results import EmotionFrame, Verdict
 Sums = npt.NDArray[np.float64]
 
 
-def add_to(sums: Sums, frame: EmotionFrame) -> None:
-    """Let a frame that holds speech count in ``sums`` (1 + L), in place."""
-    sums[0] += frame.speech
-    sums[1:] += np.multiply(tuple(frame.probabilities.values()), frame.speech)
+RAMP_FRAMES = 24
+"""Frames of speech, about three seconds, over which the weight of a frame rises to its full."""
+
+
+def add_to(sums: Sums, frame: EmotionFrame, speech_frames: int) -> None:
+    """Let a frame that holds speech count in ``sums`` (1 + L), in place.
+
+    ``speech_frames`` is how many of the utterance's frames held speech so far, this one included.
+    """
+    weight = frame.speech * min(speech_frames, RAMP_FRAMES) / RAMP_FRAMES
+    sums[0] += weight
+    sums[1:] += np.multiply(tuple(frame.probabilities.values()), weight)
 
 
 def conclude(

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from train.data.batches import Batches, Example
+from train.data.batches import Batches, Condition, Example
 from train.losses import speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
@@ -38,12 +38,19 @@ class Predictions:
 
 @torch.no_grad()
 def predict(
-    model: EmotionModel, examples: Sequence[Example], batch: int = 64, threshold: float = 0.5
+    model: EmotionModel,
+    examples: Sequence[Example],
+    batch: int = 64,
+    threshold: float = 0.5,
+    condition: Condition | None = None,
 ) -> Predictions:
-    """Run a model in eval mode over labelled examples, without augmentation."""
-    examples = sorted(examples, key=lambda e: e.frames)
+    """Run a model in eval mode over labelled examples, without augmentation.
+
+    ``condition`` is applied to every recording's samples first: noise, gain, another room.
+    """
+    examples = sorted(examples, key=lambda e: e.samples)
     logits, tokens, truth = [], [], []
-    for b in Batches(examples, batch, model.config.level, shuffle=False):
+    for b in Batches(examples, batch, model.config.level, shuffle=False, condition=condition):
         logits.append(model.from_segments(b.segments, b.tokens))
         tokens.append(b.tokens)
         truth.append(b.target.argmax(1).numpy())

@@ -1,17 +1,19 @@
 """Training of the emotion model on labelled speech."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 
+from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
 from train.loop import loader, trainer
-from train.losses import emotion_loss, speech_loss, speech_weights, verdict
+from train.losses import detail_loss, emotion_loss, speech_loss, speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.vqvae import VQVAE
@@ -22,39 +24,49 @@ class EmotionTraining(lightning.LightningModule):
     """Emotion and speech together; the pre-trained encoder and codebook stay as they are."""
 
     def __init__(
-        self, model: EmotionModel, recipe: Recipe, class_weights: Tensor, steps: int
+        self, model: EmotionModel, recipe: Recipe, class_weights: Tensor, steps: int, details: int
     ) -> None:
         super().__init__()
         self.model, self.recipe, self.steps = model, recipe, steps
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
+        self.detail = nn.Linear(model.config.tacn.width, details) if details else None
+        """Tells all emotions of the corpora apart; thrown away after training."""
         self.heard: list[tuple[Tensor, Tensor]] = []
         for parameter in model.frontend.encoder.parameters():
             parameter.requires_grad_(False)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         self.model.frontend.encoder.eval()
-        logits = self.model.from_segments(batch.segments, batch.tokens).float()
+        sequence = self.model.sequence_of(batch.segments, batch.tokens)
+        logits = self.model.head(sequence).float()
         emotion = emotion_loss(logits, batch, self.class_weights, self.recipe)
         speech = speech_loss(logits, batch)
         self.log_dict({"emotion": emotion, "speech": speech}, prog_bar=True)
-        return emotion + self.recipe.speech_weight * speech
+        loss = emotion + self.recipe.speech_weight * speech
+        if self.detail is not None:
+            detail = detail_loss(self.detail(sequence).float(), batch, self.recipe)
+            self.log("detail", detail)
+            loss = loss + self.recipe.detail_weight * detail
+        return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
         logits = self.model.from_segments(batch.segments, batch.tokens).float()
         self.heard.append((verdict(logits, speech_weights(logits, batch.tokens)), batch.target))
 
     def on_validation_epoch_end(self) -> None:
-        probabilities, target = (torch.cat(part) for part in zip(*self.heard, strict=True))
+        probabilities, target = (torch.cat(part).cpu() for part in zip(*self.heard, strict=True))
         self.heard.clear()
         scores = Scores.of(
             target.argmax(1).numpy(), probabilities.argmax(1).numpy(), target.shape[1]
         )
         self.log_dict({"ua": scores.ua, "wa": scores.wa}, prog_bar=True)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+    def configure_optimizers(self) -> torch.optim.Optimizer | OptimizerLRSchedulerConfig:
+        trained = [p for p in self.parameters() if p.requires_grad]
         r = self.recipe
+        if r.optimizer == "adadelta":
+            return torch.optim.Adadelta(trained, r.learning_rate, weight_decay=r.weight_decay)
         optimizer = torch.optim.AdamW(trained, r.learning_rate, weight_decay=r.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, r.learning_rate, total_steps=self.steps + 1, pct_start=0.2
@@ -67,16 +79,16 @@ class EmotionTraining(lightning.LightningModule):
 
 @dataclass(frozen=True)
 class Material:
-    """What a fit learns from: labelled recordings, unlabelled speech and noise, noise to mix in."""
+    """What a fit learns from: labelled recordings, unlabelled speech and noise, sounds to mix in."""
 
     labelled: Sequence[Example]
     unlabelled: Sequence[Example] = ()
-    noises: Sequence[Tensor] = ()
+    sounds: Sounds = field(default_factory=Sounds)
 
 
 def class_weights(examples: Sequence[Example], labels: int) -> Tensor:
-    """Weights that make every label count the same, mean 1 over the examples."""
-    count = torch.tensor([e.target for e in examples]).sum(0)
+    """Weights that make every label count the same, mean 1 over the examples that have one."""
+    count = torch.tensor([e.target for e in examples if e.target]).sum(0)
     return count.sum() / (labels * count.clamp(min=1))
 
 
@@ -87,25 +99,49 @@ def fit(
     vqvae: VQVAE | None = None,
     validation: Sequence[Example] = (),
     folder: Path | None = None,
+    start: EmotionModel | None = None,
 ) -> EmotionModel:
     """Train a model and return it in eval mode.
 
-    The pre-trained ``vqvae`` gives its encoder and codebook.
-    Scores on ``validation``, speakers that are not trained on, are logged every other epoch.
+    The pre-trained ``vqvae`` gives its encoder and codebook; with ``start``, training goes on from
+    that model instead, which stays as it is. Scores on ``validation``, speakers that are not
+    trained on, are logged every epoch; with ``recipe.patience`` training stops when they no longer
+    rise, and the best epoch's model is returned. With a ``folder``, which takes logs and
+    checkpoints, a run that was interrupted goes on where it was.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     model = EmotionModel(config, recipe.dropout)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if vqvae is not None:
+    if start is not None:
+        model.load_state_dict(start.state_dict())
+    elif vqvae is not None:
         model.frontend.encoder.load_state_dict(vqvae.encoder.state_dict())
         model.fusion.codebook.load_state_dict(vqvae.codebook.state_dict())
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     examples = [*material.labelled, *material.unlabelled]
     train = Batches(
-        examples, recipe.batch, config.level, recipe.augment, material.noises, recipe.seed
+        examples, recipe.batch, config.level, recipe.augment, material.sounds, recipe.seed
     )
     weights = class_weights(material.labelled, len(config.labels))
-    module = EmotionTraining(model, recipe, weights, recipe.epochs * len(train))
-    run = trainer(recipe, recipe.epochs, folder, check_val_every_n_epoch=2, num_sanity_val_steps=0)
-    held = Batches(validation, recipe.batch, config.level, shuffle=False) if validation else None
-    run.fit(module, loader(train), loader(held) if held else None)
+    details = max(len(e.detail) for e in material.labelled) if recipe.detail_weight else 0
+    module = EmotionTraining(model, recipe, weights, recipe.epochs * len(train), details)
+    held = Batches(validation, 64, config.level, shuffle=False) if validation else None
+    callbacks: list[lightning.Callback] = []
+    best = None
+    if held and recipe.patience:
+        callbacks.append(EarlyStopping("ua", mode="max", patience=recipe.patience))
+    if folder is not None:
+        chosen = {"monitor": "ua", "mode": "max"} if held and recipe.patience else {}
+        best = ModelCheckpoint(folder / "checkpoints", save_last=True, **chosen)  # type: ignore[arg-type]
+        callbacks.append(best)
+    run = trainer(recipe, recipe.epochs, folder, callbacks=callbacks, num_sanity_val_steps=0)
+    last = folder / "checkpoints" / "last.ckpt" if folder is not None else None
+    run.fit(
+        module,
+        loader(train),
+        loader(held) if held else None,
+        ckpt_path=last if last is not None and last.is_file() else None,
+    )
+    if best is not None and recipe.patience and best.best_model_path:
+        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+        module.load_state_dict(state)
     return model.eval()

@@ -6,6 +6,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
 from train.loop import loader, trainer
 from train.models.level import LevelConfig
@@ -23,7 +24,7 @@ class Pretraining(lightning.LightningModule):
         self.vqvae, self.learning_rate = vqvae, learning_rate
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        heard = batch.segments[batch.speech]
+        heard = batch.segments.spectrogram[batch.speech]
         heard = heard[torch.randperm(len(heard), device=heard.device)[: self.segments_a_step]]
         _, loss, encoded, chosen = self.vqvae(heard)
         self.vqvae.codebook.update(encoded.detach().float(), chosen)
@@ -42,10 +43,10 @@ def pretrain(
     level: LevelConfig,
     epochs: int,
     learning_rate: float,
-    noises: Sequence[Tensor] = (),
+    sounds: Sounds | None = None,
 ) -> None:
     """Train (or, from a trained one, fine-tune) a VQ-VAE in place on the examples' audio."""
     lightning.seed_everything(recipe.seed, verbose=False)
-    batches = Batches(examples, 32, level, recipe.augment, noises, recipe.seed)
+    batches = Batches(examples, 32, level, recipe.augment, sounds, recipe.seed)
     trainer(recipe, epochs).fit(Pretraining(vqvae, learning_rate), loader(batches))
     vqvae.eval()

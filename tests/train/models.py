@@ -12,7 +12,7 @@ from train.models.vqvae import VQVAEConfig
 def small_config() -> ModelConfig:
     """All parts, little of each."""
     return ModelConfig(
-        CNNConfig((4, 6, 8), 12),
+        CNNConfig((4, 6, 8), 4, 12),
         VQVAEConfig((4, 6), codes=20, code_width=8),
         TACNConfig(width=12, layers=4, taps=3, heads=3),
     )

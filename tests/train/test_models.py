@@ -5,8 +5,9 @@ import torch
 
 from tests.train.models import small_model, voice
 from train.models.emotion import EmotionModel, ModelConfig
+from train.models.harmonics import Harmonics, frequencies
 from train.models.level import UNSET, LevelConfig, RunningLevel
-from train.models.segment import HOP, LEAD, SEGMENT
+from train.models.segment import HOP, LEAD, SEGMENT, Views, led_in
 from train.models.spectrogram import Spectrogram
 from train.models.tacn import TACN, TACNConfig
 from train.models.vqvae import VQVAE, Codebook, VQVAEConfig
@@ -84,7 +85,38 @@ def test_level_rises_fast_falls_slowly_and_stops_at_the_quietest() -> None:
     assert (
         follow([-25.0] + 8 * [-70.0]) > -27.0
     )  # a second of pause costs little more than a decibel
-    assert follow([-120.0]) == -100.0
+    assert follow([-160.0]) == -140.0
+
+
+def test_views_segment_by_segment_are_those_of_the_whole() -> None:
+    views, audio = Views(), led_in(voice(1.7))
+    whole, level = views.of_streams(audio), torch.tensor([UNSET])
+    hops = (audio.shape[1] - LEAD) // HOP
+    assert whole.spectrogram.shape == (1, hops, 32, 128)
+    assert whole.harmonics.shape == (1, hops, 7, 104)
+    for t in range(hops):
+        one, level = views(audio[:, t * HOP : t * HOP + SEGMENT], level)
+        torch.testing.assert_close(one.spectrogram, whole.spectrogram[:, t], rtol=0, atol=1e-5)
+        torch.testing.assert_close(one.harmonics, whole.harmonics[:, t], rtol=0, atol=1e-5)
+
+
+def test_a_tone_is_one_band_of_the_harmonics() -> None:
+    hertz = frequencies()
+    t = torch.arange(SEGMENT) / 16_000
+    for band in (24, 60, 100):
+        tone = torch.sin(2 * torch.pi * float(hertz[band]) * t)[None]
+        power = Harmonics()(tone)
+        assert power.shape == (1, 7, 104)
+        assert (power.argmax(-1) == band).all()
+        torch.testing.assert_close(power[..., band], torch.full((1, 7), 0.5), rtol=0.02, atol=0)
+
+
+def test_digital_silence_is_the_floor() -> None:
+    views = Views()
+    segments, level = views(torch.zeros(1, SEGMENT), torch.tensor([UNSET]))
+    assert (segments.spectrogram == -1).all()
+    assert (segments.harmonics == -1).all()
+    assert float(level) == -140.0
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 20.0])

@@ -12,7 +12,7 @@ from train.checkpoint import Checkpoint
 from train.data.features import read_audio
 from train.data.manifest import read_manifest
 from train.models.emotion import EmotionModel
-from train.models.segment import HOP, LEAD, normalised_segments
+from train.models.segment import led_in
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "train" / "checkpoints" / "default.safetensors"
@@ -75,13 +75,9 @@ def _first_undecided(model: EmotionModel, audio: NDArray[np.float32]) -> int:
     Nearest means nearest to the last bit: where two codes are equally near to within rounding,
     any two correct implementations may choose differently, and the tokens differ from there on.
     """
-    tokens = -(-len(audio) // HOP)
-    padded = np.pad(audio, (LEAD, tokens * HOP - len(audio)))
-    power = model.frontend.spectrogram(torch.from_numpy(padded)[None])
-    segments = normalised_segments(power, model.frontend.level)[0]
-    gaps = torch.cdist(
-        model.frontend.encoder(segments).double(), model.fusion.codebook.codes.double()
-    )
+    segments = model.frontend.views.of_streams(led_in(torch.from_numpy(audio)[None]))
+    encoded = model.frontend.encoder(segments.spectrogram[0])
+    gaps = torch.cdist(encoded.double(), model.fusion.codebook.codes.double())
     nearest = gaps.square().topk(2, largest=False).values
     undecided = ((nearest[..., 1] - nearest[..., 0]) < 1e-4).any(1)
-    return int(undecided.int().argmax()) if undecided.any() else tokens
+    return int(undecided.int().argmax()) if undecided.any() else len(undecided)

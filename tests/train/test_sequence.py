@@ -14,6 +14,7 @@ from train.export import export_bundle, step_onnx
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.recurrent import CannotStreamError
 from train.models.segment import HOP
+from train.models.segment import Segments
 from train.models.sequence import SEQUENCES, SequenceModel, parameter_counts, sequence_model
 from train.models.tacn import TACN, TACNConfig
 
@@ -139,6 +140,13 @@ def with_sequence(kind: str) -> ModelConfig:
     return ModelConfig.from_dict({**small_config().to_dict(), "sequence": kind})
 
 
+def some_segments() -> Segments:
+    """Two utterances of nine."""
+    generator = torch.Generator().manual_seed(0)
+    wide = torch.randn(2, 9, 32, 128, generator=generator)
+    return Segments(wide, torch.randn(2, 9, 7, 104, generator=generator))
+
+
 def test_tacn_keeps_its_names_and_what_it_computes() -> None:
     model, config = small_model(), small_config()
     assert config.sequence == "tacn"
@@ -148,9 +156,9 @@ def test_tacn_keeps_its_names_and_what_it_computes() -> None:
     assert {name.split(".")[0] for name in model.state_dict()} == {
         *("frontend", "fusion", "tacn", "head")
     }
-    segments = torch.randn(2, 9, 32, 128, generator=torch.Generator().manual_seed(0))
+    segments = some_segments()
     with torch.no_grad():
-        joined = model.fusion(*model.frontend.read(segments.flatten(0, 1))).unflatten(0, (2, 9))
+        joined = model.fusion(*model.frontend.read(segments.flat())).unflatten(0, (2, 9))
         for layer in model.tacn.layers:
             joined = layer(joined)
         assert torch.equal(model.from_segments(segments), model.head(joined))
@@ -181,9 +189,9 @@ def test_any_of_them_makes_a_model_that_is_saved_and_read(kind: str, tmp_path: P
 
 def test_a_model_that_reads_both_ways_does_not_read_padding() -> None:
     model = small_model(with_sequence("blstm"))
-    segments = torch.randn(2, 9, 32, 128, generator=torch.Generator().manual_seed(0))
+    segments = some_segments()
     with torch.no_grad():
-        alone = model.from_segments(segments[1:, :4])[0]
+        alone = model.from_segments(Segments(*(view[1:, :4] for view in segments)))[0]
         batched = model.from_segments(segments, torch.tensor([9, 4]))[1, :4]
         leaking = model.from_segments(segments)[1, :4]
     torch.testing.assert_close(batched, alone, rtol=0, atol=1e-5)

@@ -1,182 +1,161 @@
-"""Augmentation of spectrograms: what a stranger's microphone, room and voice may do to speech.
+"""Augmentation of recordings: what a stranger's voice, room and microphone may do to speech.
 
-Everything acts on batches of power spectrograms (B, frames, 129), where filtering is a product,
-noise is a sum and reverberation is a decaying trail, so that a batch costs milliseconds.
+On samples, before anything is analysed: the network hears what a microphone would have given.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+import scipy.fft
+import soxr
+from numpy.typing import NDArray
 
-from train.models.level import decibels
-from train.models.spectrogram import BINS
+from train.models.segment import HOP, LEAD, SAMPLE_RATE, Segments
+
+Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
     """How often and how strongly; every share is a probability per recording."""
 
-    warp: float = 0.10
-    """Largest stretch of the frequency axis (vocal tract length, pitch)."""
-    tempo: float = 0.12
-    """Largest stretch of time."""
-    gain_db: float = 20.0
-    """Gain is drawn from plus or minus this."""
-    tilt_db: float = 6.0
-    """Largest slope over all frequencies, plus two ripples half as large."""
-    telephone: float = 0.1
-    """Share band-limited to 300 to 3400 Hz."""
-    lowpass: float = 0.15
-    """Share cut off above 3.5 to 7.5 kHz."""
-    reverberation: float = 0.3
-    noise: float = 0.85
+    speed: float = 0.14
+    """Largest change of speed, and of pitch with it."""
+    clean: float = 0.8
+    """Share mixed with its version without the noise floor."""
+    noise: float = 0.9
     """Share with added noise."""
-    snr_db: tuple[float, float] = (0.0, 40.0)
+    snr_db: tuple[float, float] = (3.0, 40.0)
+    """Of the noise, against the recording's mean power; the rest get one from 40 to 65 dB."""
     synthetic: float = 0.5
     """Of the noises, the share that is stationary and coloured, not recorded."""
+    reverberation: float = 0.3
+    """Share through an impulse response, shortened to 0.15 to 0.8 s, 0 to 15 dB below the voice."""
+    tilt_db: float = 8.0
+    """Largest slope over all frequencies, to either side, plus four ripples up to half of it."""
+    telephone: float = 0.1
+    """Share band-limited to 300 to 3400 Hz."""
+    lowpass: float = 0.2
+    """Share cut off above 3.5 to 7.5 kHz."""
+    gain_db: tuple[float, float] = (-20.0, 10.0)
     silence: float = 0.4
     """Share with up to 0.5 s of silence before, and as many after."""
-    time_masks: int = 1
-    frequency_masks: int = 1
-    mask_frames: int = 12
-    mask_bins: int = 12
+    masked_bins: int = 14
+    """Most neighbouring bins of the spectrogram that are blanked (SpecAugment; Park et al. 2019)."""
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """What is mixed in: noises and impulse responses, mono float32 at 16 kHz."""
+
+    noises: Sequence[Samples] = ()
+    impulse_responses: Sequence[Samples] = ()
 
 
 class Augment:
-    """Draws new conditions for a batch; ``noises`` are spectrograms in dB (frames, 129).
+    """Draws new conditions for every recording.
 
-    Owns its random generator: the same seed, the same batches.
+    Owns its random generator: the same seed, the same recordings.
     """
 
-    def __init__(
-        self, config: AugmentConfig, noises: Sequence[Tensor], generator: torch.Generator
-    ) -> None:
-        self.config, self.rng = config, generator
-        self.noises = [10 ** (noise.float() / 10) for noise in noises]
+    def __init__(self, config: AugmentConfig, sounds: Sounds, seed: int) -> None:
+        self.config, self.sounds = config, sounds
+        self.rng = np.random.default_rng(seed)
 
-    def _uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.rng) * (high - low) + low
+    def cut(self, samples: int, longest: int) -> slice:
+        """Where to cut a recording that is longer than ``longest``."""
+        start = int(self.rng.integers(max(samples - longest, 0) + 1))
+        return slice(start, start + longest)
 
-    def _chance(self, share: float, batch: int) -> Tensor:
-        return torch.rand(batch, generator=self.rng) < share
+    def cleaned(self, samples: Samples, clean: Samples) -> Samples:
+        """A random mixture of a recording with its version without the floor."""
+        if self.rng.random() >= self.config.clean:
+            return samples
+        share = np.float32(min(1.0, self.rng.uniform(0.3, 1.3)))
+        return samples + share * (clean - samples)
 
-    def stretch(self, db: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Stretch time and frequency: dB (B, F, 129) and frames (B,) to the same with another F."""
-        batch, frames, _ = db.shape
-        tempo = self._uniform(1 - self.config.tempo, 1 + self.config.tempo, batch)
-        warp = self._uniform(1 - self.config.warp, 1 + self.config.warp, batch)
-        stretched = (lengths / tempo).long().clamp(min=1)
-        out = int(stretched.max())
-        t = torch.arange(out)[None] * tempo[:, None] * (2.0 / (frames - 1)) - 1
-        f = torch.arange(BINS)[None] * warp[:, None] * (2.0 / (BINS - 1)) - 1
-        grid = torch.stack(
-            [f[:, None].expand(batch, out, BINS), t[:, :, None].expand(batch, out, BINS)], -1
-        )
-        moved = torch.nn.functional.grid_sample(
-            db[:, None], grid, mode="bilinear", padding_mode="border", align_corners=True
-        )
-        return moved[:, 0], stretched
+    def faster(self, samples: Samples) -> Samples:
+        """A random change of speed."""
+        if not self.config.speed:
+            return samples
+        factor = 1 + self.rng.uniform(-self.config.speed, self.config.speed)
+        changed: Samples = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE * factor, quality="MQ")
+        return changed
 
-    def position(self, choices: int) -> int:
-        """A random integer below ``choices``."""
-        return int(torch.randint(choices, (1,), generator=self.rng))
+    def silence(self) -> int:
+        """Samples of silence to add at one end."""
+        often = self.rng.random() < self.config.silence
+        return int(self.rng.uniform(0, 0.5) * SAMPLE_RATE) if often else 0
 
-    def silence(self, batch: int) -> Tensor:
-        """Frames of silence to add at one end, (B,)."""
-        frames = self._uniform(0, 64, batch) * self._chance(self.config.silence, batch)
-        return frames.long()
+    def __call__(self, samples: Samples, before: int, hops: int) -> Samples:
+        """A recording in a room, led in: (N,) to (2176 + 2048 hops,), ``before`` samples late."""
+        length = LEAD + hops * HOP
+        placed = np.zeros(length, np.float32)
+        placed[LEAD + before : LEAD + before + len(samples)] = samples
+        transform = scipy.fft.next_fast_len(length + SAMPLE_RATE // 2, real=True)
+        spectrum = scipy.fft.rfft(placed, transform)
+        axis = np.linspace(0, 1, len(spectrum), dtype=np.float32)
+        if self.sounds.impulse_responses and self.rng.random() < self.config.reverberation:
+            spectrum = spectrum * scipy.fft.rfft(self._room(), transform)
+        spectrum = spectrum + self._noise(samples, length, transform, axis)
+        spectrum = spectrum * self._colour(axis)
+        heard: Samples = scipy.fft.irfft(spectrum, transform)[:length]
+        heard[:LEAD] = 0
+        return heard
 
-    def colour(self, batch: int) -> Tensor:
-        """Random frequency response as a power gain, (B, 1, 129)."""
+    def _room(self) -> Samples:
+        """Impulse response with the direct sound first."""
+        responses = self.sounds.impulse_responses
+        response = responses[self.rng.integers(len(responses))]
+        response = response[np.abs(response).argmax() :][: SAMPLE_RATE // 2]
+        seconds = np.arange(len(response), dtype=np.float32) / SAMPLE_RATE
+        response = response * 10 ** (-3 * seconds / np.float32(self.rng.uniform(0.15, 0.8)))
+        energy = np.sqrt(np.square(response).sum() + 1e-20)
+        wet: Samples = response * np.float32(10 ** (self.rng.uniform(-15, 0) / 20) / energy)
+        wet[0] += 1
+        return wet
+
+    def _noise(
+        self, samples: Samples, length: int, transform: int, axis: Samples
+    ) -> NDArray[np.complex64]:
+        """Spectrum of a noise at a random ratio to the recording's mean power."""
         c = self.config
-        axis = torch.linspace(0, 1, BINS)
-        tilt = self._uniform(-c.tilt_db, c.tilt_db, batch, 1) * (axis - 0.5)
-        for ripples in (1.0, 2.5):
-            phase = self._uniform(0, 6.283, batch, 1)
-            tilt = tilt + self._uniform(0, c.tilt_db / 2, batch, 1) * torch.cos(
-                phase + 6.283 * ripples * axis
-            )
-        hertz = axis * 8000
-        top = torch.where(self._chance(c.lowpass, batch), self._uniform(3500, 7500, batch), 1e9)
-        narrow = self._chance(c.telephone, batch)
-        top = torch.where(narrow, 3400.0, top)[:, None]
-        bottom = torch.where(narrow, 300.0, 0.0)[:, None]
-        cut = -0.1 * (hertz - top).clamp(min=0) - 0.15 * (bottom - hertz).clamp(min=0)
-        gain = self._uniform(-c.gain_db, c.gain_db, batch, 1)
-        return (10.0 ** ((tilt + cut.clamp(min=-50) + gain) / 10))[:, None]
+        if not self.sounds.noises or self.rng.random() < c.synthetic:
+            drawn = self.rng.standard_normal(2 * len(axis), np.float32).view(np.complex64)
+            slope = np.float32(self.rng.uniform(-30, 3))
+            spectrum, heard = drawn * 10 ** (slope * np.sqrt(axis) / 20), transform
+        else:
+            noise = self.sounds.noises[self.rng.integers(len(self.sounds.noises))]
+            noise = np.resize(np.roll(noise, -int(self.rng.integers(len(noise)))), length)
+            spectrum, heard = scipy.fft.rfft(noise, transform), length
+        power = 2 * np.square(np.abs(spectrum)).sum() / transform / heard + 1e-20
+        ratio = c.snr_db if self.rng.random() < c.noise else (40.0, 65.0)
+        wanted = np.square(samples).mean() / 10 ** (self.rng.uniform(*ratio) / 10)
+        result: NDArray[np.complex64] = spectrum * np.float32(np.sqrt(wanted / power))
+        return result
 
-    def reverberate(self, power: Tensor) -> Tensor:
-        """Add an exponentially decaying trail with a reverberation time of 0.15 to 0.8 s."""
-        batch = power.shape[0]
-        rt60 = self._uniform(0.15, 0.8, batch)
-        decay = 10.0 ** (-6.0 * 0.008 / rt60)
-        wet = 10.0 ** (self._uniform(-18, 0, batch) / 10) * (1 - decay)
-        wet = torch.where(self._chance(self.config.reverberation, batch), wet, 0.0)
-        lags = 64
-        kernel = wet[:, None] * decay[:, None] ** torch.arange(lags)
-        kernel[:, 0] += 1.0
-        padded = torch.nn.functional.pad(power.transpose(1, 2), (lags - 1, 0))
-        folded = padded.reshape(1, -1, padded.shape[-1])
-        weights = kernel.flip(1)[:, None].repeat_interleave(BINS, 0)
-        trail = torch.nn.functional.conv1d(folded, weights, groups=batch * BINS)
-        return trail.reshape(batch, BINS, -1).transpose(1, 2)
+    def _colour(self, axis: Samples) -> Samples:
+        """Random frequency response, as a factor of amplitude on a frequency axis [0, 1]."""
+        c, draw = self.config, self.rng.uniform
+        coarse = np.linspace(0, 1, 65)
+        gain = draw(*c.gain_db) + draw(-c.tilt_db, c.tilt_db) * (2 * coarse - 1)
+        for ripples in (0.5, 1.0, 2.0, 4.0):
+            phase = draw(0, 2 * np.pi) + 2 * np.pi * ripples * np.sqrt(coarse)
+            gain += draw(-c.tilt_db / 2, c.tilt_db / 2) * np.cos(phase)
+        hertz, kind = coarse * SAMPLE_RATE / 2, self.rng.random()
+        if kind < c.telephone:
+            outside = 0.1 * np.maximum(hertz - 3400, 0) + 0.15 * np.maximum(300 - hertz, 0)
+            gain -= np.minimum(outside, 50)
+        elif kind < c.telephone + c.lowpass:
+            gain -= np.minimum(0.1 * np.maximum(hertz - draw(3500, 7500), 0), 50)
+        return np.interp(axis, coarse, 10 ** (gain / 20)).astype(np.float32)
 
-    def noise(self, batch: int, frames: int) -> Tensor:
-        """Noise of mean power 1 a frame, (B, frames, 129): recorded, or steady and coloured."""
-        out = torch.empty(batch, frames, BINS)
-        synthetic = self._chance(self.config.synthetic, batch)
-        slope = self._uniform(-30, 3, batch, 1)
-        colour = 10 ** (slope * torch.linspace(0, 1, BINS) ** 0.5 / 10)
-        for i in range(batch):
-            if synthetic[i] or not self.noises:
-                steady = torch.empty(frames, BINS).exponential_(generator=self.rng)
-                out[i] = steady * colour[i]
-            else:
-                clip = self.noises[self.position(len(self.noises))]
-                rows = (torch.arange(frames) + self.position(len(clip))) % len(clip)
-                out[i] = clip[rows]
-        return out / out.sum(-1).mean(-1).clamp(min=1e-12)[:, None, None]
-
-    def __call__(self, power: Tensor, speech_power: Tensor) -> Tensor:
-        """Reverberate, add noise, filter: power (B, F, 129), its mean over speech (B,) to power."""
-        c, batch = self.config, power.shape[0]
-        power = self.reverberate(power)
-        snr = self._uniform(*c.snr_db, batch)
-        snr = torch.where(self._chance(c.noise, batch), snr, self._uniform(45, 70, batch))
-        power = (
-            power
-            + self.noise(batch, power.shape[1]) * (speech_power / 10 ** (snr / 10))[:, None, None]
-        )
-        return power * self.colour(batch)
-
-    def mask(self, normalised: Tensor) -> Tensor:
-        """Blank random frames and bins of (B, T, 32, 128) (SpecAugment; Park et al. 2019)."""
-        c, (batch, time, frames, bins) = self.config, normalised.shape
-        for _ in range(c.frequency_masks):
-            start = self._uniform(0, bins, batch, 1)
-            width = self._uniform(0, c.mask_bins, batch, 1)
-            axis = torch.arange(bins)
-            hit = (axis >= start) & (axis < start + width)
-            normalised = normalised.masked_fill(hit[:, None, None], -1.0)
-        clock = torch.arange(time)[:, None] * 16 + torch.arange(frames)
-        for _ in range(c.time_masks):
-            start = self._uniform(0, 16 * time, batch, 1, 1)
-            width = self._uniform(0, c.mask_frames, batch, 1, 1)
-            hit = (clock >= start) & (clock < start + width)
-            normalised = normalised.masked_fill(hit[..., None], -1.0)
-        return normalised
-
-
-def speech_frames(db: Tensor, lengths: Tensor, below_db: float = 30.0) -> Tensor:
-    """Which frames of clean recordings are speech: dB (B, F, 129) to bool (B, F).
-
-    A frame is speech if it lies within ``below_db`` of the recording's 95th percentile.
-    """
-    energy = decibels((10 ** (db / 10))[..., 2:].sum(-1))
-    inside = torch.arange(db.shape[1])[None] < lengths[:, None]
-    ranked = energy.masked_fill(~inside, -200.0).sort(1).values
-    first = db.shape[1] - lengths
-    top = ranked.gather(1, (first + 0.95 * (lengths - 1)).long()[:, None])
-    return (energy > top - below_db) & (energy > -80.0) & inside
+    def mask(self, segments: Segments) -> Segments:
+        """Blank random neighbouring bins of every recording's spectrogram, (B, T) in front."""
+        spectrogram = segments.spectrogram.clone()
+        bins = spectrogram.shape[-1]
+        for recording in spectrogram:
+            start = int(self.rng.integers(bins))
+            recording[..., start : start + int(self.rng.integers(self.config.masked_bins + 1))] = -1
+        return segments._replace(spectrogram=spectrogram)

@@ -1,7 +1,7 @@
-"""Batches of segments: recordings of different length, led in, augmented, cut and labelled."""
+"""Batches of segments: recordings of different length, led in, augmented, analysed and labelled."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,105 +10,115 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from train.data.augment import Augment, AugmentConfig, speech_frames
-from train.data.features import FeatureCache
-from train.models.level import LevelConfig, RunningLevel
-from train.models.segment import HOP_FRAMES, LEAD_FRAMES, SEGMENT_FRAMES, normalised_segments
-from train.models.spectrogram import BINS
+from train.data.audio import AudioCache
+from train.data.augment import Augment, AugmentConfig, Sounds
+from train.data.speech import speech_hops
+from train.models.level import LevelConfig
+from train.models.segment import HOP, LEAD, SAMPLE_RATE, Segments, Views
+
+LONGEST = int(4.8 * SAMPLE_RATE)
+"""Samples to which longer recordings are cut at random in training."""
+
+Condition = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
+"""What is done to a recording's samples before a model hears them, in an evaluation."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One recording: spectrogram, target distribution (empty: unknown), whether it is speech."""
+    """One recording: its audio, target distribution (empty: unknown), whether it is speech."""
 
-    cache: FeatureCache
+    cache: AudioCache
     index: int
     target: tuple[float, ...] = ()
     speech: bool = True
+    detail: tuple[float, ...] = ()
+    """One-hot over all emotions that the corpora know, for training alone (empty: unknown)."""
+    weight: float = 1.0
+    """How much the target counts in training."""
+    clean: AudioCache | None = None
+    """The same recordings without their noise floor, if training may mix them in."""
 
     @property
-    def frames(self) -> int:
-        return self.cache.frames(self.index)
+    def samples(self) -> int:
+        return self.cache.samples(self.index)
+
+    def audio(self) -> NDArray[np.float32]:
+        """Mono float32 (samples,) at 16 kHz."""
+        return self.cache[self.index]
 
 
 @dataclass
 class Batch:
-    """Normalised segments (B, T, 32, 128), speech (B, T) bool, tokens (B,) int64, target (B, L)."""
+    """Views of segments (B, T), speech (B, T) bool, tokens (B,) int64, and what is to be learned.
 
-    segments: Tensor
+    Target (B, L), its weight (B,), detail (B, D); rows of zeros where nothing is known.
+    """
+
+    segments: Segments
     speech: Tensor
     tokens: Tensor
     target: Tensor
+    weight: Tensor
+    detail: Tensor
 
 
 class Assembler:
     """Turns examples into a batch, augmented if it has an ``Augment``."""
 
-    def __init__(self, level: LevelConfig, augment: Augment | None = None, labels: int = 4) -> None:
-        self.level, self.augment, self.labels = RunningLevel(level), augment, labels
-        self.longest = 600
-        """Frames (4.8 s) to which longer recordings are cut at random in training."""
+    def __init__(
+        self,
+        level: LevelConfig,
+        augment: Augment | None = None,
+        condition: Condition | None = None,
+        labels: int = 4,
+        details: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.views, self.augment, self.condition = Views(level), augment, condition
+        self.labels, self.details = labels, details
+        self.rng = np.random.default_rng(seed)
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Batch:
-        db, lengths = _padded([self._cut(e.cache[e.index][LEAD_FRAMES:]) for e in examples])
-        if self.augment:
-            db, lengths = self.augment.stretch(db, lengths)
-        spoken = speech_frames(db, lengths)
-        spoken &= torch.tensor([[e.speech] for e in examples])
-        power = 10 ** (db / 10)
-        loudness = (power.sum(-1) * spoken).sum(1) / spoken.sum(1).clamp(min=1)
-        before, after = self._silences(len(examples))
-        tokens = -(-(before + lengths + after) // HOP_FRAMES)
-        power, spoken = _placed(power, spoken, lengths, before, int(tokens.max()))
-        if self.augment:
-            power = self.augment(power, loudness)
-            power[:, :LEAD_FRAMES] = 0
-        segments = normalised_segments(power, self.level)
+        heard, spoken = zip(*(self._heard(example) for example in examples), strict=True)
+        tokens = torch.tensor([len(s) for s in spoken])
+        longest = int(tokens.max())
+        audio = torch.zeros(len(examples), LEAD + longest * HOP)
+        speech = torch.zeros(len(examples), longest, dtype=torch.bool)
+        for i, (samples, hops) in enumerate(zip(heard, spoken, strict=True)):
+            audio[i, : len(samples)] = torch.from_numpy(samples)
+            speech[i, : len(hops)] = torch.from_numpy(hops)
+        segments = self.views.of_streams(audio)
         if self.augment:
             segments = self.augment.mask(segments)
-        share = spoken.unfold(1, SEGMENT_FRAMES, HOP_FRAMES)[..., HOP_FRAMES:].float().mean(-1)
-        target = torch.zeros(len(examples), self.labels)
-        for i, example in enumerate(examples):
-            if example.target:
-                target[i] = torch.tensor(example.target)
-        return Batch(segments, share >= 0.25, tokens, target)
+        target = _rows([e.target for e in examples], self.labels)
+        detail = _rows([e.detail for e in examples], self.details)
+        weight = torch.tensor([e.weight for e in examples])
+        return Batch(segments, speech, tokens, target, weight, detail)
 
-    def _cut(self, spectrogram: NDArray[np.float16]) -> NDArray[np.float16]:
-        if self.augment is None or len(spectrogram) <= self.longest:
-            return spectrogram
-        start = self.augment.position(len(spectrogram) - self.longest)
-        return spectrogram[start : start + self.longest]
-
-    def _silences(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Frames of silence before and after each: a live stream starts and ends anywhere."""
-        if not self.augment:
-            return torch.zeros(batch, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
-        return self.augment.silence(batch), self.augment.silence(batch)
-
-
-def _padded(spectrograms: list[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
-    lengths = torch.tensor([len(s) for s in spectrograms])
-    db = torch.full((len(spectrograms), int(lengths.max()), BINS), -160.0)
-    for i, spectrogram in enumerate(spectrograms):
-        db[i, : len(spectrogram)] = torch.from_numpy(spectrogram.astype(np.float32))
-    return db, lengths
+    def _heard(self, example: Example) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What a stream gets, led in, and which of its hops are speech."""
+        samples, before, after = example.audio(), 0, 0
+        if self.augment:
+            if example.clean is not None:
+                samples = self.augment.cleaned(samples, example.clean[example.index])
+            samples = samples[self.augment.cut(len(samples), LONGEST)]
+            samples = self.augment.faster(samples)
+            before, after = self.augment.silence(), self.augment.silence()
+        hops = -(-(before + len(samples) + after) // HOP)
+        spoken = speech_hops(samples, before, hops) & example.speech
+        if self.augment:
+            return self.augment(samples, before, hops), spoken
+        if self.condition:
+            samples = self.condition(samples, self.rng)
+            hops = -(-len(samples) // HOP)
+            spoken = np.resize(spoken, hops)
+        return np.pad(samples, (LEAD, hops * HOP - len(samples))), spoken
 
 
-def _placed(
-    power: Tensor, spoken: Tensor, lengths: Tensor, before: Tensor, tokens: int
-) -> tuple[Tensor, Tensor]:
-    """Put each recording where it starts in a stream of ``tokens`` hops."""
-    frames = HOP_FRAMES * (tokens + 1)
-    out = torch.full((len(lengths), frames, BINS), 1e-16)
-    mask = torch.zeros(len(lengths), frames, dtype=torch.bool)
-    for i, (start, length) in enumerate(
-        zip((before + LEAD_FRAMES).tolist(), lengths.tolist(), strict=True)
-    ):
-        length = min(length, frames - start)
-        out[i, start : start + length] = power[i, :length]
-        mask[i, start : start + length] = spoken[i, :length]
-    return out, mask
+def _rows(rows: list[tuple[float, ...]], width: int) -> Tensor:
+    """Distributions to (B, width), zeros where there is none."""
+    return torch.tensor([row or (0.0,) * width for row in rows])
 
 
 class Batches(IterableDataset[Batch]):
@@ -120,15 +130,19 @@ class Batches(IterableDataset[Batch]):
         size: int,
         level: LevelConfig,
         augment: AugmentConfig | None = None,
-        noises: Sequence[Tensor] = (),
+        sounds: Sounds | None = None,
         seed: int = 0,
         shuffle: bool = True,
+        condition: Condition | None = None,
     ) -> None:
         self.examples, self.size, self.shuffle = examples, size, shuffle
         self.random = random.Random(seed)
-        generator = torch.Generator().manual_seed(seed)
-        drawn = Augment(augment, noises, generator) if augment else None
-        self.assemble = Assembler(level, drawn)
+        drawn = Augment(augment, sounds or Sounds(), seed) if augment else None
+        labels, details = (
+            max((len(getattr(e, name)) for e in examples), default=0)
+            for name in ("target", "detail")
+        )
+        self.assemble = Assembler(level, drawn, condition, labels or 4, details, seed)
 
     def __len__(self) -> int:
         return (len(self.examples) + self.size - 1) // self.size
@@ -139,7 +153,7 @@ class Batches(IterableDataset[Batch]):
             # Sorted within pools of eight batches: little padding, yet new companions each time.
             self.random.shuffle(order)
             pools = [order[i : i + 8 * self.size] for i in range(0, len(order), 8 * self.size)]
-            order = [e for pool in pools for e in sorted(pool, key=lambda e: e.frames)]
+            order = [e for pool in pools for e in sorted(pool, key=lambda e: e.samples)]
         groups = [order[i : i + self.size] for i in range(0, len(order), self.size)]
         if self.shuffle:
             self.random.shuffle(groups)

@@ -1,15 +1,21 @@
-"""The CNN that reads one segment: deep features R_d."""
+"""The CNN that reads the two views of one segment: deep features R_d."""
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+
+from train.models.segment import Segments
 
 
 @dataclass(frozen=True)
 class CNNConfig:
     """Channels of the convolutions and the width F of R_d."""
 
-    channels: tuple[int, int, int] = (32, 48, 64)
+    channels: tuple[int, int, int] = (32, 64, 88)
+    """Of the spectrogram."""
+    narrow: int = 24
+    """Of the harmonics; twice as many in the last convolution."""
     features: int = 96
 
 
@@ -32,8 +38,18 @@ def halving(inputs: int, outputs: int) -> nn.Sequential:
     return normalised(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), outputs)
 
 
+def harmonic_patterns(channels: int) -> nn.Sequential:
+    """Harmonics (B, 1, 7, 104) to (B, 2 channels, 2, 13): patterns of a third of an octave up."""
+    first = nn.Conv2d(1, channels, (3, 9), (1, 2), (1, 4), bias=False)
+    return nn.Sequential(
+        normalised(first, channels),  # 7 x 52
+        halving(channels, channels),  # 4 x 26
+        halving(channels, 2 * channels),  # 2 x 13
+    )
+
+
 class CNN(nn.Module):
-    """Normalised spectrogram (B, 32, 128) to R_d (B, F)."""
+    """Both views of segments to R_d (B, F)."""
 
     receptive_field = 32
     delay = 0
@@ -48,10 +64,13 @@ class CNN(nn.Module):
             halving(b, c),  # 2 x 8
             normalised(nn.Conv2d(c, c, 3, 1, 1, bias=False), c),
         )
-        self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(dropout), nn.Linear(16 * c, config.features), nn.ReLU()
-        )
+        self.narrow = harmonic_patterns(config.narrow)
+        self.dropout = nn.Dropout(dropout)
+        inputs = 16 * c + 26 * 2 * config.narrow
+        self.head = nn.Sequential(nn.Linear(inputs, config.features), nn.ReLU())
 
-    def forward(self, spectrogram: Tensor) -> Tensor:
-        features: Tensor = self.head(self.body(spectrogram[:, None]))
+    def forward(self, segments: Segments) -> Tensor:
+        wide = self.body(segments.spectrogram[:, None]).flatten(1)
+        narrow = self.narrow(segments.harmonics[:, None]).flatten(1)
+        features: Tensor = self.head(self.dropout(torch.cat([wide, narrow], dim=1)))
         return features

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from train.models.spectrogram import WINDOW, Spectrogram
+from train.models.harmonics import Harmonics
+from train.models.spectrogram import Spectrogram
 
 
 @torch.no_grad()
@@ -18,9 +19,9 @@ def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
             total += output[0].numel() * taps
         elif isinstance(part, nn.Linear):
             total += output[0].numel() * part.in_features
-        elif isinstance(part, Spectrogram):
+        elif isinstance(part, Spectrogram | Harmonics):
             # The basis is a convolution called as a function: twice the bins, each a window long.
-            total += output[0].numel() * 2 * WINDOW
+            total += output[0].numel() * 2 * part.receptive_field
 
     hooks = [part.register_forward_hook(count) for part in module.modules()]
     module(*inputs)

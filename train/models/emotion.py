@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from train.models.cnn import CNN, CNNConfig
-from train.models.level import LevelConfig, RunningLevel, decibels
+from train.models.level import LevelConfig
 from train.models.recurrent import CannotStreamError, Recurrent
-from train.models.segment import HOP, HOP_FRAMES, LEAD, SEGMENT, normalised_segments
+from train.models.segment import HOP, SEGMENT, Segments, Views, led_in
 from train.models.sequence import SequenceModel, sequence_model
-from train.models.spectrogram import Spectrogram
 from train.models.tacn import TACN, TACNConfig
 from train.models.vqvae import Codebook, Encoder, VQVAEConfig
 
@@ -57,23 +56,18 @@ class FrontEnd(nn.Module):
 
     def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
         super().__init__()
-        self.spectrogram = Spectrogram()
-        self.level = RunningLevel(config.level)
+        self.views = Views(config.level)
         self.cnn = CNN(config.cnn, dropout)
         self.encoder = Encoder(config.vqvae)
 
     def forward(self, segment: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Segment (B, 4224), level (B,) to deep (B, F), latent (B, P, D), level (B,)."""
-        power = self.spectrogram(segment)
-        heard = decibels(self.level.frame_energy(power[:, HOP_FRAMES:]).mean(-1))
-        level = self.level.update(level, heard)
-        return *self.read(
-            self.level.normalise(decibels(power[..., 1:]), level[:, None, None])
-        ), level
+        segments, level = self.views(segment, level)
+        return *self.read(segments), level
 
-    def read(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised spectrograms (N, 32, 128) to deep (N, F) and latent (N, P, D)."""
-        return self.cnn(normalised), self.encoder(normalised)
+    def read(self, segments: Segments) -> tuple[Tensor, Tensor]:
+        """Views of N segments to deep (N, F) and latent (N, P, D)."""
+        return self.cnn(segments), self.encoder(segments.spectrogram)
 
 
 class Fusion(nn.Module):
@@ -150,23 +144,18 @@ class EmotionModel(nn.Module):
         The last column is the speech logit. Token n sees the audio before sample 2048 (n + 1)
         only.
         """
-        tokens = -(-waveform.shape[1] // HOP)
-        padded = nn.functional.pad(waveform, (LEAD, tokens * HOP - waveform.shape[1]))
-        power = self.frontend.spectrogram(padded)
-        return self.from_power(power)
+        return self.from_segments(self.frontend.views.of_streams(led_in(waveform)))
 
-    def from_power(self, power: Tensor) -> Tensor:
-        """Power spectrogram (B, 16 (T + 1), 129) to logits (B, T, labels + 1)."""
-        segments = normalised_segments(power, self.frontend.level)
-        return self.from_segments(segments)
-
-    def from_segments(self, segments: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Normalised segments (B, T, 32, 128) to logits (B, T, labels + 1).
+    def from_segments(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
+        """Views of segments, (B, T) in front, to logits (B, T, labels + 1).
 
         ``lengths`` (B,) int64 are the tokens that are not padding (None: all); only a bidirectional
         sequence model needs them.
         """
-        tokens = self.fusion(*self.frontend.read(segments.flatten(0, 1)))
-        sequence = self.sequence(tokens.unflatten(0, segments.shape[:2]), lengths)
-        logits: Tensor = self.head(sequence)
+        logits: Tensor = self.head(self.sequence_of(segments, lengths))
         return logits
+
+    def sequence_of(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
+        """What the head reads: views of segments, (B, T) in front, to (B, T, C)."""
+        tokens = self.fusion(*self.frontend.read(segments.flat()))
+        return self.sequence(tokens.unflatten(0, segments.spectrogram.shape[:2]), lengths)

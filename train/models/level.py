@@ -1,9 +1,13 @@
 """Causal running level: what makes a verdict independent of the microphone's gain.
 
-The spectrogram of a segment is expressed in dB relative to a running level of the speech heard so
-far, and what lies more than 60 dB below that level is cut off. The level is one number per stream.
-It looks at the present and the past only, rises within a few hops to the level of speech, falls
-slowly through pauses, and is an explicit input and output of the front end.
+A segment's power is expressed in dB relative to a running level of the speech heard so far, over a
+floor that lies a fixed number of dB below that level. The level is one number per stream. It looks
+at the present and the past only, rises within a few hops to the level of speech, falls slowly
+through pauses, and is an explicit input and output of the front end.
+
+The floor is there for more than silence. A recording's own noise floor says how loudly somebody
+spoke in that room, and where peaks are normalised it says so exactly: a network learns it at once,
+and is lost in every other room.
 """
 
 import math
@@ -14,6 +18,8 @@ from torch import Tensor, nn
 
 UNSET = -1000.0
 """Level of a stream that has heard nothing yet, in dBFS."""
+SILENCE = -200.0
+"""Level of digital silence, in dBFS: what the logarithm of no power is taken for."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,12 @@ class LevelConfig:
     """A softer hop pulls as if it were at most this far below the level."""
     headroom: float = 10.0
     """The level is never further than this below the present hop."""
-    quietest: float = -100.0
-    """Lowest level: what is softer is nobody speaking, however far it is amplified."""
+    quietest: float = -140.0
+    """Lowest level: below it there is nothing but the rounding of the arithmetic."""
     first_bin: int = 2
     """Bins below (125 Hz at 62.5 Hz a bin) do not count: rumble, hum and DC are not speech."""
-    dynamic_range: float = 60.0
-    """What lies further below the level is cut off."""
+    dynamic_range: float = 50.0
+    """The floor lies this far below the level."""
 
 
 class RunningLevel(nn.Module):
@@ -59,14 +65,23 @@ class RunningLevel(nn.Module):
         moved = torch.maximum(level + rate * difference, heard - c.headroom)
         return torch.where(level <= 0.5 * UNSET, heard, moved).clamp(min=c.quietest)
 
-    def normalise(self, db: Tensor, level: Tensor) -> Tensor:
-        """Spectrum in dB and level to about [-1, 1.33]; -1 is 60 dB below the level."""
+    def follow(self, heard: Tensor) -> Tensor:
+        """The hops' own levels (B, T) of whole streams to the running level after each (B, T)."""
+        level, levels = torch.full_like(heard[:, 0], UNSET), []
+        for t in range(heard.shape[1]):
+            level = self.update(level, heard[:, t])
+            levels.append(level)
+        return torch.stack(levels, dim=1)
+
+    def normalise(self, power: Tensor, level: Tensor) -> Tensor:
+        """Power and level (dBFS, to be broadcast) to [-1, 1.4]: -1 is the floor, 1 the level."""
         c = self.config
-        relative = (db - level).clamp(-c.dynamic_range, c.headroom)
-        return relative * (2.0 / c.dynamic_range) + 1.0
+        above = power * torch.exp((c.dynamic_range - level) * (math.log(10.0) / 10.0))
+        scale = 2.0 / c.dynamic_range * 10.0 / math.log(10.0)
+        return (torch.log(above + 1.0) * scale - 1.0).clamp(max=1.0 + 2.0 * 10.0 / c.dynamic_range)
 
 
 def decibels(power: Tensor) -> Tensor:
-    """10 log10 of a power, with a floor of -160 dB."""
-    # Not log(power + 1e-16): graph optimisers take so small a summand for nothing and drop it.
-    return torch.log(power * 1e16 + 1.0) * (10.0 / math.log(10.0)) - 160.0
+    """10 log10 of a power, with a floor of -200 dB."""
+    # Not log(power + 1e-20): graph optimisers take so small a summand for nothing and drop it.
+    return torch.log(power * 1e20 + 1.0) * (10.0 / math.log(10.0)) + SILENCE

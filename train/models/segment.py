@@ -1,10 +1,14 @@
-"""Segments: what one token sees of the audio, and how they follow each other."""
+"""Segments: what one token sees of the audio, how they follow each other, and their two views."""
+
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from train.models.level import UNSET, RunningLevel, decibels
-from train.models.spectrogram import FRAME_HOP, WINDOW
+from train.models import harmonics
+from train.models.harmonics import Harmonics
+from train.models.level import LevelConfig, RunningLevel, decibels
+from train.models.spectrogram import FRAME_HOP, WINDOW, Spectrogram
 
 SAMPLE_RATE = 16_000
 SEGMENT_FRAMES = 32
@@ -16,20 +20,66 @@ HOP = HOP_FRAMES * FRAME_HOP
 LEAD = SEGMENT - HOP
 """Zero samples that a stream begins with, so that every hop of audio gives a token."""
 LEAD_FRAMES = LEAD // FRAME_HOP
+NARROW_HOP_FRAMES = HOP // harmonics.FRAME_HOP
+NARROW_FRAMES = (SEGMENT - harmonics.WINDOW) // harmonics.FRAME_HOP + 1
+"""Narrow-band frames a segment: 7. They end where the segment ends."""
+NARROW_START = SEGMENT - harmonics.WINDOW - (NARROW_FRAMES - 1) * harmonics.FRAME_HOP
+"""Samples of a segment before its first narrow-band frame."""
 
 
-def normalised_segments(power: Tensor, running: RunningLevel) -> Tensor:
-    """Power (B, 16 (T + 1), 129) of whole streams to normalised segments (B, T, 32, 128).
+class Segments(NamedTuple):
+    """Normalised views of segments, whatever axes lead."""
 
-    The bin at 0 Hz is left out. What the front end does segment by segment, for all at once.
-    """
-    energy = running.frame_energy(power).unfold(1, HOP_FRAMES, HOP_FRAMES)[:, 1:]
-    heard = decibels(energy.mean(-1))
-    level, levels = torch.full_like(heard[:, 0], UNSET), []
-    for t in range(heard.shape[1]):
-        level = running.update(level, heard[:, t])
-        levels.append(level)
-    each = torch.stack(levels, dim=1)[:, :, None, None]
-    frames = decibels(power[..., 1:])
-    windows = frames.unfold(1, SEGMENT_FRAMES, HOP_FRAMES).transpose(2, 3)
-    return running.normalise(windows, each)
+    spectrogram: Tensor
+    """(..., 32, 128): wide-band, all frequencies but 0 Hz."""
+    harmonics: Tensor
+    """(..., 7, 104): narrow-band, 70 to 1371 Hz."""
+
+    def flat(self) -> "Segments":
+        """(B, T, ...) to (B T, ...)."""
+        return Segments(self.spectrogram.flatten(0, 1), self.harmonics.flatten(0, 1))
+
+
+class Views(nn.Module):
+    """Waveform to the two views of its segments, normalised by the running level."""
+
+    receptive_field = SEGMENT
+    delay = 0
+    hop = HOP
+
+    def __init__(self, config: LevelConfig | None = None) -> None:
+        super().__init__()
+        self.spectrogram = Spectrogram()
+        self.harmonics = Harmonics()
+        self.level = RunningLevel(config)
+
+    def forward(self, segment: Tensor, level: Tensor) -> tuple[Segments, Tensor]:
+        """One segment (B, 4224) and the level (B,) to its views and the new level (B,)."""
+        wide = self.spectrogram(segment)
+        narrow = self.harmonics(segment[:, NARROW_START:])
+        heard = decibels(self.level.frame_energy(wide[:, HOP_FRAMES:]).mean(-1))
+        level = self.level.update(level, heard)
+        each = level[:, None, None]
+        views = Segments(
+            self.level.normalise(wide[..., 1:], each), self.level.normalise(narrow, each)
+        )
+        return views, level
+
+    def of_streams(self, waveform: Tensor) -> Segments:
+        """Whole streams (B, 2176 + 2048 T), lead included, to views with axes (B, T) in front.
+
+        What :meth:`forward` gives segment by segment, for all at once.
+        """
+        wide = self.spectrogram(waveform)
+        narrow = self.harmonics(waveform[:, NARROW_START:])
+        energy = self.level.frame_energy(wide).unfold(1, HOP_FRAMES, HOP_FRAMES)[:, 1:]
+        level = self.level.follow(decibels(energy.mean(-1)))[:, :, None, None]
+        wide = wide[..., 1:].unfold(1, SEGMENT_FRAMES, HOP_FRAMES).transpose(2, 3)
+        narrow = narrow.unfold(1, NARROW_FRAMES, NARROW_HOP_FRAMES).transpose(2, 3)
+        return Segments(self.level.normalise(wide, level), self.level.normalise(narrow, level))
+
+
+def led_in(waveform: Tensor) -> Tensor:
+    """Waveforms (B, samples) as streams see them: led in by zeros and padded to whole hops."""
+    hops = -(-waveform.shape[1] // HOP)
+    return torch.nn.functional.pad(waveform, (LEAD, hops * HOP - waveform.shape[1]))

@@ -1,0 +1,96 @@
+"""Recordings as 16 kHz samples, read once and cached on disk."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from train.data.manifest import CorpusError, Recording
+from train.models.segment import SAMPLE_RATE
+
+VERSION = 3
+FULL_SCALE = 32767.0
+
+
+def read_audio(path: Path, limit_seconds: float | None = None) -> NDArray[np.float32]:
+    """Mono 16 kHz samples of a file in any format that libsndfile reads."""
+    if not path.is_file():
+        raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = -1 if limit_seconds is None else int(limit_seconds * file.samplerate)
+            samples, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise CorpusError(f"cannot read {path}: {error}") from error
+    mono: NDArray[np.float32] = samples.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
+    return mono
+
+
+class AudioCache:
+    """Samples of a list of recordings in two files: one flat array of 16 bits, one index.
+
+    ``change`` is applied to each recording before it is written; ``name`` tells such caches apart.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recordings: Sequence[Recording],
+        name: str = "audio",
+        change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
+        # Wherever the corpora lie: a folder's name, a file's name and its size tell them apart.
+        listing = "\n".join(
+            f"{r.path.parent.name}/{r.path.name} {_size(r.path)}" for r in recordings
+        )
+        key = hashlib.sha256(f"{VERSION}\n{name}\n{listing}".encode()).hexdigest()[:16]
+        self._data, self._index = folder / f"{key}.s16", folder / f"{key}.npy"
+        if not self._index.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write(recordings, name, change)
+        self._ends = np.load(self._index)
+        self._samples = np.memmap(self._data, np.int16, mode="r")
+
+    def _write(
+        self,
+        recordings: Sequence[Recording],
+        name: str,
+        change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None,
+    ) -> None:
+        ends, total = [], 0
+        with self._data.open("wb") as file:
+            for recording in tqdm(recordings, desc=name, unit="file"):
+                samples = read_audio(recording.path)
+                if not samples.size:
+                    raise CorpusError(f"{recording.path} is empty: expected some sound")
+                if change:
+                    samples = change(samples)
+                file.write(np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
+                total += len(samples)
+                ends.append(total)
+        np.save(self._index, np.array(ends))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def samples(self, i: int) -> int:
+        """Samples of recording i."""
+        return int(self._ends[i] - (self._ends[i - 1] if i else 0))
+
+    def __getitem__(self, i: int) -> NDArray[np.float32]:
+        """Recording i, mono float32 in [-1, 1] at 16 kHz."""
+        start = self._ends[i - 1] if i else 0
+        return self._samples[start : self._ends[i]].astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def _size(path: Path) -> int:
+    if not path.is_file():
+        raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
+    return path.stat().st_size

@@ -79,7 +79,7 @@ class EmotionTraining(lightning.LightningModule):
 
 @dataclass(frozen=True)
 class Material:
-    """What a fit learns from: labelled recordings, unlabelled speech and noise, sounds to mix in."""
+    """What a fit learns from: labelled recordings, speech and noise without, sounds to mix in."""
 
     labelled: Sequence[Example]
     unlabelled: Sequence[Example] = ()

@@ -20,8 +20,8 @@ from train.data.examples import (
     sounds_for_training,
 )
 from train.data.manifest import CorpusError, Recording, read_manifest
-from train.data.splits import of_speakers, speaker_folds
 from train.data.speech import speech_hops
+from train.data.splits import of_speakers, speaker_folds
 from train.models.level import LevelConfig
 from train.models.segment import HOP, LEAD
 

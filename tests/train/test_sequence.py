@@ -13,8 +13,7 @@ from train.checkpoint import Checkpoint
 from train.export import export_bundle, step_onnx
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.recurrent import CannotStreamError
-from train.models.segment import HOP
-from train.models.segment import Segments
+from train.models.segment import HOP, Segments
 from train.models.sequence import SEQUENCES, SequenceModel, parameter_counts, sequence_model
 from train.models.tacn import TACN, TACNConfig
 

@@ -42,7 +42,7 @@ class AugmentConfig:
     silence: float = 0.4
     """Share with up to 0.5 s of silence before, and as many after."""
     masked_bins: int = 14
-    """Most neighbouring bins of the spectrogram that are blanked (SpecAugment; Park et al. 2019)."""
+    """Most neighbouring bins of the spectrogram blanked (SpecAugment; Park et al. 2019)."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,13 @@ class Augment:
     def _room(self) -> Samples:
         """Impulse response with the direct sound first."""
         responses = self.sounds.impulse_responses
-        response = responses[self.rng.integers(len(responses))]
+        response = responses[int(self.rng.integers(len(responses)))]
         response = response[np.abs(response).argmax() :][: SAMPLE_RATE // 2]
         seconds = np.arange(len(response), dtype=np.float32) / SAMPLE_RATE
-        response = response * 10 ** (-3 * seconds / np.float32(self.rng.uniform(0.15, 0.8)))
-        energy = np.sqrt(np.square(response).sum() + 1e-20)
-        wet: Samples = response * np.float32(10 ** (self.rng.uniform(-15, 0) / 20) / energy)
+        rt60 = np.float32(self.rng.uniform(0.15, 0.8))
+        shortened = response * np.power(10, -3 * seconds / rt60, dtype=np.float32)
+        energy = np.sqrt(np.square(shortened).sum() + 1e-20)
+        wet: Samples = shortened * np.float32(10 ** (self.rng.uniform(-15, 0) / 20) / energy)
         wet[0] += 1
         return wet
 
@@ -126,7 +127,7 @@ class Augment:
             slope = np.float32(self.rng.uniform(-30, 3))
             spectrum, heard = drawn * 10 ** (slope * np.sqrt(axis) / 20), transform
         else:
-            noise = self.sounds.noises[self.rng.integers(len(self.sounds.noises))]
+            noise = self.sounds.noises[int(self.rng.integers(len(self.sounds.noises)))]
             noise = np.resize(np.roll(noise, -int(self.rng.integers(len(noise)))), length)
             spectrum, heard = scipy.fft.rfft(noise, transform), length
         power = 2 * np.square(np.abs(spectrum)).sum() / transform / heard + 1e-20

@@ -158,4 +158,6 @@ class EmotionModel(nn.Module):
     def sequence_of(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
         """What the head reads: views of segments, (B, T) in front, to (B, T, C)."""
         tokens = self.fusion(*self.frontend.read(segments.flat()))
-        return self.sequence(tokens.unflatten(0, segments.spectrogram.shape[:2]), lengths)
+        tokens = tokens.unflatten(0, segments.spectrogram.shape[:2])
+        sequence: Tensor = self.sequence(tokens, lengths)
+        return sequence

@@ -13,6 +13,7 @@ from train.card import model_card
 from train.checkpoint import Checkpoint
 from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
+from train.default import UNHEARD
 from train.export import export_bundle, step_onnx
 from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
@@ -79,6 +80,66 @@ def card(
     """The model card of a checkpoint, every figure taken from its own facts."""
     out.write_text(model_card(Checkpoint.load(checkpoint)), encoding="utf-8")
     typer.echo(f"model card: {out}")
+
+
+@app.command()
+def report(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the default recipe.")] = Path(
+        "train/checkpoints/default.safetensors"
+    ),
+    baseline: Annotated[Path, typer.Option(help="What 'baseline' wrote.")] = Path(
+        "docs/model/baseline.json"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
+) -> None:
+    """How good a checkpoint is, in tables and plots, from the facts that it carries."""
+    from train.report.page import write_report
+
+    typer.echo(f"report: {write_report(Checkpoint.load(checkpoint), baseline, out)}")
+
+
+@app.command()
+def baseline(
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="JSON file to write.")] = Path(
+        "docs/model/baseline.json"
+    ),
+) -> None:
+    """OpenSMILE's eGeMAPS with a support vector machine, on the same folds (installed by hand)."""
+    from train.baseline import write_baseline
+
+    result = write_baseline(data, work, out)
+    for name, scores in {
+        **result["within"],
+        "across: " + UNHEARD: result["across"][UNHEARD],
+    }.items():
+        typer.echo(f"{name}: UA {scores['ua']:.3f}, WA {scores['wa']:.3f}")
+
+
+@app.command()
+def reproduce(
+    corpus: Annotated[str, typer.Option(help="A labelled corpus of the manifest.")],
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/reproduction"),
+    folds: Annotated[int, typer.Option(min=1, max=5, help="How many of the five folds.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each case on each fold.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1)] = 15,
+    paper: Annotated[bool, typer.Option("--paper", help="Adadelta, batch 128.")] = False,
+    random: Annotated[
+        bool, typer.Option("--random", help="The paper's random split, which shares speakers.")
+    ] = False,
+    threads: Threads = 0,
+) -> None:
+    """The paper's Tables 1 and 2 and Figures 4 and 5 on a corpus, as a report."""
+    from train.reproduce.report import reproduce as run
+    from train.reproduce.runs import Comparison
+
+    _quiet(threads)
+    recipe = Recipe.paper(epochs) if paper else Recipe(epochs=epochs, augment=None, detail_weight=0)
+    comparison = Comparison(data, corpus, work, recipe, range(folds), range(seeds), random=random)
+    typer.echo(f"report: {run(comparison, out)}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from train.checkpoint import Checkpoint
 from train.data.augment import Sounds
+from train.data.batches import Condition
 from train.data.examples import (
     Corpus,
     noise_for_testing,
@@ -22,6 +23,7 @@ from train.data.splits import speaker_folds
 from train.evaluate import (
     Predictions,
     calibration_error,
+    confidence_threshold,
     fit_temperature,
     predict,
     speech_scores,
@@ -32,6 +34,8 @@ from train.models.vqvae import VQVAE
 from train.pretrain import pretrain
 from train.provenance import provenance
 from train.recipe import Recipe
+from train.report.conditions import conditions
+from train.report.measures import abstention, early, reliability, robustness
 
 LABELLED = ("emodb", "cremad")
 UNLABELLED = ("librispeech", "speechocean762")
@@ -48,10 +52,13 @@ REPORTED = (0, 2, 3)
 """The folds that the figures are the mean of."""
 SHORTEST_UTTERANCE = 0.5
 """Seconds of speech that a verdict needs: single hops of noise are taken for speech at times."""
+RIGHT_LABELS = 0.75
+"""Share of the development speakers' labelled verdicts that the threshold of confidence makes
+right."""
 FALSE_ALARMS = 0.05
 """Share of the training noises' tokens that the speech threshold lets through."""
 PRETRAINING_EPOCHS = 8
-FINE_TUNING_EPOCHS = 2
+FINE_TUNING_EPOCHS = 1
 """Of the VQ-VAE, on the labelled corpora's training speakers."""
 
 FACTS: dict[str, Any] = {
@@ -148,7 +155,8 @@ class Run:
             return Checkpoint.load(path)
         vqvae = self.pretrained()
         material = self.corpora.material(speakers, self.recipe, self.config.labels)
-        audio = [replace(e, target=(), detail=()) for e in material.labelled]
+        once = {(id(e.cache), e.index): e for e in material.labelled}
+        audio = [replace(e, target=(), detail=()) for e in once.values()]
         level = self.config.level
         pretrain(vqvae, audio, self.recipe, level, FINE_TUNING_EPOCHS, 3e-4, material.sounds)
         model = fit(material, self.recipe, self.config, vqvae, folder=self.work / "logs" / name)
@@ -159,20 +167,27 @@ class Run:
         """The speakers of a fold."""
         return speaker_folds(self.corpora.recordings(), FOLDS)[index]
 
-    def fold(self, index: int, threshold: float) -> dict[str, Predictions]:
+    def fold(
+        self, index: int, threshold: float, condition: Condition | None = None
+    ) -> dict[str, Predictions]:
         """Each corpus's speakers of a fold, judged by a model that has heard none of them."""
         held = self.held(index)
         everyone = {r.speaker for r in self.corpora.recordings()}
         model = self.trained(f"fold-{index}", everyone - held).model
         return {
-            name: predict(model, corpus.labelled(self.config.labels, held), threshold=threshold)
+            name: predict(
+                model,
+                corpus.labelled(self.config.labels, held),
+                threshold=threshold,
+                condition=condition,
+            )
             for name, corpus in self.corpora.labelled.items()
         }
 
 
 def scored(folds: Sequence[Predictions], temperature: float) -> dict[str, Any]:
     """Figures on one corpus, each the mean over folds, for the manifest."""
-    scores = [fold.scores() for fold in folds]
+    scores = [fold.scores(temperature) for fold in folds]
     gaps = [calibration_error(f.probabilities(temperature), f.truth) for f in folds]
     return {
         "ua": round(float(np.mean([s.ua for s in scores])), 4),
@@ -212,17 +227,30 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
     model = final.model
     noise = speech_scores(predict(model, noise_for_training(corpora.noise))).double()
     threshold = round(float(noise.quantile(1 - FALSE_ALARMS)), 2)
-    results = [run.fold(i, threshold) for i in folds]
     chosen_on = joined(list(run.fold(DEVELOPMENT_FOLD, threshold).values()))
     temperature = fit_temperature(chosen_on)
-    unheard = predict(model, corpora.unheard.labelled(model.config.labels), threshold=threshold)
+    confidence = confidence_threshold(
+        chosen_on.probabilities(temperature), chosen_on.truth, RIGHT_LABELS
+    )
+
+    def judge(condition: Condition | None) -> dict[str, list[Predictions]]:
+        judged = [run.fold(i, threshold, condition) for i in folds]
+        strangers = corpora.unheard.labelled(model.config.labels)
+        return {
+            **{name: [result[name] for result in judged] for name in corpora.labelled},
+            UNHEARD: [predict(model, strangers, threshold=threshold, condition=condition)],
+        }
+
+    heard = judge(None)
+    tried = conditions(corpora.noise, corpora.impulse_responses)
+    steps = [round(0.05 * i, 2) for i in range(5, 20)]
     new_noise = speech_scores(predict(model, noise_for_testing(corpora.noise)))
     training = {
         "corpora": {n: len(c.speakers()) for n, c in corpora.labelled.items()},
         "pretraining": {n: len(c.recordings) for n, c in corpora.unlabelled.items()},
         "speaker_independent": {
             name: {
-                **scored([result[name] for result in results], temperature),
+                **scored(heard[name], temperature),
                 "folds": len(folds),
                 "test_speakers": sum(len(run.held(i) & corpus.speakers()) for i in folds),
             }
@@ -230,7 +258,7 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
         },
         "cross_corpus": {
             UNHEARD: {
-                **scored([unheard], temperature),
+                **scored(heard[UNHEARD], temperature),
                 "test_speakers": len(corpora.unheard.speakers()),
             }
         },
@@ -238,8 +266,16 @@ def build(data: Path, work: Path, recipe: Recipe, folds: Sequence[int] = REPORTE
             "frames": len(new_noise),
             "taken_for_speech": round(float((new_noise >= threshold).float().mean()), 4),
         },
+        "chosen": {"on_fold": DEVELOPMENT_FOLD, "right": RIGHT_LABELS},
+        "robustness": robustness(judge, tried, temperature),
+        "early": early(heard, temperature),
+        "reliability": {name: reliability(parts, temperature) for name, parts in heard.items()},
+        "abstention": {
+            name: abstention(parts, temperature, sorted({*steps, confidence}))
+            for name, parts in heard.items()
+        },
         "recipe": recipe.to_dict(),
         "provenance": final.facts["provenance"],
     }
-    thresholds = {"speech": threshold, "confidence": 0.0, "utterance": SHORTEST_UTTERANCE}
+    thresholds = {"speech": threshold, "confidence": confidence, "utterance": SHORTEST_UTTERANCE}
     return Checkpoint(model, temperature, thresholds, {**FACTS, "training": training})

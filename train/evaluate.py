@@ -24,15 +24,17 @@ class Predictions:
     threshold: float = 0.5
     """Tokens with a lower speech score do not count towards a verdict."""
 
-    def probabilities(self, temperature: float = 1.0) -> Tensor:
-        """Verdicts (N, L)."""
+    def probabilities(self, temperature: float = 1.0, heard: int | None = None) -> Tensor:
+        """Verdicts (N, L); with ``heard``, those after so many tokens of speech."""
         weights = speech_weights(self.logits, self.tokens, self.threshold)
+        if heard is not None:
+            weights = weights * ((weights > 0).cumsum(1) <= heard)
         cooled = torch.cat([self.logits[..., :-1] / temperature, self.logits[..., -1:]], dim=-1)
         return verdict(cooled, weights)
 
-    def scores(self) -> Scores:
-        """Scores of the verdicts."""
-        answer = self.probabilities().argmax(1).numpy()
+    def scores(self, temperature: float = 1.0, heard: int | None = None) -> Scores:
+        """Scores of the verdicts; with ``heard``, of those after so many tokens of speech."""
+        answer = self.probabilities(temperature, heard).argmax(1).numpy()
         return Scores.of(self.truth, answer, self.logits.shape[2] - 1)
 
 
@@ -87,3 +89,26 @@ def calibration_error(probabilities: Tensor, truth: NDArray[np.int64], bins: int
         if (place == b).any()
     ]
     return float(sum(gaps))
+
+
+def confidence_threshold(probabilities: Tensor, truth: NDArray[np.int64], right: float) -> float:
+    """The lowest confidence at which at least this share of the labelled verdicts is right.
+
+    In steps of 0.01; 0.99 if there is none, so that hardly anything is labelled.
+    """
+    confidence, answer = (part.numpy() for part in probabilities.max(1))
+    for threshold in np.arange(0, 0.99, 0.01):
+        kept = confidence >= threshold
+        if kept.any() and (answer == truth)[kept].mean() >= right:
+            return round(float(threshold), 2)
+    return 0.99
+
+
+def coverage(
+    probabilities: Tensor, truth: NDArray[np.int64], threshold: float
+) -> tuple[float, float]:
+    """Share of verdicts with a label at a threshold of confidence; share of these that is right."""
+    confidence, answer = (part.numpy() for part in probabilities.max(1))
+    kept = confidence >= threshold
+    accuracy = float((answer == truth)[kept].mean()) if kept.any() else float("nan")
+    return float(kept.mean()), accuracy

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from train.data.audio import read_audio
 
 import edgeser
 from train.checkpoint import Checkpoint
+from train.data.audio import read_audio
 from train.data.manifest import read_manifest
 from train.models.emotion import EmotionModel
 from train.models.segment import led_in

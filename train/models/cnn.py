@@ -15,7 +15,7 @@ class CNNConfig:
     channels: tuple[int, int, int] = (32, 64, 88)
     """Of the spectrogram."""
     narrow: int = 24
-    """Of the harmonics; twice as many in the last convolution."""
+    """Of the harmonics, twice as many in the last convolution; 0: the spectrogram alone."""
     features: int = 96
 
 
@@ -64,13 +64,15 @@ class CNN(nn.Module):
             halving(b, c),  # 2 x 8
             normalised(nn.Conv2d(c, c, 3, 1, 1, bias=False), c),
         )
-        self.narrow = harmonic_patterns(config.narrow)
+        self.narrow = harmonic_patterns(config.narrow) if config.narrow else None
         self.dropout = nn.Dropout(dropout)
         inputs = 16 * c + 26 * 2 * config.narrow
         self.head = nn.Sequential(nn.Linear(inputs, config.features), nn.ReLU())
 
     def forward(self, segments: Segments) -> Tensor:
         wide = self.body(segments.spectrogram[:, None]).flatten(1)
-        narrow = self.narrow(segments.harmonics[:, None]).flatten(1)
-        features: Tensor = self.head(self.dropout(torch.cat([wide, narrow], dim=1)))
+        if self.narrow is not None:
+            narrow = self.narrow(segments.harmonics[:, None]).flatten(1)
+            wide = torch.cat([wide, narrow], dim=1)
+        features: Tensor = self.head(self.dropout(wide))
         return features

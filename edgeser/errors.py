@@ -40,5 +40,9 @@ class KernelError(EdgeserError):
     """A compiled kernel refused its arguments: a shape, a dtype, a size, or an alien state."""
 
 
+class LicenceNotice(UserWarning):
+    """A bundle's licence binds whoever uses it, for example to non-commercial use; not an error."""
+
+
 class MissingExtraError(EdgeserError, ImportError):
     """An optional package is needed for this; the message names the extra that brings it."""

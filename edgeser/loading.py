@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 from edgeser.backends import check_backend
 from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
-from edgeser.errors import BundleError
+from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
@@ -25,6 +26,9 @@ def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") ->
         path: a ``NAME.edgeser`` file; None for the bundled model.
         backend: what executes it; ``"cpu"`` is the only one so far.
 
+    Warns:
+        LicenceNotice: the bundle may not be used for every purpose; the message names its licence.
+
     Raises:
         BundleError: the file is missing, damaged, altered, too new or contradicts itself.
         BackendError: there is no such backend, or it does not work here; the message says why.
@@ -37,4 +41,16 @@ def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") ->
                 "or install edgeser again"
             )
         path = DEFAULT_BUNDLE
-    return Model(Engine(read_bundle(path)))
+    bundle = read_bundle(path)
+    if not is_commercial(bundle.manifest.licence):
+        warnings.warn(
+            f"{bundle.manifest.name} is under {bundle.manifest.licence}: not for commercial use",
+            LicenceNotice,
+            stacklevel=2,
+        )
+    return Model(Engine(bundle))
+
+
+def is_commercial(licence: str) -> bool:
+    """Whether a licence's SPDX expression has no part for non-commercial use only."""
+    return "-NC-" not in f"-{licence.upper()}-".replace(" ", "-")

@@ -9,6 +9,7 @@ import torch
 from train.checkpoint import Checkpoint
 from train.models.cost import multiply_adds
 from train.models.segment import SEGMENT
+from train.report.page import table
 
 TEMPLATE = """\
 # Model card: {name} {version}
@@ -34,13 +35,24 @@ real life is harder. CREMA-D is not the original but a reconstruction from log-m
 
 {within}
 
-{across}UA is the mean recall over the emotions (chance: {chance:.2f}), WA the share of right
+{across}{robustness}{abstention}UA is the mean recall over the emotions (chance: {chance:.2f}),
+WA the share of right
 verdicts, F1 its mean over the emotions, calibration error the mean gap of confidence and accuracy.
 
 Of {noise_frames} results on noises that were never trained with, {noise_speech:.1%} were taken
 for speech.
 
 {confusions}
+
+## Better on your own voices
+
+With recordings of your own, in folders named by emotion or listed in a CSV with path, corpus,
+speaker and emotion, this trains on from these weights and keeps some speakers back to tell you what
+it brought:
+
+```
+python -m train finetune --data my_folder --out mine.edgeser
+```
 
 ## Data
 
@@ -85,6 +97,8 @@ def model_card(checkpoint: Checkpoint) -> str:
         within="\n".join([HEAD, *(_row(name, s) for name, s in scores.items())]),
         across=_cross_corpus(training.get("cross_corpus", {})),
         chance=1 / len(labels),
+        robustness=_robustness(training.get("robustness", {})),
+        abstention=_abstention(training, checkpoint.thresholds["confidence"]),
         confusions="\n\n".join(_confusion(name, s, labels) for name, s in scores.items()),
         noise_frames=training["noise"]["frames"],
         noise_speech=training["noise"]["taken_for_speech"],
@@ -99,7 +113,7 @@ def model_card(checkpoint: Checkpoint) -> str:
 
 def _filled(paragraph: str) -> str:
     """Prose to the width of the page; headings, tables and lists as they are."""
-    if paragraph.startswith(("#", "|", "*")):
+    if paragraph.startswith(("#", "|", "*", "```")):
         return paragraph
     end = "\n" if paragraph.endswith("\n") else ""
     return textwrap.fill(paragraph, 99, break_on_hyphens=False) + end
@@ -119,6 +133,25 @@ def _cross_corpus(scores: Mapping[str, Mapping[str, Any]]) -> str:
         "sentences, other actors). This is what to expect from a new microphone:\n"
     )
     return "\n".join([text, HEAD, *(_row(name, s) for name, s in scores.items()), "", ""])
+
+
+def _robustness(rows: Mapping[str, Mapping[str, float]]) -> str:
+    if not rows:
+        return ""
+    return "\n".join(["UA in rooms and on lines:\n", table(rows, "condition"), "", ""])
+
+
+def _abstention(training: Mapping[str, Any], threshold: float) -> str:
+    if "abstention" not in training:
+        return ""
+    said = []
+    for corpus, rows in training["abstention"].items():
+        row = min(rows, key=lambda r: abs(r["threshold"] - threshold))
+        said.append(f"{row['coverage']:.0%} of {corpus}, of which {row['accuracy']:.0%} right")
+    return (
+        f"Below a confidence of {threshold:.2f} nothing gets a label. That leaves labels on "
+        f"{'; '.join(said)}.\n\n"
+    )
 
 
 def _confusion(name: str, scores: Mapping[str, Any], labels: tuple[str, ...]) -> str:

@@ -70,11 +70,16 @@ def reliability(
 def abstention(
     parts: Sequence[Predictions], temperature: float, thresholds: Sequence[float]
 ) -> list[dict[str, float]]:
-    """Coverage and accuracy at each threshold of confidence, means over folds."""
+    """Coverage and accuracy at each threshold of confidence, means over folds.
+
+    Thresholds that leave a fold without any label are left out.
+    """
     rows = []
     for threshold in thresholds:
         pairs = [coverage(p.probabilities(temperature), p.truth, threshold) for p in parts]
-        share, right = np.nanmean(np.array(pairs), axis=0)
+        if not all(share for share, _ in pairs):
+            continue
+        share, right = np.mean(pairs, axis=0)
         row = {"threshold": threshold, "coverage": float(share), "accuracy": float(right)}
         rows.append({key: round(value, 4) for key, value in row.items()})
     return rows

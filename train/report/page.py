@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from train.checkpoint import Checkpoint
-from train.report import figures
 
 TEMPLATE = """\
 # How good the {name} model is
@@ -72,6 +71,8 @@ Commit {commit}, seed {seed}, torch {torch}. Recipe: `{recipe}`.
 
 def write_report(checkpoint: Checkpoint, baseline: Path, out: Path) -> Path:
     """Write ``report.md`` and its PNGs into ``out``; ``baseline`` is what ``baseline`` wrote."""
+    from train.report import figures
+
     training = checkpoint.facts["training"]
     threshold = checkpoint.thresholds["confidence"]
     out.mkdir(parents=True, exist_ok=True)

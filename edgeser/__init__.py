@@ -24,13 +24,22 @@ from edgeser.errors import (
     StateError,
     StreamBusyError,
 )
-from edgeser.listening import listen, listen_async, listen_in_background
+from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
 from edgeser.loading import load
 from edgeser.microphone import Microphone, microphones
 from edgeser.model import Model
 from edgeser.pool import Pool
 from edgeser.results import Analysis, EmotionFrame, Verdict
 from edgeser.stream import Stream
+from edgeser.utterances import (
+    Emotion,
+    Endpointer,
+    Endpointing,
+    SpeechStarted,
+    Utterance,
+    UtteranceEvent,
+    Utterances,
+)
 from edgeser.version import __version__
 
 __all__ = [
@@ -40,20 +49,28 @@ __all__ = [
     "BundleError",
     "DeviceError",
     "EdgeserError",
+    "Emotion",
     "EmotionFrame",
+    "Endpointer",
+    "Endpointing",
     "KernelError",
     "LicenceNotice",
     "Microphone",
     "MissingExtraError",
     "Model",
     "Pool",
+    "SpeechStarted",
     "StateError",
     "Stream",
     "StreamBusyError",
+    "Utterance",
+    "UtteranceEvent",
+    "Utterances",
     "Verdict",
     "__version__",
     "listen",
     "listen_async",
+    "listen_for_utterances",
     "listen_in_background",
     "load",
     "microphones",

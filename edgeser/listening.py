@@ -18,6 +18,7 @@ from edgeser.loading import load
 from edgeser.microphone import Chunk, Event, Gap, Microphone
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
+from edgeser.utterances import Endpointer, Endpointing, UtteranceEvent
 
 ModelOrPath = Model | str | os.PathLike[str] | None
 DeviceOrMicrophone = Microphone | str | int | None
@@ -52,6 +53,34 @@ def listen(
     """
     with Listener(model, device, on_event=on_event) as listener:
         yield from listener
+
+
+def listen_for_utterances(
+    model: ModelOrPath = None,
+    device: DeviceOrMicrophone = None,
+    rules: Endpointing | None = None,
+    *,
+    on_event: OnEvent | None = None,
+) -> Generator[UtteranceEvent, None, None]:
+    """:func:`listen`, by utterances: when speech starts, its frames, and what it was when it ends.
+
+    Args:
+        model: as for :func:`listen`.
+        device: as for :func:`listen`.
+        rules: when an utterance begins and ends.
+        on_event: as for :func:`listen`.
+
+    Raises:
+        DeviceError, BundleError, BackendError, KernelError: as :func:`listen`.
+    """
+    with Listener(model, device, on_event=on_event) as listener:
+        endpointer = Endpointer.of(listener.model, rules)
+        for frame in listener:
+            yield from endpointer.hear([frame])
+            if endpointer.reset_due:
+                listener.reset()
+                endpointer.was_reset(0.0)  # the listener's times go on
+        yield from endpointer.flush()
 
 
 async def listen_async(
@@ -175,6 +204,11 @@ class Listener:
     def close(self) -> None:
         """Close the microphone; whoever iterates comes to an end."""
         self.microphone.close()
+
+    def reset(self) -> None:
+        """Forget what was heard; times go on. Call it between two frames, where they are used."""
+        self._skipped += self._stream.position
+        self._stream.reset()
 
     def conclude(self) -> Verdict:
         """The verdict on everything heard; its time without what was counted but not heard."""

@@ -68,6 +68,11 @@ class Model:
         return self._bundle.manifest.thresholds.confidence
 
     @property
+    def shortest_verdict(self) -> float:
+        """Seconds of speech below which an utterance's verdict carries no label."""
+        return self._bundle.manifest.thresholds.utterance
+
+    @property
     def sample_rate(self) -> int:
         """Hz, inside the model. Streams may have any other rate and are resampled."""
         return self._bundle.manifest.sizes.sample_rate

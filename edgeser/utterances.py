@@ -1,0 +1,249 @@
+"""Speech between two silences: where an utterance begins, where it ends, and what it was.
+
+The model's own speech score decides, with a little patience at both ends. State is let go between
+utterances, so that an endless stream is as good in its tenth hour as in its first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.audio.chunk import to_mono
+from edgeser.bundle import Thresholds
+from edgeser.errors import AudioError
+from edgeser.model import Model
+from edgeser.results import EmotionFrame, Verdict
+from edgeser.verdict import add_to, conclude
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """When an utterance begins and ends. Every length is in seconds and is rounded to hops."""
+
+    speech: float | None = None
+    """Speech score in [0, 1] at which a frame is speech; None for the bundle's threshold."""
+    onset: float = 0.25
+    """So much speech without a gap begins an utterance: a click or a cough does not."""
+    hangover: float = 0.9
+    """So much silence ends it: a pause between two words does not."""
+    longest: float = 30.0
+    """An utterance is ended here even if nobody pauses; the next goes on from there."""
+    reset: bool = True
+    """Forget everything when an utterance ends, so that the next is judged by itself.
+
+    False keeps the stream's memory (``model.receptive_field`` seconds): the verdicts are of the
+    utterances all the same, but what was said before colours how each is heard.
+    """
+
+    def __post_init__(self) -> None:
+        """Raises AudioError for values that no endpointing can work with."""
+        if self.speech is not None and not 0 < self.speech < 1:
+            raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
+        for name in ("onset", "hangover", "longest"):
+            if not getattr(self, name) > 0:
+                raise AudioError(f"{name} is {getattr(self, name)} s: give a length above 0")
+        if self.longest <= self.onset:
+            raise AudioError(
+                f"an utterance of at most {self.longest} s never begins after {self.onset} s"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak. Comes ``Endpointing.onset`` after it happened."""
+
+    time: float
+    """Seconds since the stream began, of the start of the first frame of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emotion:
+    """A frame inside an utterance."""
+
+    frame: EmotionFrame
+    """With ``time`` in seconds since the stream began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Somebody stopped speaking, and this is what it was."""
+
+    start: float
+    """Seconds since the stream began."""
+    end: float
+    """The same, of the last speech in it."""
+    verdict: Verdict
+    """Of the frames from start to end."""
+    timeline: tuple[EmotionFrame, ...]
+    """These frames, times since the stream began."""
+    ended: Literal["silence", "longest", "flush"]
+    """What ended it: a silence, its length, or the end of the stream."""
+
+    @property
+    def label(self) -> str | None:
+        """The verdict's."""
+        return self.verdict.label
+
+
+UtteranceEvent = SpeechStarted | Emotion | Utterance
+
+
+class Endpointer:
+    """Frames of one stream in, events out: the rules alone, for who has frames already.
+
+    ``reset_due`` says after each call whether the stream should be reset now; whoever owns the
+    stream does that and calls :meth:`was_reset`. Threads: as a stream's, one at a time.
+    """
+
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        thresholds: Thresholds,
+        hop: float,
+        rules: Endpointing | None = None,
+    ) -> None:
+        self._labels, self._hop = labels, hop
+        self.rules = rules or Endpointing()
+        threshold = thresholds.speech if self.rules.speech is None else self.rules.speech
+        self._thresholds = replace(thresholds, speech=threshold)
+        self._onset = max(1, round(self.rules.onset / hop))
+        self._hangover = max(1, round(self.rules.hangover / hop))
+        self._longest = max(self._onset + 1, round(self.rules.longest / hop))
+        self._offset = 0.0
+        self._frames: list[EmotionFrame] = []
+        self._silent = 0
+        self._speaking = False
+        self.reset_due = False
+
+    @staticmethod
+    def of(model: Model, rules: Endpointing | None = None) -> Endpointer:
+        """One for streams of a model."""
+        thresholds = Thresholds(
+            model.speech_threshold, model.confidence_threshold, model.shortest_verdict
+        )
+        return Endpointer(model.labels, thresholds, model.hop, rules)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on."""
+        return self._speaking
+
+    def hear(self, frames: Iterable[EmotionFrame]) -> list[UtteranceEvent]:
+        """The events that these frames, the next ones of the stream, bring."""
+        events: list[UtteranceEvent] = []
+        for frame in frames:
+            events += self._hear(replace(frame, time=frame.time + self._offset))
+        return events
+
+    def flush(self) -> list[UtteranceEvent]:
+        """The stream ended: so does the utterance, if there is one."""
+        return [self._end("flush")] if self._speaking else []
+
+    def was_reset(self, seconds: float) -> None:
+        """The stream was reset, ``seconds`` after its last reset: its times begin at 0 again."""
+        self._offset += seconds
+        self.reset_due = False
+
+    def _hear(self, frame: EmotionFrame) -> list[UtteranceEvent]:
+        spoken = frame.speech >= self._thresholds.speech
+        if not self._speaking:
+            self._frames = [*self._frames, frame] if spoken else []
+            if len(self._frames) < self._onset:
+                return []
+            self._speaking, self._silent = True, 0
+            started = SpeechStarted(self._start())
+            return [started, *(Emotion(known) for known in self._frames)]
+        self._frames.append(frame)
+        self._silent = 0 if spoken else self._silent + 1
+        events: list[UtteranceEvent] = [Emotion(frame)]
+        if self._silent >= self._hangover:
+            events.append(self._end("silence"))
+        elif len(self._frames) >= self._longest:
+            events.append(self._end("longest"))
+        return events
+
+    def _start(self) -> float:
+        return max(0.0, self._frames[0].time - self._hop)
+
+    def _end(self, why: Literal["silence", "longest", "flush"]) -> Utterance:
+        kept = self._frames[: len(self._frames) - self._silent]
+        start, end = self._start(), kept[-1].time
+        sums, spoken = np.zeros(1 + len(self._labels)), 0
+        for frame in kept:
+            if frame.speech >= self._thresholds.speech:
+                spoken += 1
+                add_to(sums, frame, spoken)
+        verdict = conclude(
+            sums,
+            self._labels,
+            self._thresholds,
+            duration=end - start,
+            speech_seconds=spoken * self._hop,
+            frames=(),
+        )
+        self._frames, self._silent, self._speaking = [], 0, False
+        self.reset_due = self.rules.reset
+        return Utterance(start, end, verdict, tuple(kept), why)
+
+
+class Utterances:
+    """A stream heard utterance by utterance.
+
+    How the audio is cut into chunks changes no event, only when it comes. Threads: as a stream's.
+    """
+
+    def __init__(self, model: Model, sample_rate: int, rules: Endpointing | None = None) -> None:
+        """Raises AudioError for a rate that is no whole number from 8000 to 192000 Hz."""
+        self._stream = model.stream(sample_rate)
+        self._endpointer = Endpointer.of(model, rules)
+        # A reset happens at such a boundary only, wherever the chunks end.
+        self._block = max(1, round(model.hop * sample_rate / 4))
+        self._filled = 0
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the chunks."""
+        return self._stream.sample_rate
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on."""
+        return self._endpointer.speaking
+
+    def process(self, chunk: npt.NDArray[Any]) -> list[UtteranceEvent]:
+        """Push a chunk, as for :meth:`edgeser.Stream.process`; the events that it brought.
+
+        Raises:
+            AudioError: the chunk cannot be used; nothing of it was taken.
+            StreamBusyError, BackendError, KernelError: as :meth:`edgeser.Stream.process`.
+        """
+        mono = to_mono(chunk, self.sample_rate)
+        events: list[UtteranceEvent] = []
+        while mono.size:
+            part, mono = np.split(mono, [self._block - self._filled])
+            events += self._endpointer.hear(self._stream.process(part))
+            self._filled += part.size
+            if self._filled == self._block:
+                self._filled = 0
+                self._reset_if_due()
+        return events
+
+    def flush(self) -> list[UtteranceEvent]:
+        """End the stream: what it still holds, and the utterance that was going on, if any."""
+        seconds = self._stream.position
+        events = self._endpointer.hear(self._stream.flush().frames)
+        events += self._endpointer.flush()
+        self._endpointer.was_reset(seconds)
+        self._filled = 0
+        return events
+
+    def _reset_if_due(self) -> None:
+        if self._endpointer.reset_due:
+            seconds = self._stream.position
+            self._stream.reset()
+            self._endpointer.was_reset(seconds)

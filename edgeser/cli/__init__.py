@@ -1,4 +1,4 @@
-"""The command line: ``edgeser demo``, ``analyze``, ``listen`` and ``doctor``.
+"""The command line: one file a command.
 
 Exit codes: 0 all is well, 1 something failed (one line on standard error says what), 2 the command
 line itself makes no sense.
@@ -15,6 +15,7 @@ from edgeser.cli.analyze import analyze
 from edgeser.cli.demo import demo
 from edgeser.cli.doctor import doctor
 from edgeser.cli.listen import listen
+from edgeser.cli.serve import serve
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(analyze)
 app.command()(listen)
+app.command()(serve)
 app.command()(doctor)
 
 

@@ -1,0 +1,191 @@
+"""What goes over the wire.
+
+A client opens ``/v1/stream?rate=16000&format=int16&channels=1`` and sends audio as binary messages
+of any length: interleaved, little-endian, whole samples. The text message ``{"type": "end"}`` ends
+it: what was said last is judged, and the server closes. Every event is a JSON text message; their
+schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is stored or logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.audio.chunk import check_rate
+from edgeser.errors import AudioError
+from edgeser.model import Model
+from edgeser.utterances import Emotion, SpeechStarted, UtteranceEvent
+
+FORMATS: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
+MOST_CHANNELS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a client's binary messages hold."""
+
+    rate: int
+    """Hz."""
+    sample: str
+    """A key of :data:`FORMATS`."""
+    channels: int
+
+    @staticmethod
+    def of(query: Mapping[str, str]) -> AudioFormat:
+        """From a URL's query; raises AudioError that says what is wrong with it."""
+        sample = query.get("format", "int16")
+        if sample not in FORMATS:
+            raise AudioError(f"format={sample} is unknown: send {' or '.join(FORMATS)}")
+        rate, channels = (_whole(query, name, preset) for name, preset in _PRESETS)
+        if not 1 <= channels <= MOST_CHANNELS:
+            raise AudioError(f"channels={channels}: send 1 to {MOST_CHANNELS}")
+        return AudioFormat(check_rate(rate), sample, channels)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return np.dtype(FORMATS[self.sample]).itemsize * self.channels
+
+    def decode(self, message: bytes) -> npt.NDArray[Any]:
+        """A message to samples (n, channels); raises AudioError unless it holds whole ones."""
+        if not message or len(message) % self.frame_bytes:
+            raise AudioError(
+                f"a message of {len(message)} bytes holds no whole number of samples: "
+                f"{self.channels} channel(s) of {self.sample} take {self.frame_bytes} bytes each"
+            )
+        samples: npt.NDArray[Any] = np.frombuffer(message, FORMATS[self.sample])
+        return samples.astype(self.sample).reshape(-1, self.channels)
+
+
+_PRESETS = (("rate", "16000"), ("channels", "1"))
+
+
+def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
+    text = query.get(name, preset)
+    if not (text.isascii() and text.isdigit()):
+        raise AudioError(f"{name}={text!r} is no whole number")
+    return int(text[:12])
+
+
+def ready(model: Model, audio: AudioFormat) -> dict[str, Any]:
+    """The first event: who is listening, and to what."""
+    return {
+        "type": "ready",
+        "model": {"name": model.name, "version": model.version, "hash": model.hash},
+        "labels": list(model.labels),
+        "hop": model.hop,
+        "rate": audio.rate,
+        "format": audio.sample,
+        "channels": audio.channels,
+        "speech_threshold": model.speech_threshold,
+        "confidence_threshold": model.confidence_threshold,
+    }
+
+
+def frame_event(frame: Any, latency: float) -> dict[str, Any]:
+    """A frame, and the seconds that it took from the arrival of its audio."""
+    return {"type": "frame", **asdict(frame), "latency_ms": round(1000 * latency, 2)}
+
+
+def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:
+    """The rest; None for what is sent as a frame already."""
+    if isinstance(event, SpeechStarted):
+        return {"type": "speech_started", "time": event.time}
+    if isinstance(event, Emotion):
+        return None
+    verdict = asdict(event.verdict)
+    del verdict["frames"]
+    return {
+        "type": "utterance",
+        "start": event.start,
+        "end": event.end,
+        "ended": event.ended,
+        **verdict,
+        "timeline": [
+            {"time": f.time, "label": f.label, "confidence": f.confidence} for f in event.timeline
+        ],
+    }
+
+
+def error(code: str, message: str) -> dict[str, Any]:
+    """Something is wrong; the connection ends after it."""
+    return {"type": "error", "code": code, "message": message}
+
+
+_NUMBER = {"type": "number"}
+_LABEL = {"type": ["string", "null"]}
+_PROBABILITIES = {
+    "type": "object",
+    "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+}
+
+
+def _event(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": kind,
+        "type": "object",
+        "properties": {"type": {"const": kind}, **properties},
+        "required": ["type", *properties],
+        "additionalProperties": False,
+    }
+
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Events of edgeser serve, version 1",
+    "oneOf": [
+        _event(
+            "ready",
+            {
+                "model": {"type": "object"},
+                "labels": {"type": "array", "items": {"type": "string"}},
+                "hop": _NUMBER,
+                "rate": {"type": "integer"},
+                "format": {"enum": list(FORMATS)},
+                "channels": {"type": "integer"},
+                "speech_threshold": _NUMBER,
+                "confidence_threshold": _NUMBER,
+            },
+        ),
+        _event(
+            "frame",
+            {
+                "time": _NUMBER,
+                "label": _LABEL,
+                "confidence": _NUMBER,
+                "probabilities": _PROBABILITIES,
+                "speech": _NUMBER,
+                "level": _NUMBER,
+                "latency_ms": _NUMBER,
+            },
+        ),
+        _event("speech_started", {"time": _NUMBER}),
+        _event(
+            "utterance",
+            {
+                "start": _NUMBER,
+                "end": _NUMBER,
+                "ended": {"enum": ["silence", "longest", "flush"]},
+                "label": _LABEL,
+                "confidence": _NUMBER,
+                "probabilities": _PROBABILITIES,
+                "duration": _NUMBER,
+                "speech_seconds": _NUMBER,
+                "timeline": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"time": _NUMBER, "label": _LABEL, "confidence": _NUMBER},
+                        "required": ["time", "label", "confidence"],
+                    },
+                },
+            },
+        ),
+        _event("error", {"code": {"type": "string"}, "message": {"type": "string"}}),
+    ],
+}
+"""JSON Schema of every event."""

@@ -1,0 +1,242 @@
+"""The web application: the WebSocket, the page, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edgeser.audio.chunk import to_mono
+from edgeser.errors import AudioError, MissingExtraError
+from edgeser.loading import load
+from edgeser.serve.config import ServeConfig
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Mount, Route, WebSocketRoute
+    from starlette.staticfiles import StaticFiles
+    from starlette.websockets import WebSocket, WebSocketDisconnect
+
+    from edgeser.serve.hub import Client, Hub
+except ImportError as missing:
+    raise MissingExtraError(
+        f"serving needs {missing.name}: pip install 'edgeser[serve]'"
+    ) from missing
+
+from edgeser.serve.protocol import SCHEMA, AudioFormat, error, ready
+
+PAGE = Path(__file__).parent / "page"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+TRY_AGAIN, BAD_REQUEST, TOO_SLOW, IDLE, GOING = 1013, 1008, 1013, 1001, 1001
+GOODBYE_SECONDS = 5
+
+
+def application(config: ServeConfig | None = None) -> Starlette:
+    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`."""
+    config = config or ServeConfig()
+    model = load(config.model)
+    hub = Hub(model, config)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        hub.start()
+        yield
+        await hub.close()
+
+    async def stream(connection: WebSocket) -> None:
+        await _serve(connection, hub)
+
+    async def health(request: Request) -> Response:
+        del request
+        return JSONResponse({"status": "ok", "model": model.name, "clients": len(hub.clients)})
+
+    async def metrics(request: Request) -> Response:
+        if not _allowed(request, config):
+            return Response("token needed", 401)
+        return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def schema(request: Request) -> Response:
+        del request
+        return JSONResponse(SCHEMA)
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/v1/stream", stream),
+            Route("/v1/schema.json", schema),
+            Route("/healthz", health),
+            Route("/metrics", metrics),
+            Mount("/", _Page(directory=PAGE, html=True)),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    return app
+
+
+class _Page(StaticFiles):
+    """The page's files, which may load nothing from anywhere else."""
+
+    def file_response(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        response = super().file_response(*args, **kwargs)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+async def _serve(connection: WebSocket, hub: Hub) -> None:
+    """One connection, from its first byte to its last."""
+    config = hub.config
+    if not _allowed(connection, config) or not _same_origin(connection, config):
+        hub.metrics.refused.inc()
+        await connection.close(BAD_REQUEST)  # before it is accepted: the client sees a 403
+        return
+    await connection.accept()
+    hub.sockets += 1
+    try:
+        await _converse(connection, hub)
+    finally:
+        hub.sockets -= 1
+
+
+async def _converse(connection: WebSocket, hub: Hub) -> None:
+    """A connection that was accepted."""
+    try:
+        audio = AudioFormat.of(connection.query_params)
+    except AudioError as problem:
+        await _refuse(connection, "format", str(problem), BAD_REQUEST)
+        return
+    client = hub.join(audio)
+    if client is None:
+        await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
+        return
+    await connection.send_json(ready(hub.model, audio))
+    sending = asyncio.create_task(_send(connection, client))
+    receiving = asyncio.create_task(_receive(connection, client, hub))
+    try:
+        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done() and not sending.done() and receiving.result():
+            await sending  # the last events
+    finally:
+        for task in (sending, receiving):
+            task.cancel()
+        await asyncio.gather(sending, receiving, return_exceptions=True)
+        hub.leave(client)
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await connection.close(GOING if hub.closing else 1000)
+
+
+async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
+    """Take audio until the client ends it; whether it still wants to hear the rest."""
+    limits, began, taken = hub.config.limits, time.monotonic(), 0.0
+    while not client.ending:
+        try:
+            message = await asyncio.wait_for(connection.receive(), limits.idle_seconds)
+        except asyncio.TimeoutError:
+            client.fail("idle", f"nothing came for {limits.idle_seconds:g} s")
+            return True
+        if message["type"] == "websocket.disconnect":
+            return False
+        content = message.get("bytes")
+        try:
+            if content is None:
+                if _is_end(message.get("text") or ""):
+                    break
+                raise AudioError('the only text message is {"type": "end"}; audio is binary')
+            if len(content) > limits.message_bytes:
+                raise AudioError(
+                    f"a message of {len(content)} bytes: send {limits.message_bytes} at most"
+                )
+            samples = to_mono(client.audio.decode(content), client.audio.rate)
+        except AudioError as problem:
+            client.fail("audio", str(problem))
+            return True
+        client.push(samples)
+        hub.wake()
+        taken += len(samples) / client.audio.rate
+        ahead = taken - limits.speed * (time.monotonic() - began) - limits.burst_seconds
+        if ahead > 0:
+            await asyncio.sleep(ahead / limits.speed)
+        await client.heard.wait()
+    client.ending = True
+    hub.wake()
+    return True
+
+
+async def _send(connection: WebSocket, client: Client) -> None:
+    """Pass events on until there are no more."""
+    while (event := await client.events.get()) is not None:
+        if client.events.qsize() > client.limits.unread_events:
+            event = error("slow", "events were left unread: read them as they come")
+            await connection.send_json(event)
+            return
+        await connection.send_text(json.dumps(event, allow_nan=False))
+
+
+async def _refuse(connection: WebSocket, code: str, message: str, close: int) -> None:
+    await connection.send_json(error(code, message))
+    await connection.close(close)
+
+
+def _is_end(text: str) -> bool:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and message.get("type") == "end"
+
+
+def _allowed(connection: HTTPConnection, config: ServeConfig) -> bool:
+    if config.token is None:
+        return True
+    header = connection.headers.get("authorization", "")
+    given = connection.query_params.get("token") or header.removeprefix("Bearer ")
+    return hmac.compare_digest(given.encode(), config.token.encode())
+
+
+def _same_origin(connection: WebSocket, config: ServeConfig) -> bool:
+    """Whether the page that connects is ours or one of those allowed; programs have no origin."""
+    origin = connection.headers.get("origin")
+    if origin is None or "*" in config.origins or origin in config.origins:
+        return True
+    return urlsplit(origin).netloc == connection.headers.get("host")
+
+
+class _Server(uvicorn.Server):
+    """Lets the hub say goodbye before the connections are cut."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        hub = self.config.app.state.hub  # type: ignore[union-attr]
+        await hub.close(GOODBYE_SECONDS)
+        await super().shutdown(sockets)
+
+
+def run(config: ServeConfig) -> None:
+    """Serve until interrupted."""
+    settings = uvicorn.Config(
+        application(config),
+        host=config.host,
+        port=config.port,
+        ssl_certfile=config.certificate,
+        ssl_keyfile=config.key,
+        ws_max_size=config.limits.message_bytes,
+        timeout_graceful_shutdown=GOODBYE_SECONDS,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+    _Server(settings).run()

@@ -1,0 +1,61 @@
+"""A real server on a free port, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+
+Start = Callable[..., tuple[str, "subprocess.Popen[str]"]]
+
+
+def answers(address: str) -> bool:
+    """Whether a server is there."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/healthz", timeout=1) as answer:
+            return bool(answer.read())
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start ``edgeser serve`` with these options; gives its address and process."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("websockets")
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*options: str) -> tuple[str, subprocess.Popen[str]]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
+        )
+        started.append(process)
+        address = f"127.0.0.1:{port}"
+        for _ in range(300):
+            if answers(address):
+                return address, process
+            assert process.poll() is None, process.stdout and process.stdout.read()
+            time.sleep(0.1)
+        raise AssertionError("the server did not start")
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        if process.stdout:
+            process.stdout.close()

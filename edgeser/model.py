@@ -103,6 +103,11 @@ class Model:
         return self.stream(self.sample_rate).state_bytes
 
     @property
+    def simd(self) -> str:
+        """The instruction set that the kernels use here: avx512, avx2, neon or plain."""
+        return self._engine.simd
+
+    @property
     def facts(self) -> dict[str, Any]:
         """A copy of the bundle's manifest: sizes, thresholds, training data and figures."""
         return copy.deepcopy(dict(self._bundle.manifest.raw))

@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 
 from edgeser.cli.analyze import analyze
+from edgeser.cli.bench import bench
 from edgeser.cli.demo import demo
 from edgeser.cli.doctor import doctor
+from edgeser.cli.info import info
 from edgeser.cli.listen import listen
 from edgeser.cli.serve import serve
 from edgeser.errors import EdgeserError
@@ -22,13 +24,15 @@ from edgeser.version import __version__
 app = typer.Typer(
     help="Streaming speech emotion recognition for the edge.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
 app.command()(analyze)
 app.command()(listen)
 app.command()(serve)
+app.command()(bench)
+app.command()(info)
 app.command()(doctor)
 
 

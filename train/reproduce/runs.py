@@ -21,6 +21,7 @@ from train.data.manifest import read_manifest
 from train.data.splits import Split, grouped_splits, random_split
 from train.evaluate import predict
 from train.fit import Material, fit
+from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.sequence import SEQUENCES
 from train.models.vqvae import VQVAE
@@ -29,6 +30,8 @@ from train.provenance import provenance
 from train.recipe import Recipe
 
 FINE_TUNING_EPOCHS = 2
+SMALL = CNNConfig((16, 32, 48), narrow=0)
+"""The spectrogram alone, as in the paper, and few channels: there are many trainings to do."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Comparison:
     seeds: Sequence[int] = (0,)
     random: bool = False
     unlabelled: Sequence[str] = ("librispeech", "speechocean762")
-    config: ModelConfig = field(default_factory=ModelConfig)
+    config: ModelConfig = field(default_factory=lambda: ModelConfig(cnn=SMALL))
     pretraining_epochs: int = 8
 
     def cases(self) -> list[tuple[str, bool, int, int]]:

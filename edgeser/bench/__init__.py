@@ -1,0 +1,1 @@
+"""How fast edgeser is on this device: ``edgeser bench``."""

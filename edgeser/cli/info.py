@@ -1,0 +1,76 @@
+"""``edgeser info``: what a bundle is, without running it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edgeser.bundle import read_bundle
+from edgeser.loading import DEFAULT_BUNDLE, is_commercial
+
+
+def info(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="NAME.edgeser", help="Else the bundled model.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, as JSON.")] = False,
+) -> None:
+    """What a bundle holds: emotions, sizes, licence, training, figures, hashes."""
+    path = bundle or DEFAULT_BUNDLE
+    read = read_bundle(path)
+    raw: dict[str, Any] = dict(read.manifest.raw)
+    if as_json:
+        about = {"path": str(path), "bytes": path.stat().st_size, "hash": read.hash}
+        typer.echo(json.dumps({**about, "manifest": raw}, indent=1, ensure_ascii=False))
+        return
+    manifest, console = read.manifest, Console(highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    commercial = "" if is_commercial(manifest.licence) else " (not for commercial use)"
+    thresholds, sizes = manifest.thresholds, manifest.sizes
+    rows = [
+        ("model", f"{manifest.name} {manifest.version}"),
+        ("emotions", ", ".join(manifest.labels)),
+        ("licence", manifest.licence + commercial),
+        ("file", f"{path.name}, {path.stat().st_size / 1e6:.2f} MB"),
+        ("sha256 of the manifest", read.hash),
+        ("hop, segment", f"{sizes.hop}, {sizes.segment} samples at {sizes.sample_rate} Hz"),
+        ("network", f"width {sizes.width}, {sizes.layers} layers, {sizes.codes} codes"),
+        (
+            "thresholds",
+            (
+                f"speech {thresholds.speech:g}, confidence {thresholds.confidence:g}, "
+                f"{thresholds.utterance:g} s of speech for a verdict"
+            ),
+        ),
+        *_figures(raw.get("training", {})),
+        *(("notice", notice) for notice in manifest.notices),
+    ]
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _figures(training: Any) -> list[tuple[str, str]]:
+    """What the manifest says of how good the model is."""
+    if not isinstance(training, dict):
+        return []
+    rows = []
+    for key, what in (
+        ("speaker_independent", "unheard speakers"),
+        ("cross_corpus", "unheard corpus"),
+    ):
+        for corpus, scores in (training.get(key) or {}).items():
+            if isinstance(scores, dict) and {"ua", "wa"} <= scores.keys():
+                text = f"UA {scores['ua']:.3f}, WA {scores['wa']:.3f}"
+                rows.append((f"{corpus}, {what}", text))
+    provenance = training.get("provenance")
+    if isinstance(provenance, dict):
+        rows.append(("made by commit", str(provenance.get("commit", "unknown"))))
+    return rows

@@ -55,8 +55,8 @@ Utterances of fold {shown}, which the model had not heard: means of R_d and of R
 """
 
 CAUTION = (
-    "R_d comes from a small CNN on the spectrogram alone, as in the paper. Sizes, epochs and rates\n"
-    "are the same for all fourteen and were tuned for none of them."
+    "R_d comes from a small CNN on the spectrogram alone, as in the paper. Sizes, epochs and\n"
+    "rates are the same for all fourteen and were tuned for none of them."
 )
 
 

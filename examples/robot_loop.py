@@ -1,0 +1,11 @@
+"""A robot that reacts to how it is spoken to, in ten lines: ``python examples/robot_loop.py``."""
+
+import edgeser
+
+GESTURES = {"anger": "step back", "sadness": "lean in", "happiness": "nod", "neutral": "look up"}
+
+for event in edgeser.listen_for_utterances():
+    if isinstance(event, edgeser.SpeechStarted):
+        print("turn towards the voice", flush=True)
+    elif isinstance(event, edgeser.Utterance):
+        print(GESTURES.get(event.label or "", "wait"), flush=True)

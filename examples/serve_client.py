@@ -1,0 +1,32 @@
+"""A client of ``edgeser serve``: ``python examples/serve_client.py talk.wav [ws://host:8765]``."""
+
+import json
+import sys
+import threading
+
+import soundfile
+from websockets.sync.client import connect
+
+
+def main(path: str, server: str = "ws://127.0.0.1:8765") -> None:
+    """Send a recording and print what it was."""
+    samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    address = f"{server}/v1/stream?rate={rate}&format=int16&channels={samples.shape[1]}"
+    with connect(address) as socket:
+
+        def send() -> None:
+            for start in range(0, len(samples), rate // 10):
+                socket.send(samples[start : start + rate // 10].tobytes())
+            socket.send(json.dumps({"type": "end"}))
+
+        threading.Thread(target=send, daemon=True).start()
+        for message in socket:
+            event = json.loads(message)
+            if event["type"] == "utterance":
+                print(f"{event['start']:6.2f} s  {event['label']}  {event['confidence']:.2f}")
+            elif event["type"] == "error":
+                raise SystemExit(event["message"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

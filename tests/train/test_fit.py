@@ -1,5 +1,8 @@
 """The loops learn, repeat themselves, and score honestly."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,11 +11,12 @@ from torch import Tensor
 
 from tests.train.models import small_config, voice
 from train.data.augment import AugmentConfig
-from train.data.batches import Example
+from train.data.batches import Batch, Example
 from train.data.examples import Corpus
 from train.data.manifest import Recording
 from train.evaluate import Predictions, calibration_error, fit_temperature, predict
-from train.fit import Material, fit
+from train.fit import EmotionTraining, Material, fit
+from train.loop import trainer
 from train.losses import speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
@@ -102,3 +106,47 @@ def test_temperature_undoes_overconfidence() -> None:
     assert temperature == pytest.approx(2.5, rel=0.1)
     assert calibration_error(loud.probabilities(), truth) > 0.1
     assert calibration_error(loud.probabilities(temperature), truth) < 0.03
+
+
+def test_a_stopped_training_goes_on_where_it_was(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    step = EmotionTraining.training_step
+
+    def counted(self: EmotionTraining, batch: Batch, index: int) -> Tensor:
+        steps.append(self.global_step)
+        return step(self, batch, index)
+
+    monkeypatch.setattr(EmotionTraining, "training_step", counted)
+    three = replace(recipe(), epochs=3)
+    with monkeypatch.context() as stopped:
+        stopped.setattr("train.fit.trainer", lambda r, _, *a, **k: trainer(r, 1, *a, **k))
+        fit(Material(examples), three, small_config(), folder=tmp_path)
+    assert steps == [0, 1, 2, 3]
+    fit(Material(examples), three, small_config(), folder=tmp_path)
+    assert steps == list(range(12))  # not from the start again
+
+
+def test_training_stops_when_strangers_are_judged_no_better(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.7, 0.6, 0.6, 0.9, 0.9, 0.9])
+
+    def scored(self: EmotionTraining) -> None:
+        self.heard.clear()
+        self.log("ua", next(scores))
+
+    monkeypatch.setattr(EmotionTraining, "on_validation_epoch_end", scored)
+    patient = replace(recipe(), epochs=7, patience=2)
+    fit(Material(examples), patient, small_config(), None, examples, tmp_path)
+    assert next(scores) == 0.9  # four epochs were enough
+    (best,) = (tmp_path / "checkpoints").glob("epoch=1-*.ckpt")
+    assert best.is_file()
+
+
+def test_the_papers_recipe_trains(examples: list[Example]) -> None:
+    paper = replace(Recipe.paper(epochs=2), precision="32-true")
+    assert (paper.optimizer, paper.batch, paper.augment) == ("adadelta", 128, None)
+    model = fit(Material(examples), paper, small_config())
+    assert all(torch.isfinite(p).all() for p in model.parameters())

@@ -65,7 +65,7 @@ def bench(
             bars.advance(task)
     report = Report(
         edgeser=__version__,
-        machine=_machine(),
+        machine=machine_name(),
         simd=loaded.simd,
         model=f"{loaded.name} {loaded.version}",
         minutes=minutes,
@@ -118,7 +118,7 @@ def _print(report: Report) -> None:
     console.print(table)
 
 
-def _machine() -> str:
+def machine_name() -> str:
     """The processor's name, as far as the system tells."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as info:

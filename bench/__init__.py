@@ -1,0 +1,1 @@
+"""What edgeser costs beside others, on one machine, in one run: ``python -m bench``."""

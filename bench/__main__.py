@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 TABLE = """\
 # {machine}
 
-edgeser {version}, kernels with {simd}, Python {python}. Medians over rounds in which all take turns;
+edgeser {version}, {simd} kernels, Python {python}. Medians over rounds in which all take turns;
 the machine {shared}, so only ratios within this run mean anything.
 
 | what | figure |

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy.typing as npt
 
 from edgeser import saved
 from edgeser.audio.chunk import to_mono
+from edgeser.errors import StateError
 from edgeser.lane import Lane
 from edgeser.results import EmotionFrame, Verdict
 from edgeser.state import RECEIVED
@@ -108,6 +109,12 @@ class Stream:
         """
         with self._lane as lane:
             return saved.save(lane)
+
+    def __reduce__(self) -> NoReturn:
+        raise StateError(
+            "a stream cannot be pickled or copied: keep stream.state(), which is bytes, and go on "
+            "with model.resume"
+        )
 
     def __repr__(self) -> str:
         return f"<edgeser.Stream {self.sample_rate} Hz, at {self.position:.3f} s>"

@@ -27,6 +27,8 @@ Samples = npt.NDArray[np.float32]
 def check_rate(sample_rate: int) -> int:
     """The rate as an int. Raises AudioError unless it is a whole number from 8000 to 192000 Hz."""
     try:
+        if isinstance(sample_rate, bool | np.bool_):
+            raise TypeError
         rate = operator.index(sample_rate)
     except TypeError:
         raise AudioError(
@@ -112,7 +114,8 @@ def _check_range(chunk: npt.NDArray[Any]) -> None:
             "replace such samples by 0 if they are expected"
         )
     raise AudioError(
-        f"float samples reach {max(-low, high):g} and must be in [-1, 1]: "
+        f"float samples reach {max(-low, high):g}; they must be in [-1, 1], and a few that clip, "
+        f"up to {LARGEST_SAMPLE:g}, are let pass: "
         "this looks like int16 scale; divide by 32768, or pass int16"
     )
 

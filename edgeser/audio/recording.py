@@ -45,17 +45,17 @@ def open_recording(
         with _open_file(Path(source)) as recording:
             yield recording
         return
+    if not isinstance(source, np.ndarray):
+        raise AudioError(
+            f"a recording is a path or a numpy array, not {type(source).__name__}: give the file's "
+            "path, or numpy.asarray of the samples and sample_rate="
+        )
     if sample_rate is None:
         raise AudioError("an array does not know its sample rate: pass sample_rate=")
     yield _from_array(source, check_rate(sample_rate))
 
 
 def _from_array(array: npt.NDArray[Any], sample_rate: int) -> Recording:
-    if not isinstance(array, np.ndarray):
-        raise AudioError(
-            f"a recording is a path or a numpy array, not {type(array).__name__}: "
-            "convert it with numpy.asarray"
-        )
     length = len(array) if array.ndim else 0
     if length == 0:
         raise AudioError("the recording is empty")

@@ -37,7 +37,9 @@ def analyze(
     Exit codes: 0 all files were judged, 1 some file failed, 2 the command line makes no sense.
     """
     if plot is not None and len(files) != 1:
-        raise typer.BadParameter("--plot draws one file: give one file")
+        raise typer.BadParameter(
+            f"--plot draws one file and there are {len(files)}: call it once for each"
+        )
     if plot is not None:
         from edgeser.plot import check_plot_path
 

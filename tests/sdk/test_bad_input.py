@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -61,11 +63,26 @@ def test_it_is_named_and_leaves_no_trace(toy_model: edgeser.Model, name: str) ->
     assert frames == whole(toy_model.stream(16_000), sound)
 
 
-@pytest.mark.parametrize("rate", [0, -16_000, 7_999, 192_001, 16_000.0, "16000", None, 1 << 40])
+@pytest.mark.parametrize(
+    "rate", [0, -16_000, 7_999, 192_001, 16_000.0, "16000", None, True, 1 << 40]
+)
 def test_bad_rates(toy_model: edgeser.Model, rate: Any) -> None:
     for make in (toy_model.stream, toy_model.pool().stream):
         with pytest.raises(edgeser.AudioError, match="sample rate"):
             make(rate)
+
+
+def test_a_stream_is_not_pickled_but_its_state_is_kept(toy_model: edgeser.Model) -> None:
+    stream = toy_model.stream(16_000)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(edgeser.StateError, match=r"keep stream\.state\(\)"):
+            attempt(stream)
+
+
+@pytest.mark.parametrize("source", [5, None, [0.0, 0.1], b"sound"])
+def test_what_is_no_recording_is_named(toy_model: edgeser.Model, source: Any) -> None:
+    with pytest.raises(edgeser.AudioError, match=f"not {type(source).__name__}: give the file's"):
+        toy_model.analyze(source)
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 12_345, 16_001, 96_000, 192_000, np.int64(32_000)])

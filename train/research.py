@@ -16,9 +16,9 @@ from train.models.emotion import EmotionModel, ModelConfig
 from train.provenance import provenance
 from train.recipe import Recipe
 
-EPOCHS = 4
-REPLAYED = 3
-"""Every third recording of the default model's corpora is heard again beside RAVDESS."""
+EPOCHS = 2
+REPLAYED = 6
+"""Every sixth recording of the default model's corpora is heard again beside RAVDESS."""
 SHARE = 2
 """How often RAVDESS is gone through in an epoch."""
 LICENCE = "CC-BY-NC-SA-4.0 AND ODbL-1.0 AND Apache-2.0"

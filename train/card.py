@@ -138,7 +138,14 @@ def _cross_corpus(scores: Mapping[str, Mapping[str, Any]]) -> str:
 def _robustness(rows: Mapping[str, Mapping[str, float]]) -> str:
     if not rows:
         return ""
-    return "\n".join(["UA in rooms and on lines:\n", table(rows, "condition"), "", ""])
+    return "\n".join(
+        [
+            "UA in rooms and on lines, on every fifth of the recordings:\n",
+            table(rows, "condition"),
+            "",
+            "",
+        ]
+    )
 
 
 def _abstention(training: Mapping[str, Any], threshold: float) -> str:

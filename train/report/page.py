@@ -26,7 +26,7 @@ UA, WA and F1 are means over folds; the baseline's hyperparameters were tuned on
 
 ## In rooms and on lines
 
-UA. Noises and impulse responses are those that training never mixes in; the room is a plate
+UA on every fifth recording of the tests above. Noises and impulse responses are those that training never mixes in; the room is a plate
 reverberation without direct sound added, which is harsher than most rooms.
 
 {robustness}

@@ -9,7 +9,7 @@ import torch
 from train.checkpoint import Checkpoint
 from train.models.cost import multiply_adds
 from train.models.segment import SEGMENT
-from train.report.page import table
+from train.report.page import robustness_table
 
 TEMPLATE = """\
 # Model card: {name} {version}
@@ -141,7 +141,7 @@ def _robustness(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(
         [
             "UA in rooms and on lines, on every fifth of the recordings:\n",
-            table(rows, "condition"),
+            robustness_table(rows),
             "",
             "",
         ]

@@ -1,5 +1,6 @@
 """The shipped bundle says what the model that was trained says, on real voices."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,12 @@ def test_stream_equals_offline(
 ) -> None:
     model, temperature = trained
     audio = read_audio(path)
+    waveform = torch.from_numpy(audio)[None]
     with torch.no_grad():
-        logits = model(torch.from_numpy(audio)[None])[0].double()
+        logits = model(waveform)[0].double()
+        exact = copy.deepcopy(model).double()(waveform.double())[0]
     expected = (logits[:, :-1] / temperature).log_softmax(-1).numpy()
+    rounding = np.abs((exact[:, :-1] / temperature).log_softmax(-1).numpy() - expected).max(1)
     stream = bundled.stream(sample_rate=16_000)
     frames = [
         f for start in range(0, len(audio), 777) for f in stream.process(audio[start : start + 777])
@@ -64,7 +68,10 @@ def test_stream_equals_offline(
     error = np.abs(streamed - expected).max(1)
     error = np.maximum(error, np.abs(speech - logits[:, -1].sigmoid().numpy()))
     decided = _first_undecided(model, audio)
-    assert error[:decided].max(initial=0.0) < 1e-4
+    # Where float32 itself is further than that from float64, no two that use it can be nearer.
+    bound = max(1e-4, 2 * float(rounding[:decided].max(initial=0.0)))
+    assert bound < 1e-2
+    assert error[:decided].max(initial=0.0) < bound
     assert np.median(error) < 1e-4
 
 

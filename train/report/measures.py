@@ -8,6 +8,11 @@ import numpy as np
 from train.data.batches import Condition
 from train.evaluate import Predictions, coverage
 
+CONDITIONS = (
+    *("as recorded", "noise at 20 dB", "noise at 10 dB", "noise at 5 dB"),
+    *("-20 dB gain", "+10 dB gain", "telephone, 8 kHz", "plate reverberation"),
+)
+"""In the order that tables show them; see ``conditions.py``."""
 EARLY_SECONDS = (0.5, 1.0, 2.0)
 TOKENS_A_SECOND = 16_000 / 2048
 

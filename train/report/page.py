@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from train.checkpoint import Checkpoint
+from train.report.measures import CONDITIONS
 
 TEMPLATE = """\
 # How good the {name} model is
@@ -26,8 +27,9 @@ UA, WA and F1 are means over folds; the baseline's hyperparameters were tuned on
 
 ## In rooms and on lines
 
-UA on every fifth recording of the tests above. Noises and impulse responses are those that training never mixes in; the room is a plate
-reverberation without direct sound added, which is harsher than most rooms.
+UA on every fifth recording of the tests above. Noises and impulse responses are those that training
+never mixes in; the room is a plate reverberation without direct sound added, which is harsher than
+most rooms.
 
 {robustness}
 
@@ -135,7 +137,7 @@ def _against(training: Mapping[str, Any], baseline: Path) -> dict[str, str]:
 
 def robustness_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """UA by condition and corpus."""
-    return table(rows, "condition")
+    return table({name: rows[name] for name in CONDITIONS if name in rows}, "condition")
 
 
 def table(rows: Mapping[str, Mapping[str, float]], first: str) -> str:

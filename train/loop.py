@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from torch.utils.data import DataLoader
 
 from train.data.batches import Batch, Batches
@@ -21,16 +20,17 @@ def loader(batches: Batches) -> DataLoader[Batch]:
 def trainer(
     recipe: Recipe, epochs: int, folder: Path | None = None, **options: Any
 ) -> lightning.Trainer:
-    """A trainer on whatever devices there are; several machines through ``torchrun``.
+    """A trainer on a GPU if there is one, else on the CPU.
+
+    On one device: batches are not divided among several, which would all learn from the same.
 
     ``folder`` takes TensorBoard logs and checkpoints; without one nothing is written.
     """
-    accelerated = torch.cuda.is_available()
     return lightning.Trainer(
         max_epochs=epochs,
         precision=recipe.precision,  # type: ignore[arg-type]
         accelerator="auto",
-        devices="auto" if accelerated else 1,
+        devices=1,
         default_root_dir=folder,
         logger=folder is not None,
         enable_checkpointing=folder is not None,

@@ -7,9 +7,10 @@ from typing import Any
 
 from train.checkpoint import Checkpoint
 from train.data.batches import Example
+from train.data.examples import noise_for_testing
 from train.data.splits import speaker_folds
 from train.default import DEVELOPMENT_FOLD, FACTS, FOLDS, REPORTED, UNHEARD, Corpora, Run, scored
-from train.evaluate import Predictions, fit_temperature, predict
+from train.evaluate import Predictions, fit_temperature, predict, speech_scores
 from train.finetune import gentle
 from train.fit import Material, fit
 from train.models.emotion import EmotionModel, ModelConfig
@@ -66,6 +67,8 @@ def research(data: Path, work: Path, start: Checkpoint, recipe: Recipe) -> Check
 
     parts = [judged(index) for index in REPORTED]
     temperature = fit_temperature(judged(DEVELOPMENT_FOLD))
+    model = trained("everyone", actors)
+    noise = speech_scores(predict(model, noise_for_testing(corpora.noise)))
     training: dict[str, Any] = {
         **start.facts["training"],
         "corpora": {**start.facts["training"]["corpora"], UNHEARD: len(actors)},
@@ -77,6 +80,10 @@ def research(data: Path, work: Path, start: Checkpoint, recipe: Recipe) -> Check
             }
         },
         "cross_corpus": {},
+        "noise": {
+            "frames": len(noise),
+            "taken_for_speech": round(float((noise >= threshold).float().mean()), 4),
+        },
         "recipe": recipe.to_dict(),
         "provenance": provenance(recipe.seed),
     }
@@ -89,7 +96,6 @@ def research(data: Path, work: Path, start: Checkpoint, recipe: Recipe) -> Check
         "notices": [NOTICE, *FACTS["notices"]],
         "training": training,
     }
-    model = trained("everyone", actors)
     return Checkpoint(model, temperature, start.thresholds, facts)
 
 

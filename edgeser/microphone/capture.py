@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from edgeser.errors import DeviceError
 from edgeser.microphone.backend import Backend, Overflow, Source
@@ -11,6 +12,7 @@ from edgeser.microphone.backoff import Backoff
 from edgeser.microphone.clock import Clock
 from edgeser.microphone.device import Device, choose
 from edgeser.microphone.events import Cause, Chunk, Found, Gap, Lost
+from edgeser.microphone.resampled import ResampledSource
 from edgeser.microphone.ring import Ring
 
 POLL = 0.02
@@ -30,7 +32,8 @@ class Capture:
         backend: records.
         wanted: as for :func:`choose`. Once opened, a device that was chosen is followed by its
             name, since its number may change; the default stays whatever is the default.
-        rate: Hz; None for the device's own. It stays for ever, so one stream can take it all.
+        rate: Hz; None for the device's own. It stays for ever, so one stream can take it all: a
+            device that refuses it, now or when it comes back, is opened at its own and resampled.
         channels: None for the device's own, and for one of what a sound server makes up (which
             offers 32, whatever is connected to it).
         buffer: seconds that the ring holds.
@@ -103,9 +106,19 @@ class Capture:
         device = choose(self._backend.devices(), self._wanted)
         rate = device.rate if rate is None else rate
         offered = device.channels if device.channels <= _MOST_REAL_CHANNELS else 1
-        source = self._backend.open(device, rate, self._channels or offered)
+        source = self._open_at(rate, device, self._channels or offered)
         self._opened = self._now()
         return device, rate, source
+
+    def _open_at(self, rate: int, device: Device, channels: int) -> Source:
+        try:
+            return self._backend.open(device, rate, channels)
+        except DeviceError:
+            if device.rate != rate:
+                with suppress(DeviceError):  # what is said of the rate that was wanted counts
+                    source = self._backend.open(device, device.rate, channels)
+                    return ResampledSource(source, device.rate, rate)
+            raise
 
     def _lose(self, reason: str) -> float:
         self.close()

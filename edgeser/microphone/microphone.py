@@ -45,13 +45,18 @@ class Microphone:
     *It comes back.* A device that is unplugged, taken away or mute for 3 s is :class:`Lost`; it is
     looked for after 0.1 s, 0.2 s, ... every 5 s, for ever, and then :class:`Found`.
 
+    *Its crystal is the clock.* While sound flows, a second is as many samples as the device's rate
+    says. Crystals are off by up to 100 millionths, 0.4 s an hour against the clock on the wall;
+    that is not corrected, since stretching sound to correct it would change what is heard. A gap
+    sets the clock right as far as the wall can tell.
+
     Threads: one thread iterates; ``close`` and the properties may be used from any.
 
     Args:
         device: None for the system's default; an index; or a name, of which a part is enough if
             it fits only one. ``edgeser.microphones()`` lists them.
-        sample_rate: Hz; None for the device's own. It stays the same for ever: if the device
-            comes back and refuses it, it is still lost.
+        sample_rate: Hz; None for the device's own. It stays the same for ever: a device that
+            refuses it, or comes back with another one, is opened at its own rate and resampled.
         channels: None for the device's own.
         buffer: seconds of sound that may wait for the reader.
         wait: whether opening waits for a device that is missing or busy, for ever, or raises.
@@ -75,6 +80,7 @@ class Microphone:
         self._wait = wait
         self._backend: Backend = PortAudio() if backend is None else backend
         self._capture: Capture | None = None
+        self._state = threading.Lock()  # never held while the device is opened or closed
         self._stop = threading.Event()
         self._close: weakref.finalize[..., Microphone] | None = None
 
@@ -85,22 +91,29 @@ class Microphone:
             DeviceError: PyAudio is missing; or, unless it was told to wait, there is no such
                 device, it is busy, or it refuses the rate or the channels.
         """
-        if self._close is not None and self._close.alive:
-            return
-        self._stop = threading.Event()
-        capture = self._capture = self._first_capture()
+        with self._state:
+            if self._close is not None and self._close.alive:
+                return
+            stop = self._stop = threading.Event()
+        capture = self._first_capture(stop)
         thread = threading.Thread(
-            target=capture.run, args=(self._stop,), name="edgeser microphone", daemon=True
+            target=capture.run, args=(stop,), name="edgeser microphone", daemon=True
         )
-        # Also when the program ends or forgets the microphone: no device stays open.
-        self._close = weakref.finalize(self, _shut, self._stop, capture, thread)
-        thread.start()
+        with self._state:
+            self._capture = capture
+            # Also when the program ends or forgets the microphone: no device stays open.
+            self._close = weakref.finalize(self, _shut, stop, capture, thread)
+            thread.start()
+        if stop.is_set():  # closed meanwhile, by another thread
+            self.close()
 
     def close(self) -> None:
         """Give the device back; whoever iterates comes to an end. Closing twice does nothing."""
-        self._stop.set()
-        if self._close is not None:
-            self._close()
+        with self._state:
+            self._stop.set()
+            close = self._close
+        if close is not None:
+            close()
 
     def __enter__(self) -> Microphone:
         self.open()
@@ -151,7 +164,7 @@ class Microphone:
             raise DeviceError("the microphone is not open: use `with edgeser.Microphone() as ...`")
         return self._capture
 
-    def _first_capture(self) -> Capture:
+    def _first_capture(self, stop: threading.Event) -> Capture:
         backoff = Backoff()
         while True:
             try:
@@ -166,11 +179,14 @@ class Microphone:
             except DeviceError as error:  # noqa: PERF203 - an attempt takes far longer
                 # What is not installed does not come by waiting.
                 missing = isinstance(error.__cause__, ImportError)
-                if not self._wait or missing or self._stop.wait(backoff.delay()):
+                if not self._wait or missing or stop.wait(backoff.delay()):
                     raise
 
 
 def _shut(stop: threading.Event, capture: Capture, thread: threading.Thread) -> None:
     stop.set()
     capture.ring.end()
-    thread.join(_LONGEST_CLOSE)
+    if thread.ident is None:  # the system refused it
+        capture.close()
+    else:
+        thread.join(_LONGEST_CLOSE)

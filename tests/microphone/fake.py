@@ -59,6 +59,7 @@ class FakeBackend:
         self.opened: list[tuple[str, int, int]] = []
         self.attempts = 0
         self.refusal: str | None = None
+        self.own_rate_only = False
 
     def devices(self) -> list[Device]:
         self.attempts += 1
@@ -67,6 +68,8 @@ class FakeBackend:
     def open(self, device: Device, rate: int, channels: int) -> FakeSource:
         if self.refusal is not None:
             raise DeviceError(self.refusal)
+        if self.own_rate_only and rate != device.rate:
+            raise DeviceError(f"'{device.name}' cannot be opened at {rate} Hz")
         self.opened.append((device.name, rate, channels))
         self.sources.append(FakeSource(self.script, channels))
         return self.sources[-1]

@@ -12,7 +12,7 @@ from edgeser.errors import DeviceError
 from edgeser.microphone.backend import Overflow
 from edgeser.microphone.capture import POLL, STALL, Capture
 from edgeser.microphone.events import Chunk, Found, Gap, Item, Lost
-from tests.microphone.fake import ARRAY, MIC, SERVER, FakeBackend, FakeClock, sound
+from tests.microphone.fake import ARRAY, MIC, SERVER, FakeBackend, FakeClock, Samples, sound
 
 GONE = DeviceError("it is gone")
 
@@ -185,6 +185,53 @@ def test_the_default_is_whatever_is_the_default_and_the_rate_stays() -> None:
     run.step(0.01, 0.1, 0.1)
     assert backend.opened[1] == ("Room Array", 48_000, 6)
     assert kinds(run.items()) == ["Lost", "Found", "Gap", "Chunk"]
+
+
+def tone(rate: int, begin: float, seconds: float, hz: float = 997.0) -> Samples:
+    at = begin + np.arange(round(seconds * rate)) / rate
+    wave = np.rint(12_000 * np.sin(2 * np.pi * hz * at)).astype(np.int16)
+    return np.stack([wave, -wave], axis=1)
+
+
+def test_a_device_that_comes_back_at_another_rate_is_resampled_to_the_first() -> None:
+    """One tone all along, from a device of 48 kHz and then one of 44.1 kHz that does no other."""
+    slow = replace(MIC, rate=44_100)
+    blocks = [tone(44_100, at / 20, 1 / 20) for at in range(40)]
+    backend = FakeBackend(MIC, script=[tone(48_000, 0.0, 0.05), GONE, *blocks])
+    backend.own_rate_only = True
+    run = Run(backend)
+    backend.there = [slow]
+    run.step(0.05, 0.0, 0.0, *[0.05] * 40)
+    assert [rate for _, rate, _ in backend.opened] == [48_000, 44_100]
+    items = run.items()
+    assert kinds(items)[:4] == ["Chunk", "Lost", "Found", "Gap"]
+    gap = items[3]
+    assert isinstance(gap, Gap)
+    assert gap.seconds < 0.01  # the filter's half width: this device was away for no time
+    heard = np.concatenate([item.samples for item in items[4:] if isinstance(item, Chunk)])
+    assert heard.dtype == np.int16
+    assert len(heard) == pytest.approx(2 * 48_000, abs=480)
+    expected = tone(48_000, 0.0, 2.0)[: len(heard)]
+    middle = slice(480, -480)  # the tone begins at once, of which a filter knows nothing
+    assert np.abs(heard[middle].astype(int) - expected[middle]).max() <= 4
+
+
+def test_a_rate_that_was_asked_for_and_refused_is_resampled_to() -> None:
+    backend = FakeBackend(script=[sound(4_800, 1_000)] * 3)
+    backend.own_rate_only = True
+    run = Run(backend, rate=16_000)
+    run.step(0.1, 0.1, 0.1)
+    assert backend.opened == [("USB Microphone", 48_000, 2)]
+    heard = np.concatenate([item.samples for item in run.items() if isinstance(item, Chunk)])
+    assert 4_700 < len(heard) < 4_800  # the filter waits for what comes after
+    assert abs(int(heard[2_000, 0]) - 1_000) <= 1
+
+
+def test_what_is_said_of_the_wanted_rate_is_said() -> None:
+    backend = FakeBackend(MIC)
+    backend.refusal = "it is busy"
+    with pytest.raises(DeviceError, match="it is busy"):
+        Run(backend, rate=16_000)
 
 
 def test_a_device_that_cannot_be_opened_at_first_is_an_error() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 import edgeser
 from edgeser.microphone import Chunk, Found, Gap, Lost, Microphone
-from tests.microphone.fake import MIC, FakeBackend, sound
+from edgeser.microphone.device import Device
+from tests.microphone.fake import MIC, FakeBackend, FakeSource, sound
 
 
 def until(true: Callable[[], object]) -> None:
@@ -83,6 +84,33 @@ def test_closing_from_another_thread_ends_the_iteration() -> None:
         threading.Timer(0.01, microphone.close).start()
         assert list(microphone) == []
     microphone.close()
+
+
+class SlowBackend(FakeBackend):
+    """Opening takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opening, self.go = threading.Event(), threading.Event()
+
+    def open(self, device: Device, rate: int, channels: int) -> FakeSource:
+        self.opening.set()
+        assert self.go.wait(30)
+        return super().open(device, rate, channels)
+
+
+def test_closing_while_another_thread_opens_leaves_no_device_open() -> None:
+    backend = SlowBackend()
+    microphone = Microphone(backend=backend)
+    opener = threading.Thread(target=microphone.open)
+    opener.start()
+    assert backend.opening.wait(30)
+    microphone.close()
+    backend.go.set()
+    opener.join(30)
+    assert backend.sources[0].closed
+    assert list(microphone) == []
+    assert listeners() == 0
 
 
 def test_it_can_be_opened_again() -> None:

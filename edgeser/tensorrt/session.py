@@ -1,0 +1,73 @@
+"""Run an engine on a CUDA stream, beside whatever else is on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgeser.errors import DeviceError
+from edgeser.tensorrt.flavour import Flavour
+
+Enqueue = Callable[[int], None]
+"""Enqueues a batch on the CUDA stream with this handle, and returns before it is done."""
+
+
+class Session:
+    """An engine on the GPU that is current. For one thread at a time."""
+
+    def __init__(self, flavour: Flavour, engine: bytes) -> None:
+        """Raises DeviceError: TensorRT does not run this engine on this GPU."""
+        self._flavour = flavour
+        trt = flavour.api
+        # The runtime must outlive its engine, and the logger both.
+        self._logger = trt.Logger(trt.Logger.Severity.INTERNAL_ERROR)
+        self._runtime = trt.Runtime(self._logger)
+        try:
+            self._engine = self._runtime.deserialize_cuda_engine(engine)
+        except Exception as error:
+            raise DeviceError(f"{flavour.title} does not take the engine ({error})") from error
+        if self._engine is None:
+            raise DeviceError(f"{flavour.title} {flavour.version} does not run this engine here")
+        self._contexts: list[Any] = []
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The names of all inputs and outputs."""
+        engine = self._engine
+        return tuple(engine.get_tensor_name(i) for i in range(engine.num_io_tensors))
+
+    def prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
+        """Make ready for batches of one size, from and to fixed places.
+
+        Each size has a context of its own: one that a CUDA graph has captured must not change.
+
+        Args:
+            batch: within the profile that the engine was built with.
+            addresses: device address of every input and output, by name; contiguous, each as large
+                as the batch needs.
+
+        Raises:
+            DeviceError: TensorRT refuses the size or an address.
+        """
+        title, trt = self._flavour.title, self._flavour.api
+        context = self._flavour.context(self._engine)
+        if context is None:
+            raise DeviceError(f"{title} has no memory for a batch of {batch}")
+        self._contexts.append(context)
+        for name in self.tensors:
+            if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
+                inner = tuple(self._engine.get_tensor_shape(name))[1:]
+                if not context.set_input_shape(name, (batch, *inner)):
+                    raise DeviceError(f"{title}: the engine does not take batches of {batch}")
+            if not context.set_tensor_address(name, addresses[name]):
+                raise DeviceError(f"{title}: the engine does not take the place of {name}")
+
+        def enqueue(stream: int) -> None:
+            try:
+                done = context.execute_async_v3(stream)
+            except Exception as error:
+                raise DeviceError(f"{title} failed ({error})") from error
+            if not done:
+                raise DeviceError(f"{title} failed to run a batch of {batch}")
+
+        return enqueue

@@ -205,6 +205,24 @@ def vq_weights(
     )
 
 
+def tacn_tensors(weights: TacnWeights) -> dict[str, Float32s]:
+    """The tensors of a bundle with these weights."""
+    w = weights.astype(np.float32)
+    names = ("query", "key", "value", "output", "taps", "bias")
+    return {
+        **{f"tacn.{name}": getattr(w, name) for name in names},
+        "head.weight": w.head_weight,
+        "head.bias": w.head_bias,
+    }
+
+
+def vq_tensors(weights: VQFusionWeights) -> dict[str, Float32s]:
+    """The tensors of a bundle with these weights."""
+    w = weights.astype(np.float32)
+    names = ("codebook", "deep_weight", "latent_weight", "bias")
+    return {f"vq.{name}": getattr(w, name) for name in names}
+
+
 def random_tokens(*shape: int, seed: int = 1) -> Float32s:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgeser.bundle import write_bundle
+from train.models import harmonics, spectrogram
+from train.models.cnn import NARROW_PLACES, WIDE_PLACES
 from train.models.emotion import EmotionModel, FrontEnd
 from train.models.level import UNSET
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, SEGMENT
@@ -94,6 +96,67 @@ def kernel_tensors(model: EmotionModel, temperature: float) -> dict[str, NDArray
     if not model.config.latent:
         tensors["vq.latent_weight"] = torch.zeros_like(tensors["vq.latent_weight"])
     return {k: np.ascontiguousarray(v.detach().float().numpy()) for k, v in tensors.items()}
+
+
+def as_array(tensor: Tensor) -> NDArray[np.float32]:
+    """A contiguous float32 copy."""
+    return np.ascontiguousarray(tensor.detach().float().numpy())
+
+
+def convolutions(body: nn.Module) -> list[nn.Conv2d]:
+    """The convolutions of a folded body, in order; ReLU follows all but a bare one."""
+    return [part for part in body.modules() if isinstance(part, nn.Conv2d)]
+
+
+def frontend_tensors(
+    frontend: FrontEnd,
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+    """What the native front end is made of: weights by name, and the facts for the manifest.
+
+    Kernels are (height, width, in, out), and the head's rows count the maps' channels fastest.
+    """
+    network = folded(frontend)
+    assert isinstance(network, FrontEnd)
+    narrow = network.cnn.narrow
+    bodies = {"wide": network.cnn.body, "encoder": network.encoder.body}
+    if narrow is not None:
+        bodies["narrow"] = narrow
+    tensors: dict[str, NDArray[np.float32]] = {}
+    facts: dict[str, Any] = {
+        "spectrogram": {"window": spectrogram.WINDOW, "hop": spectrogram.FRAME_HOP},
+        "harmonics": {
+            "window": harmonics.WINDOW,
+            "hop": harmonics.FRAME_HOP,
+            "lowest": harmonics.LOWEST,
+            "bands": harmonics.BANDS,
+            "bands_an_octave": harmonics.BANDS_AN_OCTAVE,
+        },
+        "narrow": [],
+    }
+    for name, body in bodies.items():
+        parts = list(body.modules())
+        facts[name] = []
+        for n, layer in enumerate(convolutions(body)):
+            assert layer.bias is not None
+            tensors[f"frontend.{name}.{n}.weight"] = as_array(layer.weight.permute(2, 3, 1, 0))
+            tensors[f"frontend.{name}.{n}.bias"] = as_array(layer.bias)
+            # A convolution under a batch normalisation, now folded into it, has a ReLU after it.
+            relu = any(isinstance(p, nn.Sequential) and p[0] is layer and len(p) == 3 for p in parts)
+            facts[name].append(
+                {"stride": list(layer.stride), "padding": list(layer.padding), "relu": relu}
+            )
+    linear = network.cnn.head[0]
+    assert isinstance(linear, nn.Linear)
+    rows, begin = [], 0
+    read = [(network.cnn.body, WIDE_PLACES)] + ([(narrow, NARROW_PLACES)] if narrow else [])
+    for body, places in read:
+        channels = convolutions(body)[-1].out_channels
+        part = linear.weight[:, begin : begin + channels * places]
+        rows.append(part.unflatten(1, (channels, places)).permute(2, 1, 0).flatten(0, 1))
+        begin += channels * places
+    tensors["frontend.head.weight"] = as_array(torch.cat(rows))
+    tensors["frontend.head.bias"] = as_array(linear.bias)
+    return tensors, facts
 
 
 def export_bundle(

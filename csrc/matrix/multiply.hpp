@@ -23,8 +23,9 @@ inline void with_size(std::size_t n, F&& f) {
 }
 
 // Inputs summed in one go before they join the total: a sum of sums loses less to rounding than one
-// long sum.
+// long sum. Runs are even, so that none is too short to be worth its two trips to memory.
 constexpr std::size_t run_inputs = 64;
+constexpr std::size_t longest_run = 80;
 
 // sum[r][v] = sum_i x[r][i] * weights[i][v] over one run: a fused multiply-add after another for
 // ascending i, from zero. Every output lane has its own sum, so neither the vector width nor the
@@ -56,8 +57,9 @@ inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* con
 template <class S, std::size_t Rows, std::size_t Vectors>
 inline const float* multiply_add(float* acc, const float* const (&x)[Rows], const float* weights,
                                  std::size_t inputs) {
-  for (std::size_t start = 0; start < inputs; start += run_inputs) {
-    const std::size_t count = inputs - start < run_inputs ? inputs - start : run_inputs;
+  const std::size_t runs = (inputs + longest_run - 1) / longest_run;
+  for (std::size_t run = 0, start = 0; run < runs; ++run) {
+    const std::size_t count = (inputs - start) / (runs - run);
     const float* from[Rows];
     for (std::size_t r = 0; r < Rows; ++r) from[r] = x[r] + start;
     typename S::Vec sum[Rows][Vectors];
@@ -71,6 +73,7 @@ inline const float* multiply_add(float* acc, const float* const (&x)[Rows], cons
       }
     }
     weights += count * Vectors * S::lanes;
+    start += count;
   }
   return weights;
 }

@@ -44,6 +44,8 @@ struct Avx512 {
     return _mm512_castsi512_ps(
         _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(n), 23)));
   }
+  static Vec exponent(Vec a) { return _mm512_getexp_ps(a); }
+  static Vec mantissa(Vec a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
 };
 
 }  // namespace edgeser::simd

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "front_end/read.hpp"
 #include "resampler/filter.hpp"
 #include "simd/level.hpp"
 #include "tacn/step.hpp"
@@ -11,7 +12,8 @@ namespace edgeser::simd {
 // any instruction of a level that the CPU may not have.
 template <class S>
 inline constexpr Level kernels = {
-    S::name, S::lanes, S::panel_vectors, tacn_step<S>, vq_fuse<S>, resample_filter<S>,
+    S::name,    S::lanes,           S::panel_vectors,  tacn_step<S>,
+    vq_fuse<S>, resample_filter<S>, front_end_read<S>,
 };
 
 }  // namespace edgeser::simd

@@ -8,6 +8,7 @@ namespace edgeser {
 struct TacnPlan;
 struct VqFusionPlan;
 struct ResamplerPlan;
+struct FrontEndPlan;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
 // bits. Each level is one translation unit with its own compiler flags, and only that unit may
@@ -24,6 +25,8 @@ struct Level {
                float* tokens, std::int32_t* codes) noexcept;
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
+  void (*read)(const FrontEndPlan& plan, const float* segments, const float* levels,
+               std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

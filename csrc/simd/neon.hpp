@@ -48,6 +48,14 @@ struct Neon {
     return vreinterpretq_f32_u32(
         vaddq_u32(vreinterpretq_u32_f32(a), vshlq_n_u32(vreinterpretq_u32_f32(n), 23)));
   }
+  static Vec exponent(Vec a) {
+    const uint32x4_t biased = vshrq_n_u32(vreinterpretq_u32_f32(a), 23);
+    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(biased), vdupq_n_s32(127)));
+  }
+  static Vec mantissa(Vec a) {
+    const uint32x4_t fraction = vandq_u32(vreinterpretq_u32_f32(a), vdupq_n_u32(0x007fffffu));
+    return vreinterpretq_f32_u32(vorrq_u32(fraction, vdupq_n_u32(0x3f800000u)));
+  }
 };
 
 }  // namespace edgeser::simd

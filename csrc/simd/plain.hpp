@@ -87,6 +87,26 @@ struct Plain {
     }
     return r;
   }
+  // For normal a > 0: e and m of a = m * 2^e with m in [1, 2).
+  static Vec exponent(Vec a) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      std::uint32_t bits;
+      std::memcpy(&bits, &a.lane[i], sizeof bits);
+      r.lane[i] = static_cast<float>(static_cast<std::int32_t>(bits >> 23) - 127);
+    }
+    return r;
+  }
+  static Vec mantissa(Vec a) {
+    Vec r;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      std::uint32_t bits;
+      std::memcpy(&bits, &a.lane[i], sizeof bits);
+      bits = (bits & 0x007fffffu) | 0x3f800000u;
+      std::memcpy(&r.lane[i], &bits, sizeof bits);
+    }
+    return r;
+  }
 };
 
 }  // namespace edgeser::simd

@@ -8,6 +8,12 @@ from torch import Tensor, nn
 from train.models.segment import Segments
 
 
+WIDE_PLACES = 2 * 8
+"""Places in the last map that is made of the spectrogram."""
+NARROW_PLACES = 2 * 13
+"""The same for the harmonics."""
+
+
 @dataclass(frozen=True)
 class CNNConfig:
     """Channels of the convolutions and the width F of R_d."""
@@ -66,7 +72,7 @@ class CNN(nn.Module):
         )
         self.narrow = harmonic_patterns(config.narrow) if config.narrow else None
         self.dropout = nn.Dropout(dropout)
-        inputs = 16 * c + 26 * 2 * config.narrow
+        inputs = WIDE_PLACES * c + NARROW_PLACES * 2 * config.narrow
         self.head = nn.Sequential(nn.Linear(inputs, config.features), nn.ReLU())
 
     def forward(self, segments: Segments) -> Tensor:

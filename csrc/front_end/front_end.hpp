@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "front_end/plan.hpp"
+#include "matrix/packed_matrix.hpp"
+#include "simd/level.hpp"
+
+namespace edgeser {
+
+// One convolution. Weights are (kernel_height, kernel_width, inputs, outputs), row-major.
+struct ConvolutionWeights {
+  std::size_t kernel_height, kernel_width, inputs, outputs;
+  std::size_t stride_height, stride_width, padding_height, padding_width;
+  bool relu;
+  const float* weights;
+  const float* bias;  // (outputs)
+};
+
+// Constants of the running level; decibels, and shares a hop.
+struct LevelWeights {
+  float rise = 0.5f;          // share of the way up to a louder hop
+  float fall = 0.005f;        // the same towards a softer one
+  float fall_limit = 30;      // a softer hop pulls as if at most this far below
+  float headroom = 10;        // the level is never further below the present hop
+  float quietest = -140;      // the lowest level, dBFS
+  float dynamic_range = 50;   // the floor lies this far below the level
+  float unset = -1000;        // the level of a stream that has heard nothing yet
+  std::size_t first_bin = 2;  // bins of the spectrogram below do not count
+};
+
+struct FrontEndWeights {
+  std::size_t segment;      // samples
+  std::size_t hop;          // samples between two segments
+  std::size_t sample_rate;  // Hz
+  std::size_t spectrogram_window, spectrogram_hop;
+  std::size_t harmonics_window, harmonics_hop, harmonics_bands;
+  double harmonics_lowest;  // Hz
+  double harmonics_bands_an_octave;
+  LevelWeights level;
+  std::vector<ConvolutionWeights> wide;     // spectrogram (frames, window / 2, 1) to features
+  std::vector<ConvolutionWeights> narrow;   // harmonics (frames, bands, 1) to features; may be none
+  std::vector<ConvolutionWeights> encoder;  // spectrogram to (P, D), P counting rows first
+  std::size_t deep;                         // F
+  std::size_t head_inputs;                  // wide's features, then narrow's, each channels fastest
+  const float* head_weight;                 // (head_inputs, F)
+  const float* head_bias;                   // (F)
+};
+
+// The stateless half of the model: a segment and a running level to deep and latent features.
+// Immutable, and safe to use from any number of threads at once.
+class FrontEnd {
+ public:
+  // Copies what it needs. Throws Error for sizes that do not fit each other or are out of range.
+  FrontEnd(const Level& level, const FrontEndWeights& weights);
+  FrontEnd(const FrontEnd&) = delete;
+  FrontEnd& operator=(const FrontEnd&) = delete;
+
+  std::size_t segment() const { return plan_.segment; }
+  std::size_t deep() const { return plan_.head.outputs; }
+  std::size_t positions() const { return positions_; }
+  std::size_t code_width() const { return plan_.latent_floats / positions_; }
+  const Level& level() const { return level_; }
+
+  // segments (rows, segment), levels (rows) -> deep (rows, F), latent (rows, P, D), levels_out
+  // (rows), which may be `levels`. Never throws, allocates or locks; uses 256 KiB of stack.
+  void read(const float* segments, const float* levels, std::size_t rows, float* deep,
+            float* latent, float* levels_out) const noexcept {
+    level_.read(plan_, segments, levels, rows, deep, latent, levels_out);
+  }
+
+ private:
+  Matrix pack(const std::vector<float>& weights, std::size_t inputs, std::size_t outputs,
+              const float* bias = nullptr);
+  const float* keep(std::vector<float> values);
+  void plan_spectrogram(const FrontEndWeights& weights);
+  void plan_harmonics(const FrontEndWeights& weights);
+  BodyPlan plan_body(const std::string& name, const std::vector<ConvolutionWeights>& weights,
+                     std::size_t height, std::size_t width);
+  void check_scratch() const;
+
+  const Level& level_;
+  std::vector<PackedMatrix> matrices_;
+  std::vector<std::vector<float>> tables_;
+  std::vector<std::vector<ConvolutionPlan>> bodies_;
+  FrontEndPlan plan_{};
+  std::size_t positions_ = 0;
+};
+
+}  // namespace edgeser

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#include "front_end/convolution.hpp"
+#include "front_end/level.hpp"
+#include "front_end/plan.hpp"
+#include "front_end/spectrum.hpp"
+
+namespace edgeser {
+
+// A view (without a border) through all layers of a body to `result`, a map without a border.
+template <class S>
+inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch) {
+  float* input = scratch;
+  frame_map<S>(body.layers[0].input, view, input);
+  for (std::size_t n = 0; n < body.count; ++n) {
+    const ConvolutionPlan& layer = body.layers[n];
+    const bool last = n + 1 == body.count;
+    float* const output = last ? result : input + layer.input.floats;
+    if (!last) std::memset(output, 0, layer.output.floats * sizeof(float));
+    convolve<S>(layer, input, output,
+                (last ? input + layer.input.floats : output + layer.output.floats));
+    input = output;
+  }
+}
+
+// Segments (rows, segment) and running levels (rows) to R_d (rows, F), E_o (rows, P, D) and the new
+// levels. See FrontEnd::read.
+template <class S>
+void front_end_read(const FrontEndPlan& plan, const float* segments, const float* levels,
+                    std::size_t rows, float* deep, float* latent, float* levels_out) noexcept {
+  alignas(64) float stack[front_end_scratch];
+  const std::size_t features = plan.wide_features + plan.narrow_features;
+  float* const read = stack;  // features of the rows that go through the head together
+  float* const wide = read + front_end_head_rows * features;
+  float* const narrow = wide + plan.wide_view.floats;
+  float* const scratch = narrow + plan.narrow_view.floats;
+
+  for (std::size_t first = 0; first < rows; first += front_end_head_rows) {
+    const std::size_t left = rows - first;
+    const std::size_t count = left < front_end_head_rows ? left : front_end_head_rows;
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::size_t row = first + r;
+      const float* const segment = segments + row * plan.segment;
+      spectrogram<S>(plan.spectrogram, segment, wide, scratch);
+      const float heard =
+          hop_level<S>(plan.level, wide, plan.spectrogram.frames, plan.spectrogram.bins);
+      const float level = next_level<S>(plan.level, levels[row], heard);
+      levels_out[row] = level;
+      normalise<S>(plan.level, level, wide, plan.wide_view.floats);
+      read_body<S>(plan.wide, wide, read + r * features, scratch);
+      read_body<S>(plan.encoder, wide, latent + row * plan.latent_floats, scratch);
+      if (plan.narrow_features) {
+        harmonics<S>(plan.harmonics, segment, narrow, scratch);
+        normalise<S>(plan.level, level, narrow, plan.narrow_view.floats);
+        read_body<S>(plan.narrow, narrow, read + r * features + plan.wide_features, scratch);
+      }
+    }
+
+    float* const result = scratch;
+    multiply<S>(plan.head, read, features, count, result, plan.head.padded);
+    const typename S::Vec zero = S::broadcast(0.0f);
+    for (std::size_t r = 0; r < count; ++r) {
+      float* const from = result + r * plan.head.padded;
+      for (std::size_t c = 0; c < plan.head.padded; c += S::lanes) {
+        S::store(from + c, S::max(S::load(from + c), zero));
+      }
+      std::memcpy(deep + (first + r) * plan.head.outputs, from, plan.head.outputs * sizeof(float));
+    }
+  }
+}
+
+}  // namespace edgeser

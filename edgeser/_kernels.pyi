@@ -1,6 +1,6 @@
-"""The compiled kernels: fused vector quantisation, the incremental TACN step, and the resampler.
+"""The compiled kernels: front end, fused vector quantisation, incremental TACN step, resampler.
 
-All three classes are immutable and may be used by any number of threads at once; they release the
+All four classes are immutable and may be used by any number of threads at once; they release the
 GIL while they compute. What changes between calls is in state blocks, which belong to the caller.
 
 State blocks. Flat uint8 arrays of ``state_bytes`` bytes, aligned to 4 bytes (every array that numpy
@@ -14,7 +14,7 @@ to do. Arrays are never converted: another dtype, a wrong shape, a gap in memory
 not finite is an error. A call that raised has left every state as it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,74 @@ def simd_levels() -> tuple[str, ...]:
     A choice of "avx512", "avx2", "neon" and "plain"; the last is always there. Each class takes one
     of them as ``simd``; None is the best.
     """
+
+class FrontEnd:
+    """The stateless half of the model: a segment and a running level to deep and latent features.
+
+    Two views of the segment, its spectrogram and its harmonics, normalised by the running level and
+    read by convolutions; ``edgeser.kernels.front_end`` says the same in NumPy.
+    """
+
+    def __init__(
+        self,
+        wide: Sequence[tuple[object, ...]],
+        narrow: Sequence[tuple[object, ...]],
+        encoder: Sequence[tuple[object, ...]],
+        head_weight: _Floats,
+        head_bias: _Floats,
+        *,
+        segments: Mapping[str, int],
+        spectrogram: Mapping[str, float],
+        harmonics: Mapping[str, float],
+        level: Mapping[str, float],
+        simd: str | None = None,
+    ) -> None:
+        """Copy the weights and pack them, and compute the Fourier transforms.
+
+        Args:
+            wide: The convolutions that read the spectrogram, each ``(weight (kernel height, kernel
+                width, in, out), bias (out,), (stride down, across), (padding down, across),
+                relu)``. Down is time, across is frequency.
+            narrow: The same for the harmonics; may be empty.
+            encoder: The same for the spectrogram, giving the latent features.
+            head_weight: (features, F); the rows are the values of the last map of ``wide``, then
+                those of ``narrow``, each with channels fastest.
+            head_bias: (F,).
+            segments: ``segment`` and ``hop`` in samples, ``sample_rate`` in Hz.
+            spectrogram: ``window`` (a multiple of 4) and ``hop`` in samples.
+            harmonics: ``window`` (even) and ``hop`` in samples, ``bands``, ``lowest`` in Hz,
+                ``bands_an_octave``. Not read if ``narrow`` is empty.
+            level: ``rise`` and ``fall`` (shares a hop), ``fall_limit``, ``headroom``, ``quietest``,
+                ``dynamic_range`` and ``unset`` in decibels, ``first_bin``.
+            simd: One of :func:`simd_levels`, or None for the best.
+        """
+
+    def __call__(self, segments: _Floats, levels: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+        """Read ``segments`` (B, segment) given the running ``levels`` (B,) in dBFS.
+
+        Returns deep features (B, F), latent features (B, P, D), and the new levels (B,). B may be
+        zero.
+        """
+
+    @property
+    def segment(self) -> int:
+        """Samples of a segment."""
+
+    @property
+    def deep(self) -> int:
+        """F, the deep features."""
+
+    @property
+    def positions(self) -> int:
+        """P, the latent vectors of a segment."""
+
+    @property
+    def code_width(self) -> int:
+        """D, the values of a latent vector."""
+
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use."""
 
 class VQFusion:
     """Nearest code of every position, fused with the deep features into a token.

@@ -55,4 +55,3 @@ def check_backend(name: str) -> None:
             f"this version of edgeser has no backend {name!r}; it has {', '.join(BACKENDS)}"
         )
     kernels()
-    onnx_runtime()

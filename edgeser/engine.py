@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgeser.backends import kernels
 from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
-from edgeser.frontend import FrontEnd
+from edgeser.frontend import front_end
 from edgeser.results import EmotionFrame
 from edgeser.state import FRAMES, SPEECH_FRAMES, State
 from edgeser.verdict import add_to
@@ -40,7 +40,7 @@ class Engine:
         self.decoder = Decoder(
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
-        self._front_end = FrontEnd(bundle.frontend, sizes, manifest.level_initial)
+        self._front_end = front_end(bundle)
         self._fusion: VQFusion = kernels().VQFusion(
             tensors["vq.codebook"],
             tensors["vq.deep_weight"],

@@ -1,15 +1,19 @@
-"""The stateless half on a CPU: waveform segments to features, by ONNX Runtime."""
+"""The stateless half on a CPU: waveform segments to features.
+
+By our own kernel where a bundle tells its network's layers, else by ONNX Runtime.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import onnx_runtime
-from edgeser.bundle import Sizes
-from edgeser.errors import BackendError, BundleError
+from edgeser.backends import kernels, onnx_runtime
+from edgeser.bundle import Bundle, Sizes
+from edgeser.bundle.network import Convolution, Network
+from edgeser.errors import BackendError, BundleError, KernelError
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -27,12 +31,85 @@ class Features(NamedTuple):
     """(B,): the new running levels in dBFS."""
 
 
-class FrontEnd:
-    """Runs ``frontend.onnx``. Immutable; any number of threads may call it at once.
+class FrontEnd(Protocol):
+    """Immutable; any number of threads may call it at once.
 
-    One thread a call and none of its own: a stream's work is a millisecond every 128, and thread
-    pools that spin for more would fight each other and the host. Who has many streams has threads.
+    One thread a call and none of its own: a stream's work is a fraction of a millisecond every
+    128, and thread pools that spin for more would fight each other and the host.
     """
+
+    def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
+        """Features of ``segments`` (B, segment) in [-1, 1], given running ``levels`` (B,) in dBFS.
+
+        Raises:
+            BackendError, KernelError: it failed.
+        """
+
+
+def front_end(bundle: Bundle) -> FrontEnd:
+    """The front end of ``bundle``. Raises BundleError if it does not hold what the sizes say."""
+    manifest = bundle.manifest
+    if manifest.network:
+        return NativeFrontEnd(bundle, manifest.network)
+    return OnnxFrontEnd(bundle.frontend, manifest.sizes, manifest.level_initial)
+
+
+class NativeFrontEnd:
+    """The network in C++: see ``csrc/front_end``."""
+
+    def __init__(self, bundle: Bundle, network: Network, simd: str | None = None) -> None:
+        """Raises BundleError if the layers fit neither each other nor the manifest's sizes.
+
+        ``simd`` is one of ``edgeser._kernels.simd_levels()``; None for the best.
+        """
+        manifest, tensors = bundle.manifest, bundle.tensors
+        sizes = manifest.sizes
+
+        def body(name: str, layers: tuple[Convolution, ...]) -> list[tuple[object, ...]]:
+            return [
+                (
+                    tensors[f"frontend.{name}.{n}.weight"],
+                    tensors[f"frontend.{name}.{n}.bias"],
+                    layer.stride,
+                    layer.padding,
+                    layer.relu,
+                )
+                for n, layer in enumerate(layers)
+            ]
+
+        try:
+            self._kernel = kernels().FrontEnd(
+                body("wide", network.wide),
+                body("narrow", network.narrow),
+                body("encoder", network.encoder),
+                tensors["frontend.head.weight"],
+                tensors["frontend.head.bias"],
+                segments={
+                    "segment": sizes.segment,
+                    "hop": sizes.hop,
+                    "sample_rate": sizes.sample_rate,
+                },
+                spectrogram=dict(network.spectrogram),
+                harmonics=dict(network.harmonics),
+                level={**network.level, "unset": manifest.level_initial},
+                simd=simd,
+            )
+        except KernelError as error:
+            raise BundleError(f"manifest.json: frontend: {error}") from error
+        made = (self._kernel.deep, self._kernel.positions, self._kernel.code_width)
+        if made != (sizes.deep, sizes.positions, sizes.code_width):
+            raise BundleError(
+                "manifest.json: frontend: deep, positions and code_width come out as "
+                f"{made}; the sizes ask for {(sizes.deep, sizes.positions, sizes.code_width)}"
+            )
+
+    def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
+        """See :class:`FrontEnd`."""
+        return Features(*self._kernel(segments, levels))
+
+
+class OnnxFrontEnd:
+    """Runs ``frontend.onnx`` in ONNX Runtime."""
 
     def __init__(self, graph: bytes, sizes: Sizes, level_initial: float) -> None:
         """Raises BundleError if ONNX Runtime refuses the graph or it does not hold what it says."""
@@ -56,11 +133,7 @@ class FrontEnd:
         self._try_out(sizes, level_initial)
 
     def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
-        """Features of ``segments`` (B, segment) in [-1, 1], given running ``levels`` (B,) in dBFS.
-
-        Raises:
-            BackendError: if ONNX Runtime fails.
-        """
+        """See :class:`FrontEnd`. Raises BackendError if ONNX Runtime fails."""
         try:
             return Features(*self._session.run(_OUTPUTS, {"segment": segments, "level": levels}))
         except Exception as error:

@@ -141,7 +141,9 @@ def frontend_tensors(
             tensors[f"frontend.{name}.{n}.weight"] = as_array(layer.weight.permute(2, 3, 1, 0))
             tensors[f"frontend.{name}.{n}.bias"] = as_array(layer.bias)
             # A convolution under a batch normalisation, now folded into it, has a ReLU after it.
-            relu = any(isinstance(p, nn.Sequential) and p[0] is layer and len(p) == 3 for p in parts)
+            relu = any(
+                isinstance(p, nn.Sequential) and p[0] is layer and len(p) == 3 for p in parts
+            )
             facts[name].append(
                 {"stride": list(layer.stride), "padding": list(layer.padding), "relu": relu}
             )
@@ -171,6 +173,7 @@ def export_bundle(
     ``facts`` gives name, version, licence, notices and training.
     """
     c = model.config
+    network, layers = frontend_tensors(model.frontend)
     manifest = {
         **facts,
         "labels": list(c.labels),
@@ -187,12 +190,13 @@ def export_bundle(
             "heads": c.tacn.heads,
             "taps": c.tacn.taps,
         },
+        "frontend": layers,
         "normalisation": c.to_dict()["level"],
         "level_initial": UNSET,
         "thresholds": dict(thresholds),
         "calibration": {"temperature": temperature},
     }
-    tensors = kernel_tensors(model, temperature)
+    tensors = kernel_tensors(model, temperature) | network
     return write_bundle(path, manifest, frontend_onnx(model.frontend), tensors)
 
 

@@ -42,7 +42,7 @@ MapPlan map_plan(std::size_t height, std::size_t width, std::size_t channels,
 void check_sizes(const FrontEndWeights& w) {
   in_range("segment", w.segment, 1, largest_size);
   in_range("sample_rate", w.sample_rate, 1, largest_size);
-  in_range("spectrogram.window", w.spectrogram_window, 4, w.segment);
+  in_range("spectrogram.window", w.spectrogram_window, 4, std::min<std::size_t>(w.segment, 2048));
   in_range("spectrogram.hop", w.spectrogram_hop, 1, w.segment);
   require(w.spectrogram_window % 4 == 0, "spectrogram.window must be a multiple of 4");
   in_range("hop", w.hop, w.spectrogram_hop, w.segment);
@@ -54,7 +54,7 @@ void check_sizes(const FrontEndWeights& w) {
   }
   finite_above("level.dynamic_range", static_cast<double>(level.dynamic_range), 0);
   if (w.narrow.empty()) return;
-  in_range("harmonics.window", w.harmonics_window, 2, w.segment);
+  in_range("harmonics.window", w.harmonics_window, 2, std::min<std::size_t>(w.segment, 8192));
   require(w.harmonics_window % 2 == 0, "harmonics.window must be even");
   in_range("harmonics.hop", w.harmonics_hop, 1, w.segment);
   in_range("harmonics.bands", w.harmonics_bands, 1, 4096);

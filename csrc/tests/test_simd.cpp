@@ -6,6 +6,7 @@
 #include "error.hpp"
 #include "simd/exp.hpp"
 #include "simd/level.hpp"
+#include "simd/log.hpp"
 #include "simd/plain.hpp"
 
 using namespace edgeser;
@@ -42,4 +43,19 @@ TEST(simd_exp_ends) {
   CHECK(at(-INFINITY) == at(-87.0f));
   CHECK(at(-87.0f) > 0 && at(-87.0f) < 2e-38f);
   CHECK(std::isnan(at(NAN)));
+}
+
+TEST(simd_log_is_close_on_its_whole_range) {
+  const auto at = [](float x) {
+    return simd::log_from_one<simd::Plain>(simd::Plain::broadcast(x)).lane[0];
+  };
+  double worst = 0;
+  for (float x = 1; x < 1e38f; x *= 1.00037f) {
+    const double true_log = std::log(static_cast<double>(x));
+    const double unit = std::fmax(true_log, 1e-6) / (1 << 23);
+    worst = std::fmax(worst, std::abs(static_cast<double>(at(x)) - true_log) / unit);
+  }
+  CHECK(worst < 2);
+  CHECK(at(1.0f) == 0.0f);
+  CHECK(at(INFINITY) > 88.7f && at(INFINITY) < 88.8f);
 }

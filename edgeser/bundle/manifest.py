@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from edgeser.bundle.network import Network, parse_network
 from edgeser.errors import BundleError
 
 FORMAT = 1
@@ -90,6 +91,8 @@ class Manifest:
     licence: str
     notices: tuple[str, ...]
     sizes: Sizes
+    network: Network | None
+    """The front end's layers, if the bundle tells them."""
     level_initial: float
     thresholds: Thresholds
     members: Mapping[str, tuple[int, str]]
@@ -129,6 +132,7 @@ def check_manifest(raw: object) -> Manifest:
         licence=_string(raw, "licence"),
         notices=_strings(raw, "notices", at_least=0),
         sizes=_sizes(raw),
+        network=parse_network(raw),
         level_initial=_number(raw, "level_initial", -1e6, 0.0),
         thresholds=_thresholds(raw),
         members=_members(raw),

@@ -1,4 +1,4 @@
-"""``kernels.safetensors``: which tensors there must be, and of which shapes, for given sizes."""
+"""``kernels.safetensors``: which tensors there must be, and of which shapes, for a manifest."""
 
 from __future__ import annotations
 
@@ -35,23 +35,30 @@ def expected_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
 
 
 def check_tensors(manifest: Manifest, tensors: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Hold tensors against the manifest's sizes: names, dtype float32, shapes, finite values.
+    """Hold tensors against the manifest: names, dtype float32, shapes, finite values.
 
     Raises:
         BundleError: for the first tensor that does not fit, by name.
     """
-    expected = expected_shapes(manifest)
-    for name in sorted(expected.keys() ^ tensors.keys()):
+    shapes = expected_shapes(manifest)
+    axes = manifest.network.tensors if manifest.network else {}
+    expected = shapes.keys() | axes.keys()
+    for name in sorted(expected ^ tensors.keys()):
         what = "is missing" if name in expected else "does not belong there"
         raise BundleError(f"kernels.safetensors: tensor {name} {what}")
-    for name, shape in expected.items():
+    for name in [*shapes, *axes]:
         tensor = tensors[name]
         if tensor.dtype != np.float32:
             raise BundleError(f"kernels.safetensors: {name} is {tensor.dtype}, not float32")
-        if tensor.shape != shape:
+        if name in shapes and tensor.shape != shapes[name]:
             raise BundleError(
                 f"kernels.safetensors: {name} has shape {tensor.shape}; "
-                f"the sizes in manifest.json ask for {shape}"
+                f"the sizes in manifest.json ask for {shapes[name]}"
+            )
+        # How the network's shapes fit each other is checked when it is made.
+        if name in axes and tensor.ndim != axes[name]:
+            raise BundleError(
+                f"kernels.safetensors: {name} has {tensor.ndim} axes, and must have {axes[name]}"
             )
         if not np.isfinite(tensor).all():
             raise BundleError(f"kernels.safetensors: {name} holds NaN or infinite values")

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser import _kernels
-from edgeser.kernels import reference
+from edgeser.kernels import front_end, reference
+from edgeser.kernels.front_end import FrontEndWeights, Layer
 from edgeser.kernels.reference import TacnPast, TacnWeights, VQFusionWeights
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -55,6 +56,19 @@ class VQFusionBackend(Protocol):
     def load(self, weights: VQFusionWeights) -> VQFusionModel: ...
 
 
+class FrontEndModel(Protocol):
+    def __call__(
+        self, segments: Float32s, levels: Float32s
+    ) -> tuple[Float32s, Float32s, Float32s]: ...
+
+
+class FrontEndBackend(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def load(self, weights: FrontEndWeights) -> FrontEndModel: ...
+
+
 class CppTacn:
     """The C++ kernel at one SIMD level."""
 
@@ -90,6 +104,27 @@ class CppTacnBackend(CppBackend):
 class CppVQFusionBackend(CppBackend):
     def load(self, weights: VQFusionWeights) -> _kernels.VQFusion:
         return cpp_vq_fusion(weights, self.simd)
+
+
+class CppFrontEndBackend(CppBackend):
+    def load(self, weights: FrontEndWeights) -> _kernels.FrontEnd:
+        return cpp_front_end(weights, self.simd)
+
+
+def cpp_front_end(weights: FrontEndWeights, simd: str | None = None) -> _kernels.FrontEnd:
+    w = weights.astype(np.float32)
+
+    def body(layers: tuple[Layer, ...]) -> list[tuple[object, ...]]:
+        return [(la.weight, la.bias, la.stride, la.padding, la.relu) for la in layers]
+
+    return _kernels.FrontEnd(
+        *(body(w.wide), body(w.narrow), body(w.encoder), w.head_weight, w.head_bias),
+        segments=dict(w.segments),
+        spectrogram=dict(w.spectrogram),
+        harmonics=dict(w.harmonics),
+        level=dict(w.level),
+        simd=simd,
+    )
 
 
 def cpp_tacn(weights: TacnWeights, simd: str | None = None) -> _kernels.TACN:
@@ -145,6 +180,19 @@ class NumpyVQFusionBackend:
         def run(deep: Float32s, latent: Float32s) -> tuple[Float32s, npt.NDArray[np.int32]]:
             codes = reference.nearest_codes(latent, w.codebook).astype(np.int32)
             return reference.fuse(w, deep, codes).astype(np.float32), codes
+
+        return run
+
+
+class NumpyFrontEndBackend:
+    name = "numpy"
+
+    def load(self, weights: FrontEndWeights) -> FrontEndModel:
+        w = weights.astype(np.float32)
+
+        def run(segments: Float32s, levels: Float32s) -> tuple[Float32s, Float32s, Float32s]:
+            deep, latent, new = front_end.read(w, segments, levels)
+            return deep.astype(np.float32), latent.astype(np.float32), new.astype(np.float32)
 
         return run
 
@@ -223,6 +271,67 @@ def vq_tensors(weights: VQFusionWeights) -> dict[str, Float32s]:
     return {f"vq.{name}": getattr(w, name) for name in names}
 
 
+# kernel, in, out, stride, padding, relu
+Shape = tuple[tuple[int, int], int, int, tuple[int, int], tuple[int, int], bool]
+
+
+def front_end_weights(
+    wide: Sequence[Shape],
+    narrow: Sequence[Shape],
+    encoder: Sequence[Shape],
+    features: int,
+    deep: int,
+    segment: int = 4224,
+    spectrogram: tuple[int, int] = (256, 128),
+    harmonics: tuple[int, int] = (1024, 512),
+    bands: int = 104,
+    seed: int = 0,
+) -> FrontEndWeights:
+    """Random weights, float32 values in float64, that keep activations near one."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int, scale: float) -> Floats:
+        return (scale * rng.standard_normal(shape)).astype(np.float32).astype(np.float64)
+
+    def body(shapes: Sequence[Shape]) -> tuple[Layer, ...]:
+        return tuple(
+            Layer(
+                normal(*kernel, inputs, outputs, scale=(2 / (inputs * np.prod(kernel))) ** 0.5),
+                normal(outputs, scale=0.1),
+                stride,
+                padding,
+                relu,
+            )
+            for kernel, inputs, outputs, stride, padding, relu in shapes
+        )
+
+    return FrontEndWeights(
+        body(wide),
+        body(narrow),
+        body(encoder),
+        normal(features, deep, scale=(2 / features) ** 0.5),
+        normal(deep, scale=0.1),
+        segments={"segment": segment, "hop": segment // 2, "sample_rate": 16_000},
+        spectrogram=dict(zip(("window", "hop"), spectrogram, strict=True)),
+        harmonics={
+            **dict(zip(("window", "hop"), harmonics, strict=True)),
+            "bands": bands,
+            "lowest": 70.0,
+            "bands_an_octave": 24,
+        },
+        level={
+            "rise": 0.5,
+            "fall": 0.005,
+            "fall_limit": 30.0,
+            "headroom": 10.0,
+            "quietest": -140.0,
+            "dynamic_range": 50.0,
+            "unset": -1000.0,
+            "first_bin": 2,
+        },
+    )
+
+
 def random_tokens(*shape: int, seed: int = 1) -> Float32s:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
@@ -261,4 +370,8 @@ TACN_BACKENDS: list[TacnBackend] = [
 VQ_BACKENDS: list[VQFusionBackend] = [
     *(CppVQFusionBackend(level) for level in LEVELS),
     NumpyVQFusionBackend(),
+]
+FRONT_END_BACKENDS: list[FrontEndBackend] = [
+    *(CppFrontEndBackend(level) for level in LEVELS),
+    NumpyFrontEndBackend(),
 ]

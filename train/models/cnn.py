@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from train.models.segment import Segments
 
-
 WIDE_PLACES = 2 * 8
 """Places in the last map that is made of the spectrogram."""
 NARROW_PLACES = 2 * 13

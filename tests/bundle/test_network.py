@@ -1,0 +1,93 @@
+"""The layers of a front end in a bundle: the same numbers as its graph; refused if they are odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgeser
+from edgeser.bundle import Bundle, read_bundle
+from edgeser.frontend import NativeFrontEnd, OnnxFrontEnd, front_end
+from tests.bundle.broken import with_manifest, with_tensors
+
+DEFAULT = Path(edgeser.__file__).parent / "models" / "default.edgeser"
+RESEARCH = Path(__file__).parents[2] / "models" / "research" / "research.edgeser"
+
+
+def onnx(bundle: Bundle) -> OnnxFrontEnd:
+    return OnnxFrontEnd(bundle.frontend, bundle.manifest.sizes, bundle.manifest.level_initial)
+
+
+@pytest.mark.parametrize("path", [DEFAULT, RESEARCH], ids=lambda p: p.stem)
+def test_the_kernel_equals_the_graph(path: Path) -> None:
+    bundle = read_bundle(path)
+    native = front_end(bundle)
+    assert isinstance(native, NativeFrontEnd)
+    rng = np.random.default_rng(0)
+    gains = 10.0 ** rng.uniform(-4, 0, (40, 1))
+    segments = (gains * rng.standard_normal((40, bundle.manifest.sizes.segment))).astype(np.float32)
+    levels = rng.uniform(-70, 0, 40).astype(np.float32)
+    levels[::7] = bundle.manifest.level_initial
+    ours, theirs = native(segments, levels), onnx(bundle)(segments, levels)
+    np.testing.assert_allclose(ours.level, theirs.level, atol=1e-4)
+    np.testing.assert_allclose(ours.latent, theirs.latent, atol=1e-4)
+    np.testing.assert_allclose(ours.deep, theirs.deep, rtol=1e-4, atol=1e-4)
+
+
+def test_a_bundle_without_layers_runs_its_graph(toy_path: Path) -> None:
+    bundle = read_bundle(toy_path)
+    assert bundle.manifest.network is None
+    assert isinstance(front_end(bundle), OnnxFrontEnd)
+
+
+def other_shape(tensors: dict[str, Any]) -> None:
+    name = "frontend.wide.1.weight"
+    tensors[name] = np.ascontiguousarray(tensors[name][:, :, :-1])
+
+
+def other_code_width(tensors: dict[str, Any]) -> None:
+    for name in ("frontend.encoder.2.weight", "frontend.encoder.2.bias"):
+        tensors[name] = np.ascontiguousarray(tensors[name][..., :-1])
+
+
+BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "no object": (with_manifest("frontend", 3), "frontend must be an object"),
+    "no body": (with_manifest("frontend", "wide", None), "frontend.wide must be a list"),
+    "no layer": (with_manifest("frontend", "wide", 0, 7), r"frontend.wide\[0\] must be an object"),
+    "half a stride": (
+        with_manifest("frontend", "wide", 0, "stride", [1]),
+        r"frontend.wide\[0\].stride must be two whole numbers from 1 to 64",
+    ),
+    "true as a stride": (
+        with_manifest("frontend", "wide", 0, "stride", [True, 1]),
+        r"frontend.wide\[0\].stride must be two",
+    ),
+    "a word as a window": (
+        with_manifest("frontend", "spectrogram", "window", "long"),
+        "frontend.spectrogram.window must be a number",
+    ),
+    "a broken window": (
+        with_manifest("frontend", "harmonics", "window", 1024.5),
+        "harmonics.*window.*expected a whole number",
+    ),
+    "no level": (with_manifest("normalisation", "rise", None), "normalisation.rise must be"),
+    "a layer too few": (
+        with_manifest("frontend", "encoder", []),
+        "tensor frontend.encoder.0.bias does not belong",
+    ),
+    "another shape": (with_tensors(other_shape), r"wide\[1\]: takes 31 channels, and 32 come in"),
+    "another code width": (with_tensors(other_code_width), "deep, positions and code_width"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_odd_layers_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    break_it, message = BROKEN[name]
+    path = tmp_path / "broken.edgeser"
+    path.write_bytes(break_it(DEFAULT.read_bytes()))
+    with pytest.raises(edgeser.BundleError, match=message):
+        edgeser.load(path)

@@ -114,11 +114,11 @@ def decibels(power: Floats) -> Floats:
 def follow(constants: Mapping[str, float], level: Floats, heard: Floats) -> Floats:
     """The running level after a hop whose own is ``heard``: quick to rise, slow to fall."""
     if level <= 0.5 * constants["unset"]:
-        return np.maximum(heard, constants["quietest"])
+        return np.asarray(np.maximum(heard, constants["quietest"]))
     difference = np.maximum(heard - level, -constants["fall_limit"])
     rate = constants["rise"] if difference > 0 else constants["fall"]
     moved = np.maximum(level + rate * difference, heard - constants["headroom"])
-    return np.maximum(moved, constants["quietest"])
+    return np.asarray(np.maximum(moved, constants["quietest"]))
 
 
 def normalise(constants: Mapping[str, float], power: Floats, level: Floats) -> Floats:

@@ -21,6 +21,7 @@ from edgeser.errors import (
     KernelError,
     LicenceNotice,
     MissingExtraError,
+    ServeError,
     StateError,
     StreamBusyError,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "Pool",
+    "ServeError",
     "SpeechStarted",
     "StateError",
     "Stream",

@@ -36,6 +36,10 @@ class DeviceError(BackendError):
     """The device that a backend needs is missing or cannot be used."""
 
 
+class ServeError(EdgeserError):
+    """The server cannot listen at that address, or not with that certificate."""
+
+
 class KernelError(EdgeserError):
     """A compiled kernel refused its arguments: a shape, a dtype, a size, or an alien state."""
 

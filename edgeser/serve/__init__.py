@@ -3,9 +3,9 @@
 ``edgeser serve`` is the same from a terminal. See ``protocol.py`` for what goes over the wire.
 """
 
-from edgeser.serve.config import ServeConfig
+from edgeser.serve.config import Limits, ServeConfig
 
-__all__ = ["ServeConfig", "serve"]
+__all__ = ["Limits", "ServeConfig", "serve"]
 
 
 def serve(config: ServeConfig | None = None) -> None:

@@ -17,7 +17,7 @@ class Limits:
     message_bytes: int = 1 << 18
     """Of one message; more ends the connection."""
     idle_seconds: float = 30.0
-    """Without a message; then the connection ends."""
+    """Without a message, or without reading what was sent; then the connection ends."""
     speed: float = 4.0
     """Audio is taken this many times as fast as it was spoken, at most; faster senders wait."""
     burst_seconds: float = 10.0

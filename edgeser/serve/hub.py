@@ -27,10 +27,15 @@ MOST_SECONDS_A_STEP = 1.0
 
 
 class Client:
-    """One connection's stream, the audio it still has to hear, and the events it has to send."""
+    """One connection's stream, the audio it still has to hear, and the events it has to send.
+
+    Raises:
+        AudioError: this server cannot decode the format.
+    """
 
     def __init__(self, model: Model, audio: AudioFormat, config: ServeConfig) -> None:
         self.audio, self.limits = audio, config.limits
+        self.decode = audio.decoder()
         self.stream = model.stream(audio.rate)
         self.endpointer = Endpointer.of(model, config.rules)
         self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -38,6 +43,8 @@ class Client:
         self.heard = asyncio.Event()
         """Set while there is room for more audio."""
         self.heard.set()
+        self.overrun = asyncio.Event()
+        """Set once more events are unread than may be."""
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
         self._offset = 0.0
@@ -108,7 +115,11 @@ class Client:
         return int(told is not None and told["type"] == "utterance")
 
     def _send(self, event: dict[str, Any]) -> None:
-        self.events.put_nowait(event)
+        if self.events.qsize() < self.limits.unread_events:
+            self.events.put_nowait(event)
+        else:  # the rest is not kept: nobody reads it, and it would grow
+            self.ending = self.failed = True
+            self.overrun.set()
 
 
 class Hub:
@@ -149,7 +160,7 @@ class Hub:
             await asyncio.sleep(0.01)
 
     def join(self, audio: AudioFormat) -> Client | None:
-        """A new client, or None if there are too many."""
+        """A new client, or None if there are too many. Raises AudioError as :class:`Client`."""
         if self.closing or len(self.clients) >= self.config.limits.connections:
             self.metrics.refused.inc()
             return None

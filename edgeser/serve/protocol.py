@@ -1,14 +1,15 @@
 """What goes over the wire.
 
 A client opens ``/v1/stream?rate=16000&format=int16&channels=1`` and sends audio as binary messages
-of any length: interleaved, little-endian, whole samples. The text message ``{"type": "end"}`` ends
+of any length: interleaved, little-endian, whole samples; or, with ``format=opus``, one Opus packet
+a message. The text message ``{"type": "end"}`` ends
 it: what was said last is judged, and the server closes. Every event is a JSON text message; their
 schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is stored or logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +21,8 @@ from edgeser.errors import AudioError
 from edgeser.model import Model
 from edgeser.utterances import Emotion, SpeechStarted, UtteranceEvent
 
-FORMATS: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
+PCM: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
+FORMATS = (*PCM, "opus")
 MOST_CHANNELS = 32
 
 
@@ -31,7 +33,7 @@ class AudioFormat:
     rate: int
     """Hz."""
     sample: str
-    """A key of :data:`FORMATS`."""
+    """One of :data:`FORMATS`."""
     channels: int
 
     @staticmethod
@@ -39,25 +41,32 @@ class AudioFormat:
         """From a URL's query; raises AudioError that says what is wrong with it."""
         sample = query.get("format", "int16")
         if sample not in FORMATS:
-            raise AudioError(f"format={sample} is unknown: send {' or '.join(FORMATS)}")
+            raise AudioError(f"format={sample} is unknown: send {', '.join(FORMATS)}")
         rate, channels = (_whole(query, name, preset) for name, preset in _PRESETS)
         if not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(f"channels={channels}: send 1 to {MOST_CHANNELS}")
         return AudioFormat(check_rate(rate), sample, channels)
 
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel."""
-        return np.dtype(FORMATS[self.sample]).itemsize * self.channels
+    def decoder(self) -> Callable[[bytes], npt.NDArray[Any]]:
+        """What turns one client's messages into samples (n, channels).
 
-    def decode(self, message: bytes) -> npt.NDArray[Any]:
-        """A message to samples (n, channels); raises AudioError unless it holds whole ones."""
-        if not message or len(message) % self.frame_bytes:
+        It raises AudioError for a message that does not hold whole ones; so does making it, if
+        this server cannot decode the format.
+        """
+        if self.sample == "opus":
+            from edgeser.serve.opus import OpusDecoder
+
+            return OpusDecoder(self.rate, self.channels)
+        return self._samples
+
+    def _samples(self, message: bytes) -> npt.NDArray[Any]:
+        frame = np.dtype(PCM[self.sample]).itemsize * self.channels
+        if not message or len(message) % frame:
             raise AudioError(
                 f"a message of {len(message)} bytes holds no whole number of samples: "
-                f"{self.channels} channel(s) of {self.sample} take {self.frame_bytes} bytes each"
+                f"{self.channels} channel(s) of {self.sample} take {frame} bytes each"
             )
-        samples: npt.NDArray[Any] = np.frombuffer(message, FORMATS[self.sample])
+        samples: npt.NDArray[Any] = np.frombuffer(message, PCM[self.sample])
         return samples.astype(self.sample).reshape(-1, self.channels)
 
 

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import hmac
 import json
+import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgeser.audio.chunk import to_mono
-from edgeser.errors import AudioError, MissingExtraError
+from edgeser.errors import AudioError, MissingExtraError, ServeError
 from edgeser.loading import load
 from edgeser.serve.config import ServeConfig
 
@@ -41,6 +42,7 @@ POLICY = (
 )
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, IDLE, GOING = 1013, 1008, 1013, 1001, 1001
 GOODBYE_SECONDS = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def application(config: ServeConfig | None = None) -> Starlette:
@@ -61,7 +63,9 @@ def application(config: ServeConfig | None = None) -> Starlette:
 
     async def health(request: Request) -> Response:
         del request
-        return JSONResponse({"status": "ok", "model": model.name, "clients": len(hub.clients)})
+        status = "closing" if hub.closing else "ok"
+        about = {"status": status, "model": model.name, "clients": len(hub.clients)}
+        return JSONResponse(about, 503 if hub.closing else 200)
 
     async def metrics(request: Request) -> Response:
         if not _allowed(request, config):
@@ -117,27 +121,44 @@ async def _converse(connection: WebSocket, hub: Hub) -> None:
     """A connection that was accepted."""
     try:
         audio = AudioFormat.of(connection.query_params)
+        client = hub.join(audio)
     except AudioError as problem:
         await _refuse(connection, "format", str(problem), BAD_REQUEST)
         return
-    client = hub.join(audio)
     if client is None:
         await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
         return
     await connection.send_json(ready(hub.model, audio))
     sending = asyncio.create_task(_send(connection, client))
     receiving = asyncio.create_task(_receive(connection, client, hub))
+    overrun = asyncio.create_task(client.overrun.wait())
+    tasks, code = (sending, receiving, overrun), 1000
     try:
-        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if receiving.done() and not sending.done() and receiving.result():
-            await sending  # the last events
+            # The last events; unless nobody reads them.
+            await asyncio.wait((sending, overrun), return_when=asyncio.FIRST_COMPLETED)
+        if overrun.done():
+            code = TOO_SLOW
     finally:
-        for task in (sending, receiving):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(sending, receiving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         hub.leave(client)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await connection.close(GOING if hub.closing else 1000)
+        await _say_goodbye(connection, GOING if hub.closing else code)
+
+
+async def _say_goodbye(connection: WebSocket, code: int) -> None:
+    """Close; whoever left events unread is told why, if it reads at last."""
+
+    async def say() -> None:
+        if code == TOO_SLOW:
+            unread = error("slow", "events were left unread: read them as they come")
+            await connection.send_json(unread)
+        await connection.close(code)
+
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
+        await asyncio.wait_for(say(), 1.0)
 
 
 async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
@@ -161,7 +182,7 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
                 raise AudioError(
                     f"a message of {len(content)} bytes: send {limits.message_bytes} at most"
                 )
-            samples = to_mono(client.audio.decode(content), client.audio.rate)
+            samples = to_mono(client.decode(content), client.audio.rate)
         except AudioError as problem:
             client.fail("audio", str(problem))
             return True
@@ -180,10 +201,6 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
 async def _send(connection: WebSocket, client: Client) -> None:
     """Pass events on until there are no more."""
     while (event := await client.events.get()) is not None:
-        if client.events.qsize() > client.limits.unread_events:
-            event = error("slow", "events were left unread: read them as they come")
-            await connection.send_json(event)
-            return
         await connection.send_text(json.dumps(event, allow_nan=False))
 
 
@@ -213,7 +230,10 @@ def _same_origin(connection: WebSocket, config: ServeConfig) -> bool:
     origin = connection.headers.get("origin")
     if origin is None or "*" in config.origins or origin in config.origins:
         return True
-    return urlsplit(origin).netloc == connection.headers.get("host")
+    page = urlsplit(origin)
+    if config.host in LOOPBACK and page.hostname not in LOOPBACK:
+        return False  # a name of somebody's that was made to lead here
+    return page.netloc == connection.headers.get("host")
 
 
 class _Server(uvicorn.Server):
@@ -225,12 +245,32 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(config: ServeConfig) -> None:
-    """Serve until interrupted."""
+def listening_socket(config: ServeConfig) -> socket.socket:
+    """Bound to the address. Raises ServeError if it is taken, not ours, or not allowed."""
+    address = (config.host, config.port)
+    try:
+        family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+        bound = socket.create_server(address, family=family, backlog=256)
+    except OSError as problem:
+        number = problem.errno or 0  # that of a name that does not resolve is negative
+        why = os.strerror(number) if number > 0 else problem.strerror
+        raise ServeError(f"cannot listen at {config.host} port {config.port}: {why}") from None
+    # asyncio waits for ever to write to whoever does not read; Linux can be told to give up.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        patience = round(1000 * config.limits.idle_seconds)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+    return bound
+
+
+def run(config: ServeConfig, on_listening: Callable[[], object] = lambda: None) -> None:
+    """Serve until interrupted; ``on_listening`` is called once clients can connect.
+
+    Raises:
+        ServeError: the address is taken, or the certificate or its key cannot be used.
+        BundleError, BackendError: the model cannot be loaded.
+    """
     settings = uvicorn.Config(
         application(config),
-        host=config.host,
-        port=config.port,
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,
@@ -239,4 +279,12 @@ def run(config: ServeConfig) -> None:
         log_level="warning",
         server_header=False,
     )
-    _Server(settings).run()
+    try:
+        settings.load()
+    except OSError as problem:  # ssl.SSLError is one
+        raise ServeError(
+            f"TLS with {config.certificate} and {config.key}: {problem.strerror or problem}"
+        ) from None
+    with listening_socket(config) as bound:
+        on_listening()
+        _Server(settings).run(sockets=[bound])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -56,3 +57,10 @@ def test_everything_public_is_in_the_reference() -> None:
     aliases = {"UtteranceEvent", "__version__"}
     for name in set(edgeser.__all__) - errors - aliases:
         assert f":: edgeser.{name}\n" in reference, name
+
+
+def test_the_schema_on_the_page_is_the_servers() -> None:
+    from edgeser.serve.protocol import SCHEMA
+
+    shown = json.loads((ROOT / "docs" / "schema.json").read_text(encoding="utf-8"))
+    assert shown == SCHEMA

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -21,22 +22,31 @@ def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://{address}/healthz", timeout=1) as answer:
             return bool(answer.read())
+    except http.client.HTTPException:  # of a server that speaks TLS
+        return True
     except OSError:
         return False
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start ``edgeser serve`` with these options; gives its address and process."""
+    """Start ``edgeser serve`` with these options, or a program with these limits.
+
+    Gives its address and process.
+    """
     pytest.importorskip("starlette")
     pytest.importorskip("websockets")
     started: list[subprocess.Popen[str]] = []
 
-    def run(*options: str) -> tuple[str, subprocess.Popen[str]]:
+    def run(*options: str, limits: str = "") -> tuple[str, subprocess.Popen[str]]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
+        if limits:
+            program = f"serve(ServeConfig(port={port}, limits=Limits({limits})))"
+            imports = "from edgeser.serve import Limits, ServeConfig, serve"
+            command = [sys.executable, "-c", f"{imports}; {program}"]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
         )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +26,12 @@ pytestmark = [
 ]
 
 
-def test_a_voice_is_heard_and_judged(start: Start, tmp_path: Path) -> None:
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """One whose microphone hears six seconds of the sample, three of silence, and so on."""
     samples, rate = soundfile.read(SAMPLE, dtype="int16")
-    spoken = np.concatenate([samples[: 6 * rate], np.zeros(3 * rate, np.int16)])  # then a pause
+    spoken = np.concatenate([samples[: 6 * rate], np.zeros(3 * rate, np.int16)])
     soundfile.write(tmp_path / "voice.wav", spoken, rate)
-    address, _ = start()
-    foreign: list[str] = []
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=CHROMIUM,
@@ -38,29 +43,66 @@ def test_a_voice_is_heard_and_judged(start: Start, tmp_path: Path) -> None:
                 f"--use-file-for-fake-audio-capture={tmp_path / 'voice.wav'}",
             ],
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-        page.on("request", lambda r: foreign.append(r.url) if address not in r.url else None)
-        page.goto(f"http://{address}/")
-        assert page.locator("#label").inner_text() == "Press the button and speak"
-        page.keyboard.press("Tab")  # the button is the first thing that a keyboard reaches
-        page.keyboard.press("Enter")
-        page.wait_for_selector("#legend li:nth-child(4)")
-        assert page.locator("#microphone").get_attribute("aria-pressed") == "true"
-        page.wait_for_selector("#utterances li", timeout=40_000)
-        known = {*edgeser.load().labels, ""}
-        assert page.locator("#utterances li").first.get_attribute("data-label") in known
-        assert "ms" in page.locator("#latency").inner_text()
-        drawn = page.evaluate(
-            """() => { const c = document.getElementById('timeline');
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            return d.some((v, i) => i % 4 < 3 && v > 0); }"""
-        )
-        assert drawn
-        page.keyboard.press("Enter")  # stops
-        page.wait_for_selector("#microphone[aria-pressed=false]")
+        yield browser
         browser.close()
+
+
+def test_a_voice_is_heard_and_judged(start: Start, browser: Any) -> None:
+    address, _ = start()
+    foreign: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: foreign.append(r.url) if address not in r.url else None)
+    page.goto(f"http://{address}/")
+    assert page.locator("#label").inner_text() == "Press the button and speak"
+    page.keyboard.press("Tab")  # the button is the first thing that a keyboard reaches
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#legend li:nth-child(4)")
+    assert page.locator("#microphone").get_attribute("aria-pressed") == "true"
+    page.wait_for_selector("#utterances li", timeout=40_000)
+    known = {*edgeser.load().labels, ""}
+    assert page.locator("#utterances li").first.get_attribute("data-label") in known
+    assert "ms" in page.locator("#latency").inner_text()
+    drawn = page.evaluate(
+        """() => { const c = document.getElementById('timeline');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        return d.some((v, i) => i % 4 < 3 && v > 0); }"""
+    )
+    assert drawn
+    page.keyboard.press("Enter")  # stops
+    page.wait_for_selector("#microphone[aria-pressed=false]")
     assert problems == []
     assert [url for url in foreign if not url.startswith(("data:", "blob:"))] == []
+
+
+OWN_PAGE = """<!doctype html><title>own</title><link rel="icon" href="data:,">
+<script type="module">
+import { listen } from "./client.js";
+const url = new URL("ws://ADDRESS/v1/stream");
+window.heard = [];
+window.listening = await listen((event) => window.heard.push(event.type), { url });
+</script>"""
+
+
+def test_the_client_works_in_a_page_of_ones_own(start: Start, browser: Any, tmp_path: Path) -> None:
+    for name in ("client.js", "capture.js"):
+        shutil.copy(Path(edgeser.__file__).parent / "serve" / "page" / name, tmp_path)
+    serve_folder = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve_folder) as own:
+        origin = f"http://127.0.0.1:{own.server_port}"
+        address, _ = start("--origin", origin)
+        (tmp_path / "index.html").write_text(OWN_PAGE.replace("ADDRESS", address))
+        Thread(target=own.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(origin)
+        page.wait_for_function("window.heard?.includes('frame')", timeout=20_000)
+        assert page.evaluate("window.heard[0]") == "ready"
+        page.evaluate("window.listening.stop()")
+        own.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import socket
+import ssl
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import soxr
 
 import edgeser
 from edgeser.utterances import Utterance, Utterances
@@ -126,7 +133,9 @@ def test_stereo_floats_are_heard_as_well(start: Start) -> None:
     [
         ("rate=1000", "rate"),
         ("rate=-1", "rate='-1' is no whole number"),
-        ("format=mp3", "format=mp3 is unknown: send int16 or float32"),
+        ("format=mp3", "format=mp3 is unknown: send int16, float32, opus"),
+        ("format=opus&rate=44100", "Opus at rate=44100 with channels=1: its rates are 8000, 12000"),
+        ("format=opus&rate=48000&channels=3", "its channels 1 or 2"),
         ("channels=0", "channels=0: send 1 to 32"),
     ],
 )
@@ -152,7 +161,8 @@ def test_bad_messages_end_their_own_connection_only(start: Start) -> None:
             assert "NaN" in events_of(socket)[-1]["message"]
         with connect(f"ws://{address}/v1/stream") as socket:
             socket.send(bytes(1 << 19))
-            assert events_of(socket)[-1]["type"] != "frame"
+            events_of(socket)
+            assert socket.close_code == 1009  # too big, RFC 6455 section 7.4.1
         well.send(samples[:rate].tobytes())
         well.send('{"type": "end"}')
         assert [e["type"] for e in events_of(well)].count("frame") == 8
@@ -176,6 +186,9 @@ def test_other_pages_may_not_connect(start: Start) -> None:
     url = f"ws://{address}/v1/stream"
     with pytest.raises(InvalidStatus):
         connect(url, origin="https://evil.example")  # type: ignore[arg-type]
+    rebound = f"evil.example:{address.split(':')[1]}"  # a name that was made to lead here
+    with pytest.raises(InvalidStatus):
+        connect(url, origin=f"http://{rebound}", additional_headers={"Host": rebound})  # type: ignore[arg-type]
     for origin in ("https://kiosk.example", f"http://{address}"):
         with connect(url, origin=origin) as socket:  # type: ignore[arg-type]
             assert json.loads(socket.recv())["type"] == "ready"
@@ -202,3 +215,149 @@ def test_an_interrupt_lets_everybody_hear_their_verdict(start: Start) -> None:
     process.wait(10)
     assert process.stdout is not None
     assert "Traceback" not in process.stdout.read()
+
+
+def test_a_terminated_server_ends_as_well(start: Start) -> None:
+    _, process = start()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) in {0, -signal.SIGTERM}
+
+
+def opus(samples: npt.NDArray[np.int16], rate: int) -> list[bytes]:
+    """Packets of 20 ms."""
+    opuslib = pytest.importorskip("opuslib", exc_type=Exception)
+    encoder, size = opuslib.Encoder(rate, 1, opuslib.APPLICATION_AUDIO), rate // 50
+    return [
+        encoder.encode(samples[at : at + size].tobytes(), size)
+        for at in range(0, len(samples) - size + 1, size)
+    ]
+
+
+def test_opus_is_heard_as_well(start: Start) -> None:
+    samples, rate = speech()
+    part = soxr.resample(samples[: 4 * rate], rate, 48_000)
+    packets = opus(part, 48_000)
+    address, _ = start()
+    plain = talk(address, part, "rate=48000")
+    with connect(f"ws://{address}/v1/stream?rate=48000&format=opus") as socket:
+        for packet in packets:
+            socket.send(packet)
+        socket.send('{"type": "end"}')
+        packed = events_of(socket)
+    (ready, *heard), (_, *expected) = packed, plain
+    assert ready["format"] == "opus"
+    scores = [[e["speech"] for e in events if e["type"] == "frame"] for events in (heard, expected)]
+    assert len(scores[0]) == len(scores[1])
+    assert np.corrcoef(scores)[0, 1] > 0.98  # Opus changes a voice a little, and is 6.5 ms late
+    with connect(f"ws://{address}/v1/stream?rate=48000&format=opus") as socket:
+        socket.send(b"\xff" * 5)
+        error = events_of(socket)[-1]
+    assert (error["code"], error["message"][:36]) == (
+        "audio",
+        "a message of 5 bytes is no Opus pack",
+    )
+
+
+def test_who_says_nothing_is_let_go(start: Start) -> None:
+    address, _ = start(limits="idle_seconds=0.3")
+    with connect(f"ws://{address}/v1/stream") as socket:
+        assert events_of(socket)[-1]["code"] == "idle"
+
+
+def test_who_sends_too_fast_is_made_to_wait(start: Start) -> None:
+    """5 s of audio at 4 times real time, of which 1 s may come at once, take a second."""
+    address, _ = start(limits="speed=4.0, burst_seconds=1.0")
+    samples, rate = speech()
+    began = time.monotonic()
+    events = talk(address, samples[: 5 * rate], f"rate={rate}")
+    assert time.monotonic() - began > 0.9
+    assert [e["type"] for e in events].count("frame") >= 5 / 0.128 - 1
+
+
+def test_who_does_not_read_is_cut_off_and_nobody_else_notices(start: Start) -> None:
+    limits = "idle_seconds=2.0, unread_events=64, speed=1e6, burst_seconds=1e6"
+    address, process = start(limits=limits)
+    files = Path(f"/proc/{process.pid}/fd")
+    before = len(list(files.iterdir())) if files.exists() else 0
+    with socket_that_never_reads(address) as deaf:
+        with pytest.raises(ConnectionError):
+            send_for_ever(deaf)
+        samples, rate = speech()
+        assert len(talk(address, samples[:rate], f"rate={rate}")) > 8
+        assert "edgeser_connections 0.0" in get(address, "/metrics")[1]
+        if files.exists():
+            until(lambda: len(list(files.iterdir())) <= before)
+
+
+def send_for_ever(socket: socket.socket) -> None:
+    while True:
+        socket.sendall(masked(bytes(32_000)))  # a second
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def socket_that_never_reads(address: str) -> socket.socket:
+    """A WebSocket by hand: a client library would read on its own."""
+    host, port = address.split(":")
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.settimeout(60)
+    deaf.connect((host, int(port)))
+    lines = (
+        "GET /v1/stream HTTP/1.1",
+        f"Host: {address}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    deaf.sendall("\r\n".join((*lines, "", "")).encode())
+    assert deaf.recv(12) == b"HTTP/1.1 101"
+    return deaf
+
+
+def masked(payload: bytes) -> bytes:
+    """A binary message, masked with zeros (RFC 6455 section 5.2)."""
+    return b"\x82\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_tls(start: Start, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(cafile=certificate)
+    address, _ = start("--certificate", str(certificate), "--key", str(key))
+    with connect(f"wss://{address}/v1/stream", ssl=context) as socket:
+        assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_what_keeps_it_from_listening_is_one_line(start: Start, tmp_path: Path) -> None:
+    address, _ = start()
+    port = address.split(":")[1]
+    taken = serve_in_vain("--port", port)
+    assert taken == f"edgeser: cannot listen at 127.0.0.1 port {port}: Address already in use\n"
+    nothing = tmp_path / "none.pem"
+    alone = serve_in_vain("--certificate", str(nothing), "--key", str(nothing))
+    assert alone.startswith(f"edgeser: TLS with {nothing} and {nothing}: No such file")
+    assert alone.count("\n") == 1
+
+
+def serve_in_vain(*options: str) -> str:
+    """Standard error of a server that cannot start."""
+    command = [sys.executable, "-m", "edgeser", "serve", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr

@@ -1,6 +1,14 @@
-// The whole client: a microphone's samples to the server, its events to a callback.
+// The whole client: a microphone's samples to the server, its events to a callback. To use it in a
+// page of one's own, copy it and capture.js there and start the server with --origin.
 
-/** Opens the microphone and listens until `stop` is called. Rejects if there is no microphone. */
+/**
+ * Opens the microphone and listens until `stop` of what it returns is called.
+ *
+ * onEvent: called with each event, as /v1/schema.json describes them.
+ * url: a URL object, of the server's /v1/stream; else that of the server this page is from.
+ * onClose: called with the WebSocket's CloseEvent when the connection has ended, whoever ended it.
+ * Rejects if there is no microphone or its use is not allowed.
+ */
 export async function listen(onEvent, { url = streamUrl(), onClose = () => {} } = {}) {
   if (!navigator.mediaDevices) {
     throw new Error("A browser gives a page the microphone over https or on this computer only.");
@@ -15,7 +23,7 @@ export async function listen(onEvent, { url = streamUrl(), onClose = () => {} } 
     if (context.state !== "closed") context.close();
   };
   try {
-    await context.audioWorklet.addModule("capture.js");
+    await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
     const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
     url.searchParams.set("rate", String(Math.round(context.sampleRate)));
     url.searchParams.set("format", "int16");

@@ -15,6 +15,7 @@
 #include "resampler/resampler.hpp"
 #include "simd/level.hpp"
 #include "tacn/tacn.hpp"
+#include "tacn/undo.hpp"
 #include "vq_fusion/vq_fusion.hpp"
 
 namespace py = pybind11;
@@ -350,6 +351,20 @@ py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::se
   return logits;
 }
 
+py::array_t<std::uint8_t> keep(const Tacn& self, py::handle state_object, std::size_t steps) {
+  std::byte* const state = state_bytes("state", state_object, self.state_bytes());
+  self.check_states(&state, 1);
+  py::array_t<std::uint8_t> kept(static_cast<py::ssize_t>(undo_bytes(self.plan(), steps)));
+  keep_for_undo(self.plan(), state, steps, reinterpret_cast<std::byte*>(kept.mutable_data()));
+  return kept;
+}
+
+void put_back(const Tacn& self, py::handle state_object, py::handle kept_object) {
+  std::byte* const state = state_bytes("state", state_object, self.state_bytes());
+  const Array<std::uint8_t> kept("kept", kept_object, {"n"});
+  undo(self.plan(), state, reinterpret_cast<const std::byte*>(kept.data()), kept.size(0));
+}
+
 // --- Resampler ---------------------------------------------------------------------------------
 
 py::array_t<float> process(const Resampler& self, py::handle chunk_object,
@@ -428,6 +443,8 @@ void bind_tacn(py::module_& m) {
            py::arg("head_bias"), py::kw_only(), py::arg("heads"), py::arg("dilations"),
            py::arg("simd") = py::none())
       .def("step", &step, py::arg("tokens"), py::arg("states"), py::arg("active") = py::none())
+      .def("keep", &keep, py::arg("state"), py::arg("steps"))
+      .def("put_back", &put_back, py::arg("state"), py::arg("kept"))
       .def_property_readonly("width", &Tacn::width)
       .def_property_readonly("layers", &Tacn::layers)
       .def_property_readonly("heads", &Tacn::heads)

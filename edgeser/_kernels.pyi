@@ -211,6 +211,15 @@ class TACN:
                 logits are NaN. None steps every row.
         """
 
+    def keep(self, state: _State, steps: int) -> _State:
+        """Copy what the next ``steps`` steps will overwrite of ``state``, for :meth:`put_back`.
+
+        That is one slot a ring and step: a small part of the state.
+        """
+
+    def put_back(self, state: _State, kept: _State) -> None:
+        """Make ``state`` what it was when ``kept`` was copied, at most its ``steps`` steps ago."""
+
     @property
     def width(self) -> int:
         """C, the values of a token."""

@@ -17,7 +17,7 @@ from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
 from edgeser.frontend import front_end
 from edgeser.results import EmotionFrame
-from edgeser.state import FRAMES, SPEECH_FRAMES, State
+from edgeser.state import FRAMES, SPEECH_FRAMES, Bytes, State
 from edgeser.verdict import add_to
 
 if TYPE_CHECKING:
@@ -69,6 +69,14 @@ class Engine:
     def simd(self) -> str:
         """The instruction set that the kernels use here."""
         return self._tacn.simd
+
+    def keep(self, state: State, steps: int) -> Bytes:
+        """Copy what hearing ``steps`` segments will overwrite of a state's rings."""
+        return self._tacn.keep(state.tacn, steps)
+
+    def put_back(self, state: State, kept: Bytes) -> None:
+        """Make a state's rings what they were when ``kept`` was copied."""
+        self._tacn.put_back(state.tacn, kept)
 
     def advance(
         self, states: Sequence[State], segments: Sequence[Segments]

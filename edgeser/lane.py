@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from edgeser.backends import kernels
 from edgeser.engine import Engine
 from edgeser.errors import StreamBusyError
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.state import RECEIVED, SAMPLES, SPEECH_FRAMES, Layout, State
+from edgeser.state import RECEIVED, SAMPLES, SPEECH_FRAMES, Bytes, Layout, State
 from edgeser.verdict import conclude
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class Lane:
             )
         )
         self._lock = threading.Lock()
-        self._kept_head: npt.NDArray[np.uint8] | None = None
-        self._kept_rings: npt.NDArray[np.uint8] | None = None
+        self._kept_head: Bytes | None = None
+        # What each call overwrites of the rings, to be put back newest first.
+        self._kept_rings: list[tuple[Callable[[State, Bytes], None], Bytes]] = []
 
     def __enter__(self) -> Lane:
         if not self._lock.acquire(blocking=False):
@@ -77,11 +78,13 @@ class Lane:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
+            while self._kept_rings:
+                put_back, kept = self._kept_rings.pop()
+                put_back(self.state, kept)
             if self._kept_head is not None:
                 self.state.head[:] = self._kept_head
-            if self._kept_rings is not None:
-                self.state.tacn[:] = self._kept_rings
-        self._kept_head = self._kept_rings = None
+        self._kept_head = None
+        self._kept_rings.clear()
         self._lock.release()
 
     def feed(self, mono: Samples) -> list[Samples]:
@@ -110,16 +113,16 @@ class Lane:
 
     def forget(self) -> None:
         """Begin anew, as if nothing had ever come."""
-        self._keep_rings()
+        self._kept_rings.append((_put_back_whole, self.state.tacn.copy()))
         self.state.clear()
 
     def _hear(self, samples: Samples) -> list[Samples]:
         segments = self.state.append(samples)
         if segments:
-            self._keep_rings()
+            kept = self.engine.keep(self.state, len(segments))
+            self._kept_rings.append((self.engine.put_back, kept))
         return segments
 
-    def _keep_rings(self) -> None:
-        # The rings are most of a state. A chunk that completes no segment is spared the copy.
-        if self._kept_rings is None:
-            self._kept_rings = self.state.tacn.copy()
+
+def _put_back_whole(state: State, rings: Bytes) -> None:
+    state.tacn[:] = rings

@@ -48,6 +48,7 @@ class Tacn {
   std::size_t receptive_field() const { return receptive_field_; }  // tokens
   std::size_t state_bytes() const { return state_bytes_; }
   const Level& level() const { return level_; }
+  const TacnPlan& plan() const { return plan_; }
 
   // Throws Error unless all `rows` states may be stepped together: right alignment, a header that
   // a step could have left, no two overlapping. `states` are state_bytes() long.

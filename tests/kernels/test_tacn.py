@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeser.errors import KernelError
 from edgeser.kernels import reference
 from tests.kernels.tester import (
     LEVELS,
@@ -246,3 +247,34 @@ def test_threads_share_a_model() -> None:
 def test_an_empty_batch() -> None:
     model = cpp_tacn(tacn_weights(16))
     assert model.step(np.zeros((0, 16), np.float32), []).shape == (0, 5)
+
+
+@pytest.mark.parametrize("before", [0, 1, 5, 13])
+@pytest.mark.parametrize("steps", [0, 1, 3, 40])
+def test_steps_can_be_taken_back(before: int, steps: int) -> None:
+    weights = tacn_weights()
+    model = cpp_tacn(weights)
+    state = np.zeros(model.state_bytes, np.uint8)
+    for token in random_tokens(before, 1, model.width):
+        model.step(token, [state])
+    was = state.copy()
+    kept = model.keep(state, steps)
+    for taken in {0, steps // 2, steps}:
+        for token in random_tokens(taken, 1, model.width, seed=2):
+            model.step(token, [state])
+        model.put_back(state, kept)
+        assert_same_bits(state, was)
+
+
+def test_what_was_kept_is_small() -> None:
+    model = cpp_tacn(tacn_weights(64, 8, 3, [1 << n for n in range(8)]))
+    assert model.keep(np.zeros(model.state_bytes, np.uint8), 1).size < model.state_bytes / 60
+
+
+def test_only_what_was_kept_is_put_back() -> None:
+    model = cpp_tacn(tacn_weights())
+    state = np.ones(model.state_bytes, np.uint8)
+    for kept in (np.zeros(3, np.uint8), np.zeros(72, np.uint8) + np.uint8(1), state):
+        with pytest.raises(KernelError, match="kept: not what keep"):
+            model.put_back(state, kept)
+    assert (state == 1).all()

@@ -110,11 +110,16 @@ def test_a_flush_that_is_interrupted_at_its_very_end_leaves_no_trace(
 def test_values_that_overflow_are_an_error_not_a_result(
     toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Overflowing:
-        def step(self, *_: Any) -> np.ndarray:
-            return np.full((1, 5), np.nan, np.float32)
-
     stream = toy_model.stream(16_000)
+    kernel = lane_of(stream).engine._tacn
+
+    class Overflowing:
+        keep, put_back = kernel.keep, kernel.put_back
+
+        def step(self, tokens: np.ndarray, states: list[np.ndarray]) -> np.ndarray:
+            return np.full_like(kernel.step(tokens, states), np.nan)
+
+    stream.process(noise(5_000))
     before = stream.state()
     monkeypatch.setattr(lane_of(stream).engine, "_tacn", Overflowing())
     with pytest.raises(edgeser.BackendError, match="not finite"):

@@ -293,7 +293,7 @@ std::vector<std::size_t> dilations_from(const py::sequence& sequence) {
 std::unique_ptr<Tacn> make_tacn(py::handle query, py::handle key, py::handle value,
                                 py::handle output, py::handle taps, py::handle bias,
                                 py::handle head_weight, py::handle head_bias, long long heads,
-                                const py::sequence& dilations,
+                                const py::sequence& dilations, const std::string& precision,
                                 const std::optional<std::string>& simd) {
   const Floats b("bias", bias, {"N", "C"});
   const std::size_t n = b.size(0), c = b.size(1);
@@ -306,7 +306,7 @@ std::unique_ptr<Tacn> make_tacn(py::handle query, py::handle key, py::handle val
       level_from(simd),
       TacnWeights{n, c, t.size(1), hb.size(0), static_cast<std::size_t>(heads), q.data(), k.data(),
                   v.data(), o.data(), t.data(), b.data(), hw.data(), hb.data()},
-      dilations_from(dilations));
+      dilations_from(dilations), find_precision(precision.c_str()));
 }
 
 py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::sequence& states,
@@ -441,7 +441,7 @@ void bind_tacn(py::module_& m) {
       .def(py::init(&make_tacn), py::arg("query"), py::arg("key"), py::arg("value"),
            py::arg("output"), py::arg("taps"), py::arg("bias"), py::arg("head_weight"),
            py::arg("head_bias"), py::kw_only(), py::arg("heads"), py::arg("dilations"),
-           py::arg("simd") = py::none())
+           py::arg("precision") = "float32", py::arg("simd") = py::none())
       .def("step", &step, py::arg("tokens"), py::arg("states"), py::arg("active") = py::none())
       .def("keep", &keep, py::arg("state"), py::arg("steps"))
       .def("put_back", &put_back, py::arg("state"), py::arg("kept"))
@@ -452,6 +452,8 @@ void bind_tacn(py::module_& m) {
       .def_property_readonly("outputs", &Tacn::outputs)
       .def_property_readonly("receptive_field", &Tacn::receptive_field)
       .def_property_readonly("state_bytes", &Tacn::state_bytes)
+      .def_property_readonly("precision",
+                             [](const Tacn& self) { return precision_name(self.precision()); })
       .def_property_readonly("simd", &level_name<Tacn>);
 }
 

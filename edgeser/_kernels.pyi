@@ -25,8 +25,9 @@ _State = npt.NDArray[np.uint8]
 def simd_levels() -> tuple[str, ...]:
     """Return the SIMD levels that this CPU can run, best first.
 
-    A choice of "avx512", "avx2", "neon" and "plain"; the last is always there. Each class takes one
-    of them as ``simd``; None is the best.
+    A choice of "avx512_vnni", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon" and "plain"; the
+    last is always there. Those named after a dot product differ from their neighbours in how fast
+    int8 is. Each class takes one of them as ``simd``; None is the best.
     """
 
 class FrontEnd:
@@ -177,6 +178,7 @@ class TACN:
         *,
         heads: int,
         dilations: Sequence[int],
+        precision: str = "float32",
         simd: str | None = None,
     ) -> None:
         """Copy the weights, fold ``output`` into ``taps`` (in float64), and pack them.
@@ -193,6 +195,10 @@ class TACN:
             head_bias: (L + 1,).
             heads: h, divides C.
             dilations: One a layer, each 1..2**20.
+            precision: How all matrices are kept: "float32"; "bfloat16", which rounds the weights
+                and computes in float32; or "int8", which rounds each output's weights to -127..127
+                of a scale of its own, does the same with every row of inputs as it comes, and adds
+                up integers. Attention, sums of tokens and the state are float32 in all three.
             simd: One of :func:`simd_levels`, or None for the best.
         """
 
@@ -247,6 +253,10 @@ class TACN:
     @property
     def state_bytes(self) -> int:
         """The length of a state block."""
+
+    @property
+    def precision(self) -> str:
+        """How the matrices are kept."""
 
     @property
     def simd(self) -> str:

@@ -104,7 +104,7 @@ class Model:
 
     @property
     def simd(self) -> str:
-        """The instruction set that the kernels use here: avx512, avx2, neon or plain."""
+        """The instruction set that the kernels use here: avx512_vnni, avx2, neon or another."""
         return self._engine.simd
 
     @property

@@ -3,46 +3,48 @@
 #include <cstddef>
 #include <cstring>
 
+#include "matrix/int8.hpp"
 #include "matrix/matrix.hpp"
+#include "matrix/panels.hpp"
 #include "simd/compiler.hpp"
 
 namespace edgeser {
-
-template <std::size_t N>
-struct Size {
-  static constexpr std::size_t value = N;
-};
-
-// Calls f(Size<n>) for the n in 1..Max known only at run time.
-template <class S, std::size_t Max, class F>
-inline void with_size(std::size_t n, F&& f) {
-  if constexpr (Max > 1) {
-    if (n < Max) return with_size<S, Max - 1>(n, f);
-  }
-  f(Size<Max>{});
-}
 
 // Inputs summed in one go before they join the total: a sum of sums loses less to rounding than one
 // long sum. Runs are even, so that none is too short to be worth its two trips to memory.
 constexpr std::size_t run_inputs = 64;
 constexpr std::size_t longest_run = 80;
 
+// One input's row of a panel, widened.
+template <class S, std::size_t Vectors>
+inline void load_row(typename S::Vec (&w)[Vectors], const float* weights) {
+  EDGESER_UNROLL
+  for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
+}
+template <class S, std::size_t Vectors>
+inline void load_row(typename S::Vec (&w)[Vectors], const Pair* weights) {
+  typename S::Vec partner;
+  EDGESER_UNROLL
+  for (std::size_t v = 0; v < Vectors; v += 2) {
+    S::load(weights + v / 2 * S::lanes, w[v], v + 1 < Vectors ? w[v + 1] : partner);
+  }
+}
+
 // sum[r][v] = sum_i x[r][i] * weights[i][v] over one run: a fused multiply-add after another for
 // ascending i, from zero. Every output lane has its own sum, so neither the vector width nor the
 // number of rows computed together can change a bit of the result.
-template <class S, std::size_t Rows, std::size_t Vectors>
+template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
-                         const float* weights, std::size_t inputs) {
+                         const Weight* weights, std::size_t inputs) {
   using Vec = typename S::Vec;
   EDGESER_UNROLL
   for (std::size_t r = 0; r < Rows; ++r) {
     EDGESER_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
   }
-  for (std::size_t i = 0; i < inputs; ++i, weights += Vectors * S::lanes) {
+  for (std::size_t i = 0; i < inputs; ++i, weights += row_size<S, Weight>(Vectors)) {
     Vec w[Vectors];
-    EDGESER_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) w[v] = S::load(weights + v * S::lanes);
+    load_row<S>(w, weights);
     EDGESER_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
       const Vec value = S::broadcast(x[r][i]);
@@ -54,9 +56,9 @@ inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* con
 
 // acc (Rows, Vectors * lanes) += x @ weights, run after run. acc lies in memory: a run needs all
 // the registers. Returns the weights just after those it read.
-template <class S, std::size_t Rows, std::size_t Vectors>
-inline const float* multiply_add(float* acc, const float* const (&x)[Rows], const float* weights,
-                                 std::size_t inputs) {
+template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
+inline const Weight* multiply_add(float* acc, const float* const (&x)[Rows], const Weight* weights,
+                                  std::size_t inputs) {
   const std::size_t runs = (inputs + longest_run - 1) / longest_run;
   for (std::size_t run = 0, start = 0; run < runs; ++run) {
     const std::size_t count = (inputs - start) / (runs - run);
@@ -72,7 +74,7 @@ inline const float* multiply_add(float* acc, const float* const (&x)[Rows], cons
         S::store(to, S::add(S::load(to), sum[r][v]));
       }
     }
-    weights += count * Vectors * S::lanes;
+    weights += count * row_size<S, Weight>(Vectors);
     start += count;
   }
   return weights;
@@ -84,32 +86,12 @@ inline void fill_rows(float* acc, const float* bias, std::size_t width) {
   for (std::size_t r = 0; r < Rows; ++r) std::memcpy(acc + r * width, bias, width * sizeof(float));
 }
 
-// Calls f(Size<vectors>, column, weights of the panel) for each panel of the matrix.
-template <class S, class F>
-inline void for_each_panel(const Matrix& m, F&& f) {
-  const std::size_t total = m.padded / S::lanes;
-  for (std::size_t first = 0; first < total; first += S::panel_vectors) {
-    const std::size_t column = first * S::lanes;
-    with_size<S, S::panel_vectors>(
-        total - first, [&](auto vectors) { f(vectors, column, m.weights + m.inputs * column); });
-  }
-}
-
-// Calls f(Size<rows>, first row) for blocks of at most S::block_rows rows.
-template <class S, class F>
-inline void for_each_block(std::size_t rows, F&& f) {
-  for (std::size_t row = 0; row < rows; row += S::block_rows) {
-    with_size<S, S::block_rows>(rows - row, [&](auto block) { f(block, row); });
-  }
-}
-
-// y = x @ m + bias for `rows` rows. A run of a panel's inputs fits the L1 cache, and is used for
-// all rows while it is there; until the last run, y holds the total so far. x and y rows lie
-// `x_stride` and `y_stride` floats apart; y rows have room for m.padded values.
-template <class S>
-inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
-                     float* y, std::size_t y_stride) {
-  for_each_panel<S>(m, [&](auto vectors, std::size_t column, const float* weights) {
+// multiply() in the precisions whose weights become float32. A run of a panel's inputs fits the L1
+// cache, and is used for all rows while it is there; until the last run, y holds the total so far.
+template <class S, class Weight>
+inline void multiply_floats(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
+                            float* y, std::size_t y_stride) {
+  for_each_panel<S, Weight>(m, [&](auto vectors, std::size_t column, const Weight* weights) {
     constexpr std::size_t V = decltype(vectors)::value;
     for (std::size_t start = 0; start < m.inputs; start += run_inputs) {
       const std::size_t count = m.inputs - start < run_inputs ? m.inputs - start : run_inputs;
@@ -129,9 +111,23 @@ inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std:
           }
         }
       });
-      weights += count * V * S::lanes;
+      weights += count * row_size<S, Weight>(V);
     }
   });
+}
+
+// y = x @ m + bias for `rows` rows, m being packed in precision P. x and y rows lie `x_stride` and
+// `y_stride` floats apart; y rows have room for m.padded values.
+template <class S, Precision P = Precision::float32>
+inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
+                     float* y, std::size_t y_stride) {
+  if constexpr (P == Precision::int8) {
+    multiply_int8<S>(m, x, x_stride, rows, y, y_stride);
+  } else if constexpr (P == Precision::bfloat16) {
+    multiply_floats<S, Pair>(m, x, x_stride, rows, y, y_stride);
+  } else {
+    multiply_floats<S, float>(m, x, x_stride, rows, y, y_stride);
+  }
 }
 
 }  // namespace edgeser

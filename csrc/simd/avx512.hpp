@@ -1,48 +1,37 @@
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
+#include <cstring>
 
-#include "simd/vec256.hpp"
+#include "simd/vec512.hpp"
 
 namespace edgeser::simd {
 
+struct Avx512Only;
+
 // AVX-512 F/BW/VL/DQ. Include only where these flags are on: see level.hpp.
-struct Avx512 {
+struct Avx512 : Vec512<Avx512Only> {
   static constexpr const char* name = "avx512";
-  static constexpr std::size_t lanes = 16;
-  static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t block_rows = 6;  // 24 accumulators of 32 registers
-  using Narrow = Vec256<Avx512>;                // for what fills half a vector
 
-  using Vec = __m512;
-  using Mask = __mmask16;
+  // Bytes widened to 16 bits, as in Avx2.
+  struct Weights {
+    __m512i even, odd;
+  };
+  using Inputs = Weights;
 
-  static Mask first(std::size_t count) { return static_cast<Mask>((1u << count) - 1u); }
-
-  static Vec broadcast(float x) { return _mm512_set1_ps(x); }
-  static Vec iota() { return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
-  static Vec load(const float* p) { return _mm512_loadu_ps(p); }
-  static Vec load(const float* p, std::size_t count) {
-    return _mm512_maskz_loadu_ps(first(count), p);
+  static Weights load_weights(const std::int8_t* p) {
+    const __m512i bytes = _mm512_loadu_si512(p);
+    return {_mm512_srai_epi16(_mm512_slli_epi16(bytes, 8), 8), _mm512_srai_epi16(bytes, 8)};
   }
-  static void store(float* p, Vec a) { _mm512_storeu_ps(p, a); }
-  static void store(float* p, Vec a, std::size_t count) {
-    _mm512_mask_storeu_ps(p, first(count), a);
+  static Inputs broadcast_inputs(const std::uint8_t* p) {
+    std::int32_t four;
+    std::memcpy(&four, p, sizeof four);
+    const __m512i bytes = _mm512_set1_epi32(four);
+    return {_mm512_and_si512(bytes, _mm512_set1_epi16(255)), _mm512_srli_epi16(bytes, 8)};
   }
-
-  static Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-  static Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-  static Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-  static Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
-  static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-  static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-  static Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-  static Vec select(Mask m, Vec yes, Vec no) { return _mm512_mask_blend_ps(m, no, yes); }
-  static Vec add_exponent(Vec a, Vec n) {
-    return _mm512_castsi512_ps(
-        _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(n), 23)));
+  static Ints dot(Ints sum, const Inputs& x, const Weights& w) {
+    return _mm512_add_epi32(
+        sum, _mm512_add_epi32(_mm512_madd_epi16(x.even, w.even), _mm512_madd_epi16(x.odd, w.odd)));
   }
   static Vec exponent(Vec a) { return _mm512_getexp_ps(a); }
   static Vec mantissa(Vec a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }

@@ -18,17 +18,17 @@ struct Registers {
 };
 
 // All zero for a leaf that the CPU does not have.
-Registers cpuid(std::uint32_t leaf) {
+Registers cpuid(std::uint32_t leaf, std::uint32_t part = 0) {
 #if defined(_MSC_VER)
   int r[4];
   __cpuid(r, 0);
   if (static_cast<std::uint32_t>(r[0]) < leaf) return {};
-  __cpuidex(r, static_cast<int>(leaf), 0);
+  __cpuidex(r, static_cast<int>(leaf), static_cast<int>(part));
   return {static_cast<std::uint32_t>(r[0]), static_cast<std::uint32_t>(r[1]),
           static_cast<std::uint32_t>(r[2]), static_cast<std::uint32_t>(r[3])};
 #else
   Registers r{};
-  __get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx);
+  __get_cpuid_count(leaf, part, &r.eax, &r.ebx, &r.ecx, &r.edx);
   return r;
 #endif
 }
@@ -49,6 +49,8 @@ constexpr std::uint32_t bit(int n) { return std::uint32_t{1} << n; }
 constexpr std::uint32_t fma_and_osxsave = bit(12) | bit(27);                        // leaf 1, ECX
 constexpr std::uint32_t avx2 = bit(5);                                              // leaf 7, EBX
 constexpr std::uint32_t avx512_f_dq_bw_vl = bit(16) | bit(17) | bit(30) | bit(31);  // leaf 7, EBX
+constexpr std::uint32_t avx512_vnni = bit(11);                                      // leaf 7, ECX
+constexpr std::uint32_t avx_vnni = bit(4);                                          // leaf 7.1, EAX
 constexpr std::uint64_t ymm_state = 0x06;  // XMM and the upper halves of YMM
 constexpr std::uint64_t zmm_state = 0xe6;  // and the masks, and ZMM
 
@@ -61,6 +63,37 @@ bool has(std::uint32_t features, std::uint64_t state) {
 
 bool cpu_has_avx2() noexcept { return has(avx2, ymm_state); }
 bool cpu_has_avx512() noexcept { return has(avx2 | avx512_f_dq_bw_vl, zmm_state); }
+
+bool cpu_has_avx512_vnni() noexcept { return cpu_has_avx512() && (cpuid(7).ecx & avx512_vnni); }
+bool cpu_has_avx_vnni() noexcept {
+  return cpu_has_avx2() && cpuid(7).eax >= 1 && (cpuid(7, 1).eax & avx_vnni);
+}
+
+}  // namespace edgeser::simd
+
+#elif defined(__aarch64__) || defined(_M_ARM64)
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#endif
+
+namespace edgeser::simd {
+
+bool cpu_has_neon_dotprod() noexcept {
+#if defined(__linux__)
+  constexpr unsigned long asimddp = 1ul << 20;  // HWCAP_ASIMDDP, which old headers lack
+  return (getauxval(AT_HWCAP) & asimddp) != 0;
+#elif defined(_WIN32)
+  constexpr DWORD dot_product = 43;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+  return IsProcessorFeaturePresent(dot_product) != 0;
+#elif defined(__APPLE__)
+  return true;  // every Apple silicon Mac
+#else
+  return false;
+#endif
+}
 
 }  // namespace edgeser::simd
 

@@ -12,8 +12,15 @@ namespace edgeser::simd {
 // any instruction of a level that the CPU may not have.
 template <class S>
 inline constexpr Level kernels = {
-    S::name,    S::lanes,           S::panel_vectors,  tacn_step<S>,
-    vq_fuse<S>, resample_filter<S>, front_end_read<S>,
+    S::name,
+    S::lanes,
+    S::panel_vectors,
+    S::byte_zero,
+    {tacn_step<S, Precision::float32>, tacn_step<S, Precision::bfloat16>,
+     tacn_step<S, Precision::int8>},
+    vq_fuse<S>,
+    resample_filter<S>,
+    front_end_read<S>,
 };
 
 }  // namespace edgeser::simd

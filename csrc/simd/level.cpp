@@ -10,20 +10,26 @@
 namespace edgeser {
 
 namespace simd {
-extern const Level avx512_level, avx2_level, neon_level, plain_level;
-}
+extern const Level avx512_vnni_level, avx512_level, avx_vnni_level, avx2_level;
+extern const Level neon_dotprod_level, neon_level, plain_level;
+}  // namespace simd
 
 namespace {
 
 struct Usable {
-  std::array<const Level*, 4> levels{};
+  std::array<const Level*, 5> levels{};
   std::size_t count = 0;
 
   Usable() noexcept {
 #if defined(EDGESER_X86)
+    if (simd::cpu_has_avx512_vnni()) levels[count++] = &simd::avx512_vnni_level;
     if (simd::cpu_has_avx512()) levels[count++] = &simd::avx512_level;
+#if defined(EDGESER_AVX_VNNI)
+    if (simd::cpu_has_avx_vnni()) levels[count++] = &simd::avx_vnni_level;
+#endif
     if (simd::cpu_has_avx2()) levels[count++] = &simd::avx2_level;
 #elif defined(EDGESER_ARM64)
+    if (simd::cpu_has_neon_dotprod()) levels[count++] = &simd::neon_dotprod_level;
     levels[count++] = &simd::neon_level;
 #endif
     levels[count++] = &simd::plain_level;

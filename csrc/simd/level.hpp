@@ -3,12 +3,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "matrix/precision.hpp"
+
 namespace edgeser {
 
 struct TacnPlan;
 struct VqFusionPlan;
 struct ResamplerPlan;
 struct FrontEndPlan;
+
+using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* const* states,
+                      const bool* active, std::size_t rows, float* logits) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
 // bits. Each level is one translation unit with its own compiler flags, and only that unit may
@@ -18,9 +23,9 @@ struct Level {
   const char* name;
   std::size_t lanes;          // floats a vector
   std::size_t panel_vectors;  // vectors a panel of a packed matrix
+  int byte_zero;              // how int8 inputs store a zero
 
-  void (*step)(const TacnPlan& plan, const float* tokens, std::byte* const* states,
-               const bool* active, std::size_t rows, float* logits) noexcept;
+  TacnStep* step[precision_count];  // by Precision
   void (*fuse)(const VqFusionPlan& plan, const float* deep, const float* latent, std::size_t rows,
                float* tokens, std::int32_t* codes) noexcept;
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,

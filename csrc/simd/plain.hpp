@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "matrix/matrix.hpp"
+
 namespace edgeser::simd {
 
 // Portable C++: the level every machine has, and the plainest statement of what each operation
@@ -106,6 +108,61 @@ struct Plain {
       std::memcpy(&r.lane[i], &bits, sizeof bits);
     }
     return r;
+  }
+
+  // bfloat16: the two vectors of weights that are woven together at p, widened.
+  static void load(const Pair* p, Vec& low, Vec& high) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      const std::uint32_t halves[] = {p[i].bits << 16, p[i].bits & 0xffff0000u};
+      std::memcpy(&low.lane[i], &halves[0], sizeof(float));
+      std::memcpy(&high.lane[i], &halves[1], sizeof(float));
+    }
+  }
+
+  // int8: a lane sums the products of four weights of one output with four inputs.
+  struct Ints {
+    std::int32_t lane[lanes];
+  };
+  struct Weights {
+    std::int8_t byte[4 * lanes];
+  };
+  struct Inputs {
+    std::int8_t byte[4];
+  };
+  // What is stored for an input of zero, so that all inputs fit the type that `dot` wants.
+  static constexpr int byte_zero = 0;
+
+  static Ints load_ints(const std::int32_t* p) {
+    Ints r;
+    std::memcpy(r.lane, p, sizeof r.lane);
+    return r;
+  }
+  static Vec to_float(Ints a) {
+    return map([&](std::size_t i) { return static_cast<float>(a.lane[i]); });
+  }
+  // The lowest byte of each lane.
+  static void store_bytes(std::uint8_t* p, Vec a) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      std::uint32_t bits;
+      std::memcpy(&bits, &a.lane[i], sizeof bits);
+      p[i] = static_cast<std::uint8_t>(bits);
+    }
+  }
+  static Weights load_weights(const std::int8_t* p) {
+    Weights r;
+    std::memcpy(r.byte, p, sizeof r.byte);
+    return r;
+  }
+  static Inputs broadcast_inputs(const std::uint8_t* p) {
+    Inputs r;
+    std::memcpy(r.byte, p, sizeof r.byte);
+    return r;
+  }
+  static Ints dot(Ints sum, Inputs x, Weights w) {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) sum.lane[i] += x.byte[j] * w.byte[4 * i + j];
+    }
+    return sum;
   }
 };
 

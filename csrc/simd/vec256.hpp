@@ -3,6 +3,9 @@
 #include <immintrin.h>
 
 #include <cstddef>
+#include <cstdint>
+
+#include "matrix/matrix.hpp"
 
 namespace edgeser::simd {
 
@@ -45,6 +48,30 @@ struct Vec256 {
   static Vec mantissa(Vec a) {
     const __m256 fraction = _mm256_castsi256_ps(_mm256_set1_epi32(0x007fffff));
     return _mm256_or_ps(_mm256_and_ps(a, fraction), _mm256_set1_ps(1.0f));
+  }
+
+  static void load(const Pair* p, Vec& low, Vec& high) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    low = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    high = _mm256_castsi256_ps(
+        _mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+
+  using Ints = __m256i;
+  static constexpr int byte_zero = 128;  // inputs are unsigned
+
+  static Ints load_ints(const std::int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static Vec to_float(Ints a) { return _mm256_cvtepi32_ps(a); }
+  static void store_bytes(std::uint8_t* p, Vec a) {
+    const __m256i first_of_four =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_castps_si256(a), first_of_four);
+    _mm_storel_epi64(
+        reinterpret_cast<__m128i*>(p),
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
   }
 };
 

@@ -47,13 +47,13 @@ inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock&
 
 // x (rows, C): in, the layer's input; out, its output. `qkv` and `mixed` are scratch of
 // `qkv_stride` and k * C floats a row; x rows lie `x_stride` apart.
-template <class S>
+template <class S, Precision P>
 inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block, float* x,
                        std::size_t x_stride, float* qkv, std::size_t qkv_stride, float* mixed) {
   const std::size_t width = plan.width;
   const std::size_t mixed_stride = plan.taps * width;
   locate_taps<S>(plan, layer, block);
-  multiply<S>(layer.projection, x, x_stride, block.count, qkv, qkv_stride);
+  multiply<S, P>(layer.projection, x, x_stride, block.count, qkv, qkv_stride);
 
   for (std::size_t r = 0; r < block.count; ++r) {
     Taps& taps = block.taps[r];
@@ -70,7 +70,7 @@ inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& 
   }
 
   float* const z = qkv;
-  multiply<S>(layer.convolution, mixed, mixed_stride, block.count, z, qkv_stride);
+  multiply<S, P>(layer.convolution, mixed, mixed_stride, block.count, z, qkv_stride);
   const typename S::Vec zero = S::broadcast(0.0f);
   for (std::size_t r = 0; r < block.count; ++r) {
     for (std::size_t c = 0; c < layer.convolution.padded; c += S::lanes) {
@@ -81,7 +81,7 @@ inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& 
 }
 
 // One token of every active row through all layers and the output head. See Tacn::step.
-template <class S>
+template <class S, Precision P>
 void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                const bool* active, std::size_t rows, float* logits) noexcept {
   alignas(64) float scratch[TacnBlock::scratch_floats];
@@ -114,11 +114,11 @@ void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* stat
     }
 
     for (std::size_t n = 0; n < plan.layer_count; ++n) {
-      tacn_layer<S>(plan, plan.layers[n], block, x, x_stride, qkv, qkv_stride, mixed);
+      tacn_layer<S, P>(plan, plan.layers[n], block, x, x_stride, qkv, qkv_stride, mixed);
     }
 
     float* const result = qkv;
-    multiply<S>(plan.head, x, x_stride, block.count, result, plan.head.padded);
+    multiply<S, P>(plan.head, x, x_stride, block.count, result, plan.head.padded);
     for (std::size_t r = 0; r < block.count; ++r) {
       std::memcpy(logits + block.index[r] * outputs, result + r * plan.head.padded,
                   outputs * sizeof(float));

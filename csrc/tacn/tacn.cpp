@@ -77,10 +77,15 @@ std::vector<float> fold_taps(const TacnWeights& w, std::size_t layer) {
 
 }  // namespace
 
-Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size_t>& dilations)
-    : level_(level) {
+Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size_t>& dilations,
+           Precision precision)
+    : level_(level), precision_(precision), step_(level.step[static_cast<std::size_t>(precision)]) {
   check_sizes(w, dilations);
   const std::size_t width = w.width;
+  const auto pack = [&](const float* weights, std::size_t inputs, std::size_t outputs,
+                        const float* bias) {
+    return matrices_.emplace_back(level, weights, inputs, outputs, bias, 0.0f, precision).view();
+  };
   for (std::size_t n = 0; n < w.layers; ++n) {
     const std::vector<float> folded = fold_taps(w, n);
     for (const float value : folded) {
@@ -89,21 +94,17 @@ Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size
                     ": output @ taps is too large for float32; the weights look damaged");
       }
     }
-    const PackedMatrix& projection =
-        matrices_.emplace_back(level, side_by_side(w, n).data(), width, 3 * width);
-    const Matrix projection_view = projection.view();
-    const PackedMatrix& convolution =
-        matrices_.emplace_back(level, folded.data(), w.taps * width, width, w.bias + n * width);
+    const Matrix projection = pack(side_by_side(w, n).data(), width, 3 * width, nullptr);
+    const Matrix convolution = pack(folded.data(), w.taps * width, width, w.bias + n * width);
     const std::size_t slots = (w.taps - 1) * dilations[n];
-    layers_.push_back({projection_view, convolution.view(), dilations[n], slots, state_bytes_});
+    layers_.push_back({projection, convolution, dilations[n], slots, state_bytes_});
     receptive_field_ += slots;
     state_bytes_ += slots * 3 * width * sizeof(float);
   }
-  const PackedMatrix& head =
-      matrices_.emplace_back(level, w.head_weight, width, w.outputs, w.head_bias);
+  const Matrix head = pack(w.head_weight, width, w.outputs, w.head_bias);
   const double depth = static_cast<double>(width / w.heads);
-  plan_ = {width,    w.heads,        w.taps,     static_cast<float>(1.0 / std::sqrt(depth)),
-           w.layers, layers_.data(), head.view()};
+  plan_ = {width,    w.heads,        w.taps, static_cast<float>(1.0 / std::sqrt(depth)),
+           w.layers, layers_.data(), head};
 }
 
 void Tacn::check_states(std::byte* const* states, std::size_t rows) const {

@@ -35,8 +35,10 @@ class Tacn {
   static constexpr std::size_t max_layers = 64;
   static constexpr std::size_t max_dilation = std::size_t{1} << 20;
 
-  // Copies what it needs. `dilations` holds one a layer. Throws Error for sizes out of range.
-  Tacn(const Level& level, const TacnWeights& weights, const std::vector<std::size_t>& dilations);
+  // Copies what it needs. `dilations` holds one a layer. All matrices are packed in `precision`.
+  // Throws Error for sizes out of range.
+  Tacn(const Level& level, const TacnWeights& weights, const std::vector<std::size_t>& dilations,
+       Precision precision = Precision::float32);
   Tacn(const Tacn&) = delete;
   Tacn& operator=(const Tacn&) = delete;
 
@@ -49,6 +51,7 @@ class Tacn {
   std::size_t state_bytes() const { return state_bytes_; }
   const Level& level() const { return level_; }
   const TacnPlan& plan() const { return plan_; }
+  Precision precision() const { return precision_; }
 
   // Throws Error unless all `rows` states may be stepped together: right alignment, a header that
   // a step could have left, no two overlapping. `states` are state_bytes() long.
@@ -56,14 +59,16 @@ class Tacn {
 
   // Steps every row for which `active` (null: all) holds. tokens (rows, C), logits (rows, outputs);
   // rows that sit out are neither read nor written. The states must have passed check_states.
-  // Never throws, allocates or locks; uses about 200 KiB of stack.
+  // Never throws, allocates or locks; uses about 250 KiB of stack.
   void step(const float* tokens, std::byte* const* states, const bool* active, std::size_t rows,
             float* logits) const noexcept {
-    level_.step(plan_, tokens, states, active, rows, logits);
+    step_(plan_, tokens, states, active, rows, logits);
   }
 
  private:
   const Level& level_;
+  Precision precision_;
+  TacnStep* step_;
   std::vector<PackedMatrix> matrices_;
   std::vector<TacnLayer> layers_;
   TacnPlan plan_{};

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
@@ -61,6 +62,17 @@ std::vector<float> run(const Tacn& tacn, const std::vector<float>& tokens, State
               logits.data() + t * tacn.outputs());
   }
   return logits;
+}
+
+// Every level in every precision.
+std::vector<std::pair<const Level*, Precision>> every_kernel() {
+  std::vector<std::pair<const Level*, Precision>> all;
+  for (const Level* level : usable_levels()) {
+    for (std::size_t p = 0; p < precision_count; ++p) {
+      all.emplace_back(level, static_cast<Precision>(p));
+    }
+  }
+  return all;
 }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
@@ -158,11 +170,31 @@ TEST(tacn_steps_equal_the_whole_sequence_at_every_level) {
 TEST(tacn_bits_are_the_same_on_every_machine) {
   const Model m(14, 24, 3, 3, {1, 2, 4}, 5);
   const auto tokens = Random(15).floats(40 * m.c);
+  const auto check = [&](Precision precision, std::uint32_t first, std::uint32_t second) {
+    for (const Level* level : usable_levels()) {
+      const Tacn tacn(*level, m.weights(), m.dilations, precision);
+      State state(tacn.state_bytes());
+      CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), first);
+      CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), second);  // and from where it was
+    }
+  };
+  check(Precision::float32, 1310912359u, 801086112u);
+  check(Precision::bfloat16, 77444850u, 3980710925u);
+  check(Precision::int8, 2831503317u, 600264343u);
+}
+
+TEST(tacn_lower_precisions_come_close) {
+  const Model m(16, 24, 3, 3, {1, 2, 4}, 5);
+  const auto tokens = Random(9).floats(40 * m.c);
+  const auto want = offline(m, tokens);
   for (const Level* level : usable_levels()) {
-    const Tacn tacn(*level, m.weights(), m.dilations);
-    State state(tacn.state_bytes());
-    CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), 1310912359u);
-    CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), 801086112u);  // and from where it was
+    for (const auto& [precision, tolerance] :
+         {std::pair{Precision::bfloat16, 0.02}, std::pair{Precision::int8, 0.1}}) {
+      const Tacn tacn(*level, m.weights(), m.dilations, precision);
+      State state(tacn.state_bytes());
+      const auto got = run(tacn, tokens, state);
+      for (std::size_t i = 0; i < want.size(); ++i) CHECK_NEAR(got[i], want[i], tolerance);
+    }
   }
 }
 
@@ -207,8 +239,8 @@ TEST(tacn_state_layout) {
 TEST(tacn_batches_of_any_ages_equal_single_streams) {
   const Model m(8, 24, 8, 3, {1, 2, 4}, 5);
   const std::size_t streams = 71;  // more than one block of rows
-  for (const Level* level : usable_levels()) {
-    const Tacn tacn(*level, m.weights(), m.dilations);
+  for (const auto& [level, precision] : every_kernel()) {
+    const Tacn tacn(*level, m.weights(), m.dilations, precision);
     Random random(11);
     std::vector<State> batch(streams, State(tacn.state_bytes()));
     for (std::size_t s = 0; s < streams; ++s) run(tacn, random.floats(s % 20 * m.c), batch[s]);

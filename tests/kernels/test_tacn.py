@@ -15,6 +15,7 @@ from edgeser.errors import KernelError
 from edgeser.kernels import reference
 from tests.kernels.tester import (
     LEVELS,
+    PRECISIONS,
     TACN_BACKENDS,
     CppTacn,
     Floats,
@@ -147,7 +148,7 @@ def test_causal_and_forgetful(backend: TacnBackend) -> None:
     assert not differs[12 + 7 :].any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     depth=st.integers(1, 9),
     heads=st.integers(1, 20),
@@ -155,6 +156,7 @@ def test_causal_and_forgetful(backend: TacnBackend) -> None:
     dilations=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     outputs=st.integers(1, 64),
     streams=st.integers(1, 20),
+    precision=st.sampled_from(PRECISIONS),
     seed=st.integers(0, 1000),
 )
 def test_every_level_and_batch_size_returns_the_same_bits(
@@ -164,6 +166,7 @@ def test_every_level_and_batch_size_returns_the_same_bits(
     dilations: list[int],
     outputs: int,
     streams: int,
+    precision: str,
     seed: int,
 ) -> None:
     width = depth * heads
@@ -171,7 +174,7 @@ def test_every_level_and_batch_size_returns_the_same_bits(
     tokens = random_tokens(12, streams, width, seed=seed)
     first_logits = first_states = None
     for level in LEVELS:
-        model = cpp_tacn(weights, level)
+        model = cpp_tacn(weights, level, precision)
         states = np.zeros((streams, model.state_bytes), np.uint8)
         together = np.stack([model.step(rows, list(states)) for rows in tokens])
         alone = np.zeros(model.state_bytes, np.uint8)
@@ -185,13 +188,14 @@ def test_every_level_and_batch_size_returns_the_same_bits(
         assert_same_bits(states, first_states)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("streams", [2, 63, 64, 65, 130])
-def test_large_batches(streams: int) -> None:
+def test_large_batches(streams: int, precision: str) -> None:
     """More streams than one block of rows holds."""
     weights = tacn_weights(24, 8)
     tokens = random_tokens(3, streams, 24)
     for level in LEVELS:
-        model = cpp_tacn(weights, level)
+        model = cpp_tacn(weights, level, precision)
         states = list(np.zeros((streams, model.state_bytes), np.uint8))
         together = np.stack([model.step(rows, states) for rows in tokens])
         for row in (0, streams // 2, streams - 1):
@@ -218,11 +222,12 @@ def test_the_state_block_is_laid_out_as_documented() -> None:
             np.testing.assert_allclose(ring[t % 2, part], natural.T, atol=1e-5)
 
 
-def test_the_widest_batches() -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_widest_batches(precision: str) -> None:
     """Few rows of this width fit the scratch, and the last block is not full."""
     weights = tacn_weights(512, 512, 8, (1,), 64)
     tokens = random_tokens(9, 13, 512)
-    model = cpp_tacn(weights)
+    model = cpp_tacn(weights, None, precision)
     states = list(np.zeros((13, model.state_bytes), np.uint8))
     together = np.stack([model.step(rows, states) for rows in tokens])
     for row in (0, 12):

@@ -2,7 +2,8 @@
 
 A backend is anything with the methods of :class:`TacnBackend` or :class:`VQFusionBackend`. Each is
 held against the float64 numpy reference by the rule of :func:`assert_accurate`: at most twice the
-error that plain numpy makes in float32. To test another backend, add it to the lists at the end.
+error that plain numpy makes in float32, or plain PyTorch in a lower precision. To test another
+backend, add it to the lists at the end.
 """
 
 from __future__ import annotations
@@ -127,12 +128,15 @@ def cpp_front_end(weights: FrontEndWeights, simd: str | None = None) -> _kernels
     )
 
 
-def cpp_tacn(weights: TacnWeights, simd: str | None = None) -> _kernels.TACN:
+def cpp_tacn(
+    weights: TacnWeights, simd: str | None = None, precision: str = "float32"
+) -> _kernels.TACN:
     w = weights.astype(np.float32)
     return _kernels.TACN(
         *(w.query, w.key, w.value, w.output, w.taps, w.bias, w.head_weight, w.head_bias),
         heads=w.heads,
         dilations=w.dilations,
+        precision=precision,
         simd=simd,
     )
 
@@ -342,16 +346,18 @@ def run_alone(model: TacnModel, tokens: Float32s, state: Any = None) -> Float32s
     return np.concatenate([model.step(token[None], [state]) for token in tokens])
 
 
-def assert_accurate(got: Floats, plain_float32: Floats, oracle: Floats) -> None:
-    """Assert at most twice the error of plain float32 against float64, in the mean and at worst.
+def assert_accurate(
+    got: Floats, plain: Floats, oracle: Floats, epsilon: float = float(np.finfo(np.float32).eps)
+) -> None:
+    """Assert at most twice the error of the plain way against float64, in the mean and at worst.
 
     Both errors are themselves a matter of luck where there are few values or few operations, hence
-    a floor of some units in the last place.
+    a floor of some units in the last place of the precision, whose ``epsilon`` it is.
     """
     assert got.shape == oracle.shape
     assert got.dtype == np.float32
-    floor = 4 * np.finfo(np.float32).eps * float(np.abs(oracle).max())
-    error, allowed = np.abs(got - oracle), np.abs(plain_float32 - oracle)
+    floor = 4 * epsilon * float(np.abs(oracle).max())
+    error, allowed = np.abs(got - oracle), np.abs(plain - oracle)
     assert np.sqrt(np.mean(error**2)) <= 2 * np.sqrt(np.mean(allowed**2)) + floor
     assert error.max() <= 2 * allowed.max() + floor
 
@@ -363,6 +369,7 @@ def assert_same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
 
 
 LEVELS = _kernels.simd_levels()
+PRECISIONS = ("float32", "bfloat16", "int8")
 TACN_BACKENDS: list[TacnBackend] = [
     *(CppTacnBackend(level) for level in LEVELS),
     NumpyTacnBackend(),

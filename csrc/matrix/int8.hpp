@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "matrix/matrix.hpp"
+#include "matrix/panels.hpp"
+#include "simd/compiler.hpp"
+
+namespace edgeser {
+
+// Quantises a row: bytes[i] = round(x[i] / scale) + S::byte_zero with the returned scale, by which
+// the row's greatest value becomes 127 or -127. Writes a whole number of vectors; those bytes
+// beyond the row are of zeros. A row of values below 2^-100 counts as zeros.
+template <class S>
+inline float quantise_row(const float* x, std::size_t inputs, std::uint8_t* bytes) {
+  using Vec = typename S::Vec;
+  const std::size_t whole = inputs - inputs % S::lanes, rest = inputs % S::lanes;
+  Vec peaks = S::broadcast(0.0f);
+  const auto take = [&](Vec a) { peaks = S::max(S::max(a, S::sub(S::broadcast(0.0f), a)), peaks); };
+  for (std::size_t i = 0; i < whole; i += S::lanes) take(S::load(x + i));
+  if (rest) take(S::load(x + whole, rest));
+  float lane[S::lanes];
+  S::store(lane, peaks);
+  float peak = 0x1p-100f;
+  for (std::size_t i = 0; i < S::lanes; ++i) peak = lane[i] > peak ? lane[i] : peak;
+
+  // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits.
+  const Vec inverse = S::broadcast(127.0f / peak);
+  const Vec magic = S::broadcast(12582912.0f + static_cast<float>(S::byte_zero));
+  const auto put = [&](std::size_t i, Vec a) {
+    S::store_bytes(bytes + i, S::add(S::mul(a, inverse), magic));
+  };
+  for (std::size_t i = 0; i < whole; i += S::lanes) put(i, S::load(x + i));
+  if (rest) put(whole, S::load(x + whole, rest));
+  return peak / 127.0f;
+}
+
+// sum[r][v] += x[r] @ weights, four inputs at a time.
+template <class S, std::size_t Rows, std::size_t Vectors>
+inline void dot_rows(typename S::Ints (&sum)[Rows][Vectors], const std::uint8_t* const (&x)[Rows],
+                     const std::int8_t* weights, std::size_t inputs) {
+  for (std::size_t i = 0; i < inputs; i += quad) {
+    typename S::Inputs four[Rows];
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) four[r] = S::broadcast_inputs(x[r] + i);
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v, weights += quad * S::lanes) {
+      const typename S::Weights w = S::load_weights(weights);
+      EDGESER_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) sum[r][v] = S::dot(sum[r][v], four[r], w);
+    }
+  }
+}
+
+// multiply() in int8. Sums of products are exact, so their order is free; what is rounded is each
+// row of inputs, by its own scale, and y = bias + sum * (scale of the row * scale of the output).
+template <class S>
+inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
+                          float* y, std::size_t y_stride) {
+  constexpr std::size_t most_rows = 64;
+  alignas(64) std::uint8_t bytes[int8_max_inputs];
+  float scales[most_rows];
+  const std::size_t stride = (m.inputs + S::lanes - 1) / S::lanes * S::lanes;
+  std::size_t capacity = int8_max_inputs / stride;
+  if (capacity > most_rows) capacity = most_rows;
+  if (capacity > S::block_rows) capacity -= capacity % S::block_rows;
+
+  for (std::size_t first = 0; first < rows; first += capacity) {
+    const std::size_t count = rows - first < capacity ? rows - first : capacity;
+    for (std::size_t r = 0; r < count; ++r) {
+      scales[r] = quantise_row<S>(x + (first + r) * x_stride, m.inputs, bytes + r * stride);
+    }
+    for_each_panel<S, std::int8_t>(
+        m, [&](auto vectors, std::size_t column, const std::int8_t* weights) {
+          constexpr std::size_t V = decltype(vectors)::value;
+          for_each_block<S>(count, [&](auto block, std::size_t row) {
+            constexpr std::size_t R = decltype(block)::value;
+            const std::uint8_t* inputs[R];
+            typename S::Ints sum[R][V];
+            for (std::size_t r = 0; r < R; ++r) {
+              inputs[r] = bytes + (row + r) * stride;
+              EDGESER_UNROLL
+              for (std::size_t v = 0; v < V; ++v) {
+                sum[r][v] = S::load_ints(m.starts + column + v * S::lanes);
+              }
+            }
+            dot_rows<S>(sum, inputs, weights, m.inputs);
+            EDGESER_UNROLL
+            for (std::size_t r = 0; r < R; ++r) {
+              float* const to = y + (first + row + r) * y_stride + column;
+              const typename S::Vec scale = S::broadcast(scales[row + r]);
+              EDGESER_UNROLL
+              for (std::size_t v = 0; v < V; ++v) {
+                const std::size_t at = column + v * S::lanes;
+                S::store(to + v * S::lanes,
+                         S::fma(S::to_float(sum[r][v]), S::mul(scale, S::load(m.scales + at)),
+                                S::load(m.bias + at)));
+              }
+            }
+          });
+        });
+  }
+}
+
+}  // namespace edgeser

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "matrix/matrix.hpp"
+
+namespace edgeser {
+
+template <std::size_t N>
+struct Size {
+  static constexpr std::size_t value = N;
+};
+
+// Calls f(Size<n>) for the n in 1..Max known only at run time.
+template <class S, std::size_t Max, class F>
+inline void with_size(std::size_t n, F&& f) {
+  if constexpr (Max > 1) {
+    if (n < Max) return with_size<S, Max - 1>(n, f);
+  }
+  f(Size<Max>{});
+}
+
+// How many weights, as they are stored, the row of a panel of so many vectors has: floats, Pairs,
+// or the bytes of four rows woven together.
+template <class S, class Weight>
+constexpr std::size_t row_size(std::size_t vectors) {
+  if constexpr (std::is_same_v<Weight, Pair>) return (vectors + 1) / 2 * S::lanes;
+  if constexpr (std::is_same_v<Weight, std::int8_t>) return quad * vectors * S::lanes;
+  return vectors * S::lanes;
+}
+
+// Calls f(Size<vectors>, column, weights of the panel) for each panel of the matrix.
+template <class S, class Weight = float, class F>
+inline void for_each_panel(const Matrix& m, F&& f) {
+  static_assert(S::panel_vectors % 2 == 0, "a Pair lies within a panel");
+  const std::size_t rows =
+      std::is_same_v<Weight, std::int8_t> ? (m.inputs + quad - 1) / quad : m.inputs;
+  const std::size_t total = m.padded / S::lanes;
+  const Weight* weights = static_cast<const Weight*>(m.weights);
+  for (std::size_t first = 0; first < total; first += S::panel_vectors) {
+    with_size<S, S::panel_vectors>(total - first,
+                                   [&](auto vectors) { f(vectors, first * S::lanes, weights); });
+    weights += rows * row_size<S, Weight>(S::panel_vectors);
+  }
+}
+
+// Calls f(Size<rows>, first row) for blocks of at most S::block_rows rows.
+template <class S, class F>
+inline void for_each_block(std::size_t rows, F&& f) {
+  for (std::size_t row = 0; row < rows; row += S::block_rows) {
+    with_size<S, S::block_rows>(rows - row, [&](auto block) { f(block, row); });
+  }
+}
+
+}  // namespace edgeser

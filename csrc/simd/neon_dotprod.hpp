@@ -1,0 +1,17 @@
+#pragma once
+
+#include "simd/vec128.hpp"
+
+namespace edgeser::simd {
+
+struct NeonDotprodOnly;
+
+// Advanced SIMD with the dot product of bytes: Cortex-A55 and A75 on, so every Jetson since Orin.
+struct NeonDotprod : Vec128<NeonDotprodOnly> {
+  static constexpr const char* name = "neon_dotprod";
+  using Narrow = NeonDotprod;
+
+  static Ints dot(Ints sum, Inputs x, Weights w) { return vdotq_s32(sum, w, x); }
+};
+
+}  // namespace edgeser::simd

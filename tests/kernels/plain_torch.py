@@ -1,0 +1,56 @@
+"""The TACN as anybody would write it in PyTorch, in bfloat16 and with int8 linear layers.
+
+What a lower precision costs anyone: the yardstick of the tests of our kernels in that precision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from edgeser.kernels.reference import TacnWeights
+from tests.kernels.tester import Floats
+
+Linear = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x @ weight with a scale a row of x and one a column of weight, both to -127..127."""
+    x_scale = x.abs().amax(-1, keepdim=True).clamp_min(1e-30) / 127
+    w_scale = weight.abs().amax(0, keepdim=True).clamp_min(1e-30) / 127
+    product = (x / x_scale).round().double() @ (weight / w_scale).round().double()  # exact
+    return product.to(x.dtype) * (x_scale * w_scale)
+
+
+def tacn(w: TacnWeights, tokens: Floats, precision: str) -> Floats:
+    """The logits (T, L + 1) of tokens (T, C); see ``reference.tacn_offline``."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    linear: Linear = int8_linear if precision == "int8" else torch.matmul
+
+    def tensor(array: Floats) -> torch.Tensor:
+        return torch.from_numpy(array).to(dtype)
+
+    x = tensor(tokens)
+    length, width = x.shape
+    taps = w.taps.shape[1]
+    for n, dilation in enumerate(w.dilations):
+        at = torch.arange(length)[:, None] - dilation * torch.arange(taps)
+        valid = at >= 0  # (T, k)
+        q, k, v = (
+            linear(x, tensor(matrix))[at.clamp_min(0)]
+            .reshape(length, taps, w.heads, -1)
+            .transpose(1, 2)
+            for matrix in (w.query[n], w.key[n], w.value[n])
+        )
+        scores = q @ k.mT / math.sqrt(width // w.heads)
+        scores = scores.masked_fill(~valid[:, None, None, :], -math.inf)
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(length, taps, width)
+        projected = linear(mixed.reshape(-1, width), tensor(w.output[n])).reshape(mixed.shape)
+        projected = projected * valid[..., None]
+        z = linear(projected.reshape(length, -1), tensor(w.taps[n].reshape(-1, width)))
+        x = x + torch.relu(z + tensor(w.bias[n]))
+    logits = linear(x, tensor(w.head_weight)) + tensor(w.head_bias)
+    return np.asarray(logits.double().numpy())

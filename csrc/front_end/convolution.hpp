@@ -18,16 +18,43 @@ inline void frame_map(const MapPlan& plan, const float* from, float* to) {
   }
 }
 
-// The patches of a one-channel map, side by side: (positions, kernel_height * kernel_width).
-template <class S>
-inline void gather_patches(const ConvolutionPlan& plan, const float* input, float* patches) {
-  for (std::size_t y = 0; y < plan.output.height; ++y) {
-    for (std::size_t x = 0; x < plan.output.width; ++x) {
-      const float* from = input + y * plan.stride_height * plan.input.row_floats +
-                          x * plan.stride_width * plan.input.channels;
-      for (std::size_t k = 0; k < plan.kernel_height; ++k, from += plan.input.row_floats) {
-        for (std::size_t i = 0; i < plan.kernel_width; ++i) *patches++ = from[i];
+// The sums of R positions and one panel: bias + kernel @ patches. A kernel's row reads `piece`
+// consecutive floats at each position. Kernels of few inputs, such as those of one-channel maps,
+// are a single run; of others each row is one or more.
+template <class S, std::size_t R, std::size_t V>
+EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
+                                     const float* const (&positions)[R], const float* bias,
+                                     const float* weights, typename S::Vec (&result)[R][V]) {
+  const std::size_t pieces = plan.kernel_height, piece = plan.kernel_width * plan.input.channels;
+  const bool one_run = pieces * piece <= longest_run;
+  const std::size_t runs = one_run ? 1 : (piece + longest_run - 1) / longest_run;
+  const float* from[R];
+  typename S::Vec sum[R][V];
+  typename S::Vec total[V];
+  EDGESER_UNROLL
+  for (std::size_t v = 0; v < V; ++v) total[v] = S::load(bias + v * S::lanes);
+  EDGESER_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < V; ++v) result[r][v] = total[v];
+  }
+  begin_run<S>(sum);
+  for (std::size_t k = 0; k < pieces; ++k) {
+    for (std::size_t run = 0, start = 0; run < runs; ++run) {
+      const std::size_t count = (piece - start) / (runs - run);
+      EDGESER_UNROLL
+      for (std::size_t r = 0; r < R; ++r)
+        from[r] = positions[r] + k * plan.input.row_floats + start;
+      continue_run<S>(sum, from, weights, count);
+      weights += count * V * S::lanes;
+      start += count;
+      if (one_run && k + 1 < pieces) continue;
+      EDGESER_UNROLL
+      for (std::size_t r = 0; r < R; ++r) {
+        EDGESER_UNROLL
+        for (std::size_t v = 0; v < V; ++v) result[r][v] = S::add(result[r][v], sum[r][v]);
       }
+      begin_run<S>(sum);
     }
   }
 }
@@ -37,23 +64,13 @@ inline void gather_patches(const ConvolutionPlan& plan, const float* input, floa
 // consecutive floats at every position, so a block of positions is a block of rows of a matrix
 // product.
 template <class S>
-inline void convolve(const ConvolutionPlan& plan, const float* input, float* output,
-                     float* patches) {
+inline void convolve(const ConvolutionPlan& plan, const float* input, float* output) {
   const MapPlan& in = plan.input;
   const MapPlan& out = plan.output;
-  std::size_t pieces = plan.kernel_height, piece = plan.kernel_width * in.channels;
-  std::size_t step_x = plan.stride_width * in.channels;
-  std::size_t step_y = plan.stride_height * in.row_floats;
-  if (plan.gather) {
-    gather_patches<S>(plan, input, patches);
-    input = patches;
-    piece *= pieces;
-    pieces = 1;
-    step_x = piece;
-    step_y = piece * out.width;
-  }
+  const std::size_t step_x = plan.stride_width * in.channels;
+  const std::size_t step_y = plan.stride_height * in.row_floats;
   const typename S::Vec zero = S::broadcast(0.0f);
-  for_each_panel<S>(plan.weights, [&](auto vectors, std::size_t column, const float* panel) {
+  for_each_panel<S, float>(plan.weights, [&](auto vectors, std::size_t column, const float* panel) {
     constexpr std::size_t V = decltype(vectors)::value;
     std::size_t y = 0, x = 0;
     for_each_block<S>(out.height * out.width, [&](auto block, std::size_t) {
@@ -68,19 +85,12 @@ inline void convolve(const ConvolutionPlan& plan, const float* input, float* out
           ++y;
         }
       }
-      alignas(64) float acc[R * V * S::lanes];
-      fill_rows<S, R>(acc, plan.weights.bias + column, V * S::lanes);
-      const float* weights = panel;
-      for (std::size_t k = 0; k < pieces; ++k) {
-        weights = multiply_add<S, R, V>(acc, from, weights, piece);
-        for (std::size_t r = 0; r < R; ++r) from[r] += in.row_floats;
-      }
+      typename S::Vec result[R][V];
+      convolve_block<S, R, V>(plan, from, plan.weights.bias + column, panel, result);
       for (std::size_t r = 0; r < R; ++r) {
         for (std::size_t v = 0; v < V; ++v) {
-          typename S::Vec value = S::load(acc + (r * V + v) * S::lanes);
-          if (plan.relu) value = S::max(value, zero);
-          const std::size_t at = column + v * S::lanes;
-          const std::size_t left = out.channels - at;
+          const typename S::Vec value = plan.relu ? S::max(result[r][v], zero) : result[r][v];
+          const std::size_t left = out.channels - column - v * S::lanes;
           if (left >= S::lanes) {
             S::store(to[r] + v * S::lanes, value);
           } else {

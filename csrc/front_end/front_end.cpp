@@ -167,7 +167,7 @@ BodyPlan FrontEnd::plan_body(const std::string& name,
     if (!layers.empty()) layers.back().output = input;
     layers.push_back({input, map_plan(height, width, channels),
                       pack(values, inputs, w.outputs, w.bias), w.kernel_height, w.kernel_width,
-                      w.stride_height, w.stride_width, w.relu, w.inputs == 1});
+                      w.stride_height, w.stride_width, w.relu});
   }
   const auto& kept = bodies_.emplace_back(std::move(layers));
   return {kept.data(), kept.size()};
@@ -186,9 +186,7 @@ void FrontEnd::check_scratch() const {
       const ConvolutionPlan& layer = body.layers[n];
       before += layer.input.floats;
       const std::size_t output = n + 1 == body.count ? 0 : layer.output.floats;
-      const std::size_t patches =
-          layer.gather ? layer.output.height * layer.output.width * layer.weights.inputs : 0;
-      most = std::max(most, before + output + patches);
+      most = std::max(most, before + output);
     }
   }
   most = std::max(most, front_end_head_rows * plan_.head.padded);

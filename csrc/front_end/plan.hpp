@@ -62,9 +62,6 @@ struct ConvolutionPlan {
   Matrix weights;  // kernel_height * kernel_width * input.channels -> output.channels
   std::size_t kernel_height, kernel_width, stride_height, stride_width;
   bool relu;
-  // Patches of a one-channel map are copied side by side first: in place, each of their rows would
-  // be too short a sum to be worth its trip to memory.
-  bool gather;
 };
 
 struct BodyPlan {

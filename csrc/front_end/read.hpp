@@ -20,8 +20,7 @@ inline void read_body(const BodyPlan& body, const float* view, float* result, fl
     const bool last = n + 1 == body.count;
     float* const output = last ? result : input + layer.input.floats;
     if (!last) std::memset(output, 0, layer.output.floats * sizeof(float));
-    convolve<S>(layer, input, output,
-                (last ? input + layer.input.floats : output + layer.output.floats));
+    convolve<S>(layer, input, output);
     input = output;
   }
 }

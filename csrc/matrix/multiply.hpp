@@ -30,18 +30,13 @@ inline void load_row(typename S::Vec (&w)[Vectors], const Pair* weights) {
   }
 }
 
-// sum[r][v] = sum_i x[r][i] * weights[i][v] over one run: a fused multiply-add after another for
-// ascending i, from zero. Every output lane has its own sum, so neither the vector width nor the
-// number of rows computed together can change a bit of the result.
+// sum[r][v] += sum_i x[r][i] * weights[i][v]: a fused multiply-add after another for ascending i.
+// Every output lane has its own sum, so neither the vector width nor the number of rows computed
+// together can change a bit of the result.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
-inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
+inline void continue_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
                          const Weight* weights, std::size_t inputs) {
   using Vec = typename S::Vec;
-  EDGESER_UNROLL
-  for (std::size_t r = 0; r < Rows; ++r) {
-    EDGESER_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
-  }
   for (std::size_t i = 0; i < inputs; ++i, weights += row_size<S, Weight>(Vectors)) {
     Vec w[Vectors];
     load_row<S>(w, weights);
@@ -52,6 +47,23 @@ inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* con
       for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::fma(value, w[v], sum[r][v]);
     }
   }
+}
+
+template <class S, std::size_t Rows, std::size_t Vectors>
+inline void begin_run(typename S::Vec (&sum)[Rows][Vectors]) {
+  EDGESER_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) {
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) sum[r][v] = S::broadcast(0.0f);
+  }
+}
+
+// One whole run, from zero.
+template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
+inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
+                         const Weight* weights, std::size_t inputs) {
+  begin_run<S>(sum);
+  continue_run<S>(sum, x, weights, inputs);
 }
 
 // acc (Rows, Vectors * lanes) += x @ weights, run after run. acc lies in memory: a run needs all

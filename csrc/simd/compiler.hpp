@@ -2,6 +2,13 @@
 
 // EDGESER_UNROLL unrolls the short constant loop that follows, so that arrays of vectors stay in
 // registers. EDGESER_PREFETCH asks for the cache line at an address to be brought near.
+// EDGESER_NOINLINE keeps a function whose loop needs all registers apart from its callers.
+#if defined(_MSC_VER)
+#define EDGESER_NOINLINE __declspec(noinline)
+#else
+#define EDGESER_NOINLINE __attribute__((noinline))
+#endif
+
 #if defined(__clang__)
 #define EDGESER_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

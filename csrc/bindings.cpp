@@ -245,6 +245,7 @@ py::tuple read(const FrontEnd& self, py::handle segments_object, py::handle leve
 
 std::unique_ptr<VqFusion> make_vq_fusion(py::handle codebook, py::handle deep_weight,
                                          py::handle latent_weight, py::handle bias,
+                                         const std::string& precision,
                                          const std::optional<std::string>& simd) {
   const Floats e("codebook", codebook, {"K", "D"});
   const Floats c("bias", bias, {"C"});
@@ -257,7 +258,8 @@ std::unique_ptr<VqFusion> make_vq_fusion(py::handle codebook, py::handle deep_we
   return std::make_unique<VqFusion>(
       level_from(simd),
       VqFusionWeights{e.size(0), e.size(1), latent.size(0) / e.size(1), deep.size(0), c.size(0),
-                      e.data(), deep.data(), latent.data(), c.data()});
+                      e.data(), deep.data(), latent.data(), c.data()},
+      find_precision(precision.c_str()));
 }
 
 py::tuple fuse(const VqFusion& self, py::handle deep_object, py::handle latent_object) {
@@ -423,16 +425,23 @@ void bind_front_end(py::module_& m) {
       .def_property_readonly("simd", &level_name<FrontEnd>);
 }
 
+template <class T>
+const char* precision_of(const T& self) {
+  return precision_name(self.precision());
+}
+
 void bind_vq_fusion(py::module_& m) {
   py::class_<VqFusion>(m, "VQFusion", "Fused nearest-code lookup and projection to tokens.")
       .def(py::init(&make_vq_fusion), py::arg("codebook"), py::arg("deep_weight"),
-           py::arg("latent_weight"), py::arg("bias"), py::arg("simd") = py::none())
+           py::arg("latent_weight"), py::arg("bias"), py::kw_only(),
+           py::arg("precision") = "float32", py::arg("simd") = py::none())
       .def("__call__", &fuse, py::arg("deep"), py::arg("latent"))
       .def_property_readonly("codes", &VqFusion::codes)
       .def_property_readonly("code_width", &VqFusion::code_width)
       .def_property_readonly("positions", &VqFusion::positions)
       .def_property_readonly("deep_width", &VqFusion::deep_width)
       .def_property_readonly("token_width", &VqFusion::token_width)
+      .def_property_readonly("precision", &precision_of<VqFusion>)
       .def_property_readonly("simd", &level_name<VqFusion>);
 }
 
@@ -452,8 +461,7 @@ void bind_tacn(py::module_& m) {
       .def_property_readonly("outputs", &Tacn::outputs)
       .def_property_readonly("receptive_field", &Tacn::receptive_field)
       .def_property_readonly("state_bytes", &Tacn::state_bytes)
-      .def_property_readonly("precision",
-                             [](const Tacn& self) { return precision_name(self.precision()); })
+      .def_property_readonly("precision", &precision_of<Tacn>)
       .def_property_readonly("simd", &level_name<Tacn>);
 }
 

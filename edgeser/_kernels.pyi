@@ -111,6 +111,8 @@ class VQFusion:
         deep_weight: _Floats,
         latent_weight: _Floats,
         bias: _Floats,
+        *,
+        precision: str = "float32",
         simd: str | None = None,
     ) -> None:
         """Copy the weights and pack them.
@@ -120,6 +122,8 @@ class VQFusion:
             deep_weight: (F, C).
             latent_weight: (P * D, C); row ``p * D + d`` is for value d of position p.
             bias: (C,).
+            precision: How the weights of the projection are kept: "float32", or "bfloat16" for the
+                two lower ones, "bfloat16" and "int8". The search for codes is float32 in all three.
             simd: One of :func:`simd_levels`, or None for the best.
         """
 
@@ -148,6 +152,10 @@ class VQFusion:
     @property
     def token_width(self) -> int:
         """C, the values of a token."""
+
+    @property
+    def precision(self) -> str:
+        """The precision asked for."""
 
     @property
     def simd(self) -> str:

@@ -18,7 +18,8 @@ inline constexpr Level kernels = {
     S::byte_zero,
     {tacn_step<S, Precision::float32>, tacn_step<S, Precision::bfloat16>,
      tacn_step<S, Precision::int8>},
-    vq_fuse<S>,
+    {vq_fuse<S, Precision::float32>, vq_fuse<S, Precision::bfloat16>,
+     vq_fuse<S, Precision::bfloat16>},
     resample_filter<S>,
     front_end_read<S>,
 };

@@ -14,6 +14,8 @@ struct FrontEndPlan;
 
 using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                       const bool* active, std::size_t rows, float* logits) noexcept;
+using VqFuse = void(const VqFusionPlan& plan, const float* deep, const float* latent,
+                    std::size_t rows, float* tokens, std::int32_t* codes) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
 // bits. Each level is one translation unit with its own compiler flags, and only that unit may
@@ -26,8 +28,7 @@ struct Level {
   int byte_zero;              // how int8 inputs store a zero
 
   TacnStep* step[precision_count];  // by Precision
-  void (*fuse)(const VqFusionPlan& plan, const float* deep, const float* latent, std::size_t rows,
-               float* tokens, std::int32_t* codes) noexcept;
+  VqFuse* fuse[precision_count];    // by Precision
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
   void (*read)(const FrontEndPlan& plan, const float* segments, const float* levels,

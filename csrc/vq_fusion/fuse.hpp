@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "matrix/multiply.hpp"
 #include "vq_fusion/plan.hpp"
@@ -81,35 +82,37 @@ inline void nearest_codes(const VqFusionPlan& plan, const float* latent, std::si
 
 // The nearest codes, and tokens = deep @ deep_weight + flatten(codebook[codes]) @ latent_weight +
 // bias. The flattened map is never built: each code is read where it lies in the codebook.
-template <class S>
+template <class S, Precision P>
 void vq_fuse(const VqFusionPlan& plan, const float* deep, const float* latent, std::size_t rows,
              float* tokens, std::int32_t* codes) noexcept {
+  using Weight = std::conditional_t<P == Precision::float32, float, Pair>;
   const std::size_t width = plan.fusion.outputs;
   nearest_codes<S>(plan, latent, rows * plan.positions, codes);
 
   for_each_block<S>(rows, [&](auto block, std::size_t row) {
     constexpr std::size_t R = decltype(block)::value;
-    for_each_panel<S>(plan.fusion, [&](auto vectors, std::size_t column, const float* weights) {
-      constexpr std::size_t V = decltype(vectors)::value;
-      const float* inputs[R];
-      alignas(64) float acc[R * V * S::lanes];
-      fill_rows<S, R>(acc, plan.fusion.bias + column, V * S::lanes);
-      for (std::size_t r = 0; r < R; ++r) inputs[r] = deep + (row + r) * plan.deep_width;
-      weights = multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
-      for (std::size_t p = 0; p < plan.positions; ++p) {
-        for (std::size_t r = 0; r < R; ++r) {
-          const std::int32_t code = codes[(row + r) * plan.positions + p];
-          inputs[r] = plan.codebook + static_cast<std::size_t>(code) * plan.code_width;
-        }
-        weights = multiply_add<S, R, V>(acc, inputs, weights, plan.code_width);
-      }
-      const std::size_t left = width - column;
-      const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
-      for (std::size_t r = 0; r < R; ++r) {
-        std::memcpy(tokens + (row + r) * width + column, acc + r * V * S::lanes,
-                    count * sizeof(float));
-      }
-    });
+    for_each_panel<S, Weight>(
+        plan.fusion, [&](auto vectors, std::size_t column, const Weight* weights) {
+          constexpr std::size_t V = decltype(vectors)::value;
+          const float* inputs[R];
+          alignas(64) float acc[R * V * S::lanes];
+          fill_rows<S, R>(acc, plan.fusion.bias + column, V * S::lanes);
+          for (std::size_t r = 0; r < R; ++r) inputs[r] = deep + (row + r) * plan.deep_width;
+          weights = multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
+          for (std::size_t p = 0; p < plan.positions; ++p) {
+            for (std::size_t r = 0; r < R; ++r) {
+              const std::int32_t code = codes[(row + r) * plan.positions + p];
+              inputs[r] = plan.codebook + static_cast<std::size_t>(code) * plan.code_width;
+            }
+            weights = multiply_add<S, R, V>(acc, inputs, weights, plan.code_width);
+          }
+          const std::size_t left = width - column;
+          const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
+          for (std::size_t r = 0; r < R; ++r) {
+            std::memcpy(tokens + (row + r) * width + column, acc + r * V * S::lanes,
+                        count * sizeof(float));
+          }
+        });
   });
 }
 

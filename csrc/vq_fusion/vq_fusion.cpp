@@ -41,20 +41,23 @@ PackedMatrix pack_scores(const Level& level, const VqFusionWeights& w) {
           w.codes, norms.data(),   std::numeric_limits<float>::infinity()};
 }
 
-PackedMatrix pack_fusion(const Level& level, const VqFusionWeights& w) {
+PackedMatrix pack_fusion(const Level& level, const VqFusionWeights& w, Precision precision) {
   std::vector<float> weights(w.deep_weight, w.deep_weight + w.deep_width * w.token_width);
   const std::size_t latent = w.positions * w.code_width;
   weights.insert(weights.end(), w.latent_weight, w.latent_weight + latent * w.token_width);
-  return {level, weights.data(), w.deep_width + latent, w.token_width, w.bias};
+  if (precision == Precision::int8) precision = Precision::bfloat16;
+  return {level, weights.data(), w.deep_width + latent, w.token_width, w.bias, 0.0f, precision};
 }
 
 }  // namespace
 
-VqFusion::VqFusion(const Level& level, const VqFusionWeights& w)
+VqFusion::VqFusion(const Level& level, const VqFusionWeights& w, Precision precision)
     : level_(level),
+      precision_(precision),
+      fuse_(level.fuse[static_cast<std::size_t>(precision)]),
       codebook_(checked(w).codebook, w.codebook + w.codes * w.code_width),
       scores_(pack_scores(level, w)),
-      fusion_(pack_fusion(level, w)),
+      fusion_(pack_fusion(level, w, precision)),
       plan_{w.codes,          w.code_width,   w.positions,   w.deep_width,
             codebook_.data(), scores_.view(), fusion_.view()} {}
 

@@ -29,8 +29,11 @@ class VqFusion {
  public:
   static constexpr std::size_t max_codes = std::size_t{1} << 24;
 
-  // Copies what it needs. Throws Error for sizes out of range.
-  VqFusion(const Level& level, const VqFusionWeights& weights);
+  // Copies what it needs. The fusion's weights are packed in `precision`, or in bfloat16 for int8:
+  // codes are looked up one by one, and a scale for each would cost more than it saves. The search
+  // is always float32, since another code is another input. Throws Error for sizes out of range.
+  VqFusion(const Level& level, const VqFusionWeights& weights,
+           Precision precision = Precision::float32);
   VqFusion(const VqFusion&) = delete;
   VqFusion& operator=(const VqFusion&) = delete;
 
@@ -40,16 +43,19 @@ class VqFusion {
   std::size_t deep_width() const { return plan_.deep_width; }
   std::size_t token_width() const { return plan_.fusion.outputs; }
   const Level& level() const { return level_; }
+  Precision precision() const { return precision_; }
 
   // deep (rows, F), latent (rows, P, D) -> tokens (rows, C), codes (rows, P).
   // Never throws, allocates or locks.
   void fuse(const float* deep, const float* latent, std::size_t rows, float* tokens,
             std::int32_t* codes) const noexcept {
-    level_.fuse(plan_, deep, latent, rows, tokens, codes);
+    fuse_(plan_, deep, latent, rows, tokens, codes);
   }
 
  private:
   const Level& level_;
+  Precision precision_;
+  VqFuse* fuse_;
   std::vector<float> codebook_;
   PackedMatrix scores_;
   PackedMatrix fusion_;

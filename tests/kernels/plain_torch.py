@@ -1,4 +1,4 @@
-"""The TACN as anybody would write it in PyTorch, in bfloat16 and with int8 linear layers.
+"""The kernels as anybody would write them in PyTorch, in bfloat16 and with int8 linear layers.
 
 What a lower precision costs anyone: the yardstick of the tests of our kernels in that precision.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from edgeser.kernels.reference import TacnWeights
+from edgeser.kernels.reference import Integers, TacnWeights, VQFusionWeights
 from tests.kernels.tester import Floats
 
 Linear = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -23,6 +23,20 @@ def int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     w_scale = weight.abs().amax(0, keepdim=True).clamp_min(1e-30) / 127
     product = (x / x_scale).round().double() @ (weight / w_scale).round().double()  # exact
     return product.to(x.dtype) * (x_scale * w_scale)
+
+
+def fuse_bfloat16(w: VQFusionWeights, deep: Floats, codes: Integers) -> Floats:
+    """The tokens (B, C) of deep features (B, F) and codes (B, P)."""
+    flat = w.codebook[codes].reshape(len(codes), -1)
+    inputs, weights, bias = (
+        torch.from_numpy(array).bfloat16()
+        for array in (
+            np.concatenate((deep, flat), 1),
+            np.concatenate((w.deep_weight, w.latent_weight)),
+            w.bias,
+        )
+    )
+    return np.asarray((inputs @ weights + bias).double().numpy())
 
 
 def tacn(w: TacnWeights, tokens: Floats, precision: str) -> Floats:

@@ -20,9 +20,11 @@ from tests.kernels.tester import (
     assert_accurate,
     assert_same_bits,
     cpp_tacn,
+    cpp_vq_fusion,
     random_tokens,
     run_alone,
     tacn_weights,
+    vq_weights,
 )
 
 every_level = pytest.mark.parametrize("level", LEVELS)
@@ -60,6 +62,23 @@ def test_plain_torch_in_float32_is_the_reference() -> None:
     tokens = random_tokens(TIMES, 24)
     want = reference.tacn_offline(weights, tokens.astype(np.float64))
     np.testing.assert_allclose(plain_torch.tacn(weights, tokens, "float32"), want, atol=1e-4)
+
+
+@every_level
+@low_precision
+@pytest.mark.parametrize("sizes", [(512, 64, 16, 96, 64), (31, 7, 3, 5, 33)])
+def test_fusion_errs_at_most_twice_as_much(
+    sizes: tuple[int, ...], precision: str, level: str
+) -> None:
+    """As plain PyTorch in bfloat16, which is what both low precisions take here."""
+    weights = vq_weights(*sizes)
+    deep, latent = random_tokens(9, sizes[3]), random_tokens(9, sizes[2], sizes[1], seed=2)
+    fusion = cpp_vq_fusion(weights, level, precision)
+    tokens, codes = fusion(deep, latent)
+    assert_same_bits(codes, cpp_vq_fusion(weights, level)(deep, latent)[1])  # the search is float32
+    assert fusion.precision == precision
+    want = reference.fuse(weights, deep.astype(np.float64), codes)
+    assert_accurate(tokens, plain_torch.fuse_bfloat16(weights, deep, codes), want, 0.0)
 
 
 @low_precision

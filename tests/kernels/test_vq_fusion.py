@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edgeser.kernels import reference
 from tests.kernels.tester import (
     LEVELS,
+    PRECISIONS,
     VQ_BACKENDS,
     VQFusionBackend,
     assert_accurate,
@@ -79,6 +80,7 @@ def test_a_code_finds_itself(backend: VQFusionBackend) -> None:
     deep_width=st.integers(1, 20),
     token_width=st.integers(1, 140),
     rows=st.integers(1, 15),
+    precision=st.sampled_from(PRECISIONS),
     seed=st.integers(0, 1000),
 )
 def test_every_level_and_batch_size_returns_the_same_bits(
@@ -88,14 +90,15 @@ def test_every_level_and_batch_size_returns_the_same_bits(
     deep_width: int,
     token_width: int,
     rows: int,
+    precision: str,
     seed: int,
 ) -> None:
     weights = vq_weights(codes, code_width, positions, deep_width, token_width, seed)
     deep = random_tokens(rows, deep_width, seed=seed)
     latent = random_tokens(rows, positions, code_width, seed=seed + 1)
-    want = cpp_vq_fusion(weights, "plain")(deep, latent)
+    want = cpp_vq_fusion(weights, "plain", precision)(deep, latent)
     for level in LEVELS:
-        fusion = cpp_vq_fusion(weights, level)
+        fusion = cpp_vq_fusion(weights, level, precision)
         for got, expected in zip(fusion(deep, latent), want, strict=True):
             assert_same_bits(got, expected)
         row = seed % rows

@@ -141,9 +141,13 @@ def cpp_tacn(
     )
 
 
-def cpp_vq_fusion(weights: VQFusionWeights, simd: str | None = None) -> _kernels.VQFusion:
+def cpp_vq_fusion(
+    weights: VQFusionWeights, simd: str | None = None, precision: str = "float32"
+) -> _kernels.VQFusion:
     w = weights.astype(np.float32)
-    return _kernels.VQFusion(w.codebook, w.deep_weight, w.latent_weight, w.bias, simd)
+    return _kernels.VQFusion(
+        *(w.codebook, w.deep_weight, w.latent_weight, w.bias), precision=precision, simd=simd
+    )
 
 
 class NumpyTacn:

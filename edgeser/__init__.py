@@ -12,6 +12,7 @@
 Importing this starts no threads, touches no GPU and no network.
 """
 
+from edgeser.backends import Precision
 from edgeser.errors import (
     AudioError,
     BackendError,
@@ -60,6 +61,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "Pool",
+    "Precision",
     "ServeError",
     "SpeechStarted",
     "StateError",

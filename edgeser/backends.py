@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 from types import ModuleType
+from typing import Literal, get_args
 
 from edgeser.errors import BackendError
 
 BACKENDS = ("cpu",)
 """The names that :func:`edgeser.load` takes."""
+
+Precision = Literal["float32", "bfloat16", "int8"]
+"""How the kernels keep the model's weights: see :func:`edgeser.load`."""
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def kernels() -> ModuleType:
@@ -55,3 +61,9 @@ def check_backend(name: str) -> None:
             f"this version of edgeser has no backend {name!r}; it has {', '.join(BACKENDS)}"
         )
     kernels()
+
+
+def check_precision(name: str) -> None:
+    """Raises BackendError, naming those that there are, unless ``name`` is a precision."""
+    if name not in PRECISIONS:
+        raise BackendError(f"there is no precision {name!r}; there are {', '.join(PRECISIONS)}")

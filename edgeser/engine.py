@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import kernels
+from edgeser.backends import Precision, kernels
 from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
 from edgeser.frontend import front_end
@@ -32,11 +32,16 @@ Segments = Sequence[npt.NDArray[np.float32]]
 class Engine:
     """The model's arithmetic on a CPU."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Pack the weights. Raises BundleError or KernelError if the bundle cannot be run."""
+    def __init__(self, bundle: Bundle, precision: Precision = "float32") -> None:
+        """Pack the weights in ``precision``.
+
+        Raises:
+            BundleError, KernelError: the bundle cannot be run.
+        """
         manifest, tensors = bundle.manifest, bundle.tensors
         sizes = manifest.sizes
         self.bundle = bundle
+        self.precision = precision
         self.decoder = Decoder(
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
@@ -46,6 +51,7 @@ class Engine:
             tensors["vq.deep_weight"],
             tensors["vq.latent_weight"],
             tensors["vq.bias"],
+            precision=precision,
         )
         self._tacn: TACN = kernels().TACN(
             tensors["tacn.query"],
@@ -58,6 +64,7 @@ class Engine:
             tensors["head.bias"],
             heads=sizes.heads,
             dilations=sizes.dilations,
+            precision=precision,
         )
 
     @property

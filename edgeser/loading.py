@@ -6,7 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
-from edgeser.backends import check_backend
+from edgeser.backends import Precision, check_backend, check_precision
 from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
 from edgeser.errors import BundleError, LicenceNotice
@@ -16,7 +16,12 @@ DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
 
 
-def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") -> Model:
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    backend: str = "cpu",
+    precision: Precision = "float32",
+) -> Model:
     """Load a model: the bundled one, or that of a bundle file.
 
     The file is checked thoroughly and nothing in it is executed or unpickled. Load once and share:
@@ -25,14 +30,21 @@ def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") ->
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
         backend: what executes it; ``"cpu"`` is the only one so far.
+        precision: how the weights of the stateful kernels are kept. ``"float32"``: as trained.
+            ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
+            ``"int8"``: a quarter of it, with a scale for each output and for each token. The front
+            end, attention and every state are float32 in all three, so a saved stream goes on in
+            any. docs/model/precision.md has what it does to results.
 
     Warns:
         LicenceNotice: the bundle may not be used for every purpose; the message names its licence.
 
     Raises:
         BundleError: the file is missing, damaged, altered, too new or contradicts itself.
-        BackendError: there is no such backend, or it does not work here; the message says why.
+        BackendError: there is no such backend or precision, or it does not work here; the message
+            says why.
     """
+    check_precision(precision)
     check_backend(backend)
     if path is None:
         if not DEFAULT_BUNDLE.is_file():
@@ -48,7 +60,7 @@ def load(path: str | os.PathLike[str] | None = None, *, backend: str = "cpu") ->
             LicenceNotice,
             stacklevel=2,
         )
-    return Model(Engine(bundle))
+    return Model(Engine(bundle, precision))
 
 
 def is_commercial(licence: str) -> bool:

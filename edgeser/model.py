@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edgeser import saved
+from edgeser.backends import Precision
 from edgeser.engine import Engine
 from edgeser.lane import Lane
 from edgeser.pool import Pool
@@ -103,6 +104,11 @@ class Model:
         return self.stream(self.sample_rate).state_bytes
 
     @property
+    def precision(self) -> Precision:
+        """How the kernels keep its weights: see :func:`edgeser.load`."""
+        return self._engine.precision
+
+    @property
     def simd(self) -> str:
         """The instruction set that the kernels use here: avx512_vnni, avx2, neon or another."""
         return self._engine.simd
@@ -122,6 +128,8 @@ class Model:
 
     def resume(self, state: bytes) -> Stream:
         """A stream that goes on exactly where the one went that :meth:`Stream.state` was asked of.
+
+        The same model in another precision is no other model: the stream goes on in this one.
 
         Raises:
             StateError: the bytes are no saved state, are damaged, come from a newer edgeser, or

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgeser.cli.options import ModelOption
+from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.cli.timeline import Timeline, verdict_line
 from edgeser.errors import AudioError
 from edgeser.loading import load
@@ -31,6 +31,7 @@ def analyze(
         typer.Option(metavar="timeline.png", help="Draw the file's timeline into an image."),
     ] = None,
     model: ModelOption = None,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Judge whole recordings: which emotion, how sure, when.
 
@@ -44,7 +45,7 @@ def analyze(
         from edgeser.plot import check_plot_path
 
         check_plot_path(plot)
-    loaded = load(model)
+    loaded = load(model, precision=precision)
     console = Console(highlight=False)
     results: list[dict[str, Any]] = []
     failed = False

@@ -20,7 +20,7 @@ from edgeser.bench.measure import (
     throughput,
     to_json,
 )
-from edgeser.cli.options import ModelOption
+from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.loading import load
 from edgeser.version import __version__
 
@@ -36,6 +36,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="bench.png", help="Draw it.")] = None,
     model: ModelOption = None,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Latency, missed deadlines, throughput and memory on this device, at real-time pace.
 
@@ -48,11 +49,11 @@ def bench(
         raise typer.BadParameter(f"--streams {streams}: give numbers, as 1,4,16,64") from None
     if not all(1 <= count <= 4096 for count in counts):
         raise typer.BadParameter("--streams: each is 1 to 4096")
-    loaded = load(model)
+    loaded = load(model, precision=precision)
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        imported, cold = cold_start(str(model) if model else None)
+        imported, cold = cold_start(str(model) if model else None, precision)
         task = bars.add_task("one stream", total=1.0)
         latencies, memory, busy = paced(
             loaded, minutes, flat_out, lambda done: bars.update(task, completed=done)
@@ -67,6 +68,7 @@ def bench(
         edgeser=__version__,
         machine=machine_name(),
         simd=loaded.simd,
+        precision=loaded.precision,
         model=f"{loaded.name} {loaded.version}",
         minutes=minutes,
         pace="flat out" if flat_out else f"real time, {CHUNK_SECONDS * 1000:.0f} ms chunks",
@@ -94,8 +96,8 @@ def bench(
 def _print(report: Report) -> None:
     console = Console(highlight=False)
     console.print(
-        f"edgeser {report.edgeser}, {report.model}, {report.machine} ({report.simd}), "
-        f"{report.minutes:g} min at {report.pace}",
+        f"edgeser {report.edgeser}, {report.model}, {report.machine} "
+        f"({report.simd}, {report.precision}), {report.minutes:g} min at {report.pace}",
         soft_wrap=True,
     )
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgeser.backends import check_backend, kernels
-from edgeser.cli.options import ModelOption
+from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.errors import BackendError, EdgeserError
 from edgeser.loading import load
 from edgeser.model import Model
@@ -31,6 +31,7 @@ _TIMED_HOPS = 50
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
     model: ModelOption = None,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Say what is installed, what works, and why the rest does not.
 
@@ -46,7 +47,7 @@ def doctor(
         "backends": {name: _why_not(name) or "works" for name in _KNOWN_BACKENDS},
     }
     try:
-        loaded = load(model)
+        loaded = load(model, precision=precision)
     except EdgeserError as error:
         report["model"] = {"error": str(error)}
     else:
@@ -90,6 +91,7 @@ def _about(model: Model) -> dict[str, Any]:
         "hash": model.hash,
         "licence": model.licence,
         "labels": list(model.labels),
+        "precision": model.precision,
         "stream_kib": round(model.state_bytes / 1024, 1),
     }
 
@@ -138,6 +140,7 @@ def _add_model(table: Table, report: dict[str, Any]) -> None:
         table.add_row("model", f"[red]{escape(about['error'])}[/]")
         return
     table.add_row("model", f"{about['name']} {about['version']} ({', '.join(about['labels'])})")
+    table.add_row("precision", about["precision"])
     table.add_row("hash", about["hash"])
     table.add_row("licence", escape(about["licence"]))
     table.add_row("stream", f"{about['stream_kib']} KiB, for ever")

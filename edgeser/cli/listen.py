@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from edgeser.cli.options import ModelOption
+from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.cli.timeline import Timeline, verdict_line
 from edgeser.listening import Listener
 from edgeser.loading import load
@@ -42,6 +42,7 @@ def listen(
         bool, typer.Option("--wait", help="Wait for a microphone that is missing or busy.")
     ] = False,
     model: ModelOption = None,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Listen to a microphone until Ctrl-C: which emotion, how sure, now; at the end, the verdict.
 
@@ -54,7 +55,7 @@ def listen(
     wanted = int(device) if device is not None and device.isdecimal() else device
     console = Console(highlight=False)
     show: _Json | _Live | _Lines
-    loaded = load(model)
+    loaded = load(model, precision=precision)
     if as_json:
         show = _Json()
     elif console.is_terminal:

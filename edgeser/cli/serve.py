@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeser.cli.options import ModelOption
+from edgeser.cli.options import ModelOption, PrecisionOption
 
 
 def serve(
@@ -32,6 +32,7 @@ def serve(
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
     model: ModelOption = None,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
@@ -54,6 +55,7 @@ def serve(
         certificate,
         key,
         Limits(connections, message_bytes, idle, speed),
+        precision=precision,
     )
     scheme = "https" if certificate else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

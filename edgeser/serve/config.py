@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeser.backends import Precision
 from edgeser.utterances import Endpointing
 
 
@@ -47,3 +48,5 @@ class ServeConfig:
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     rules: Endpointing = field(default_factory=Endpointing)
+    precision: Precision = "float32"
+    """See :func:`edgeser.load`."""

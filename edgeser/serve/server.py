@@ -48,7 +48,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def application(config: ServeConfig | None = None) -> Starlette:
     """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`."""
     config = config or ServeConfig()
-    model = load(config.model)
+    model = load(config.model, precision=config.precision)
     hub = Hub(model, config)
 
     @contextlib.asynccontextmanager

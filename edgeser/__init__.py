@@ -13,6 +13,7 @@ Importing this starts no threads, touches no GPU and no network.
 """
 
 from edgeser.backends import Precision
+from edgeser.detection import Silero, SpeechDetector
 from edgeser.errors import (
     AudioError,
     BackendError,
@@ -63,6 +64,8 @@ __all__ = [
     "Pool",
     "Precision",
     "ServeError",
+    "Silero",
+    "SpeechDetector",
     "SpeechStarted",
     "StateError",
     "Stream",

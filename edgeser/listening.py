@@ -14,11 +14,19 @@ from types import TracebackType
 
 import numpy as np
 
+from edgeser.detection import DetectedStream, SpeechDetector
 from edgeser.loading import load
 from edgeser.microphone import Chunk, Event, Gap, Microphone
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.utterances import Endpointer, Endpointing, UtteranceEvent
+from edgeser.stream import Stream
+from edgeser.utterances import (
+    Endpointer,
+    Endpointing,
+    UtteranceEvent,
+    hearing,
+    with_threshold_of,
+)
 
 ModelOrPath = Model | str | os.PathLike[str] | None
 DeviceOrMicrophone = Microphone | str | int | None
@@ -60,6 +68,7 @@ def listen_for_utterances(
     device: DeviceOrMicrophone = None,
     rules: Endpointing | None = None,
     *,
+    detector: SpeechDetector | None = None,
     on_event: OnEvent | None = None,
 ) -> Generator[UtteranceEvent, None, None]:
     """:func:`listen`, by utterances: when speech starts, its frames, and what it was when it ends.
@@ -68,12 +77,15 @@ def listen_for_utterances(
         model: as for :func:`listen`.
         device: as for :func:`listen`.
         rules: when an utterance begins and ends.
+        detector: decides what is speech; None for the model's own score.
         on_event: as for :func:`listen`.
 
     Raises:
         DeviceError, BundleError, BackendError, KernelError: as :func:`listen`.
     """
-    with Listener(model, device, on_event=on_event) as listener:
+    rules = with_threshold_of(detector, rules)
+    listening = Listener(model, device, rules, detector=detector, on_event=on_event)
+    with listening as listener:
         endpointer = Endpointer.of(listener.model, rules)
         for frame in listener:
             yield from endpointer.hear([frame])
@@ -184,19 +196,26 @@ class Listener:
     """
 
     def __init__(
-        self, model: ModelOrPath, device: DeviceOrMicrophone, *, on_event: OnEvent | None = None
+        self,
+        model: ModelOrPath,
+        device: DeviceOrMicrophone,
+        rules: Endpointing | None = None,
+        *,
+        detector: SpeechDetector | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.model = model if isinstance(model, Model) else load(model)
         self.microphone = device if isinstance(device, Microphone) else Microphone(device)
         self._on_event = on_event
-        self._stream = self.model.stream(self.model.sample_rate)  # until the true rate is known
+        self._rules, self._detector = rules, detector
+        self._stream = self._at(self.model.sample_rate)  # until the true rate is known
         self._skipped = 0.0
 
     def open(self) -> None:
         """Open the microphone, and a stream at its rate. Raises DeviceError or AudioError."""
         self.microphone.open()
         try:
-            self._stream = self.model.stream(self.microphone.sample_rate)
+            self._stream = self._at(self.microphone.sample_rate)
         except BaseException:
             self.microphone.close()
             raise
@@ -236,6 +255,9 @@ class Listener:
                 self._on_event(item)
             if isinstance(item, Gap):
                 yield from self._silence(item)
+
+    def _at(self, sample_rate: int) -> Stream | DetectedStream:
+        return hearing(self.model, sample_rate, self._rules, self._detector)
 
     def _silence(self, gap: Gap) -> Iterator[EmotionFrame]:
         rate = self._stream.sample_rate

@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from edgeser.audio.chunk import to_mono
 from edgeser.bundle import Thresholds
+from edgeser.detection import DetectedStream, SpeechDetector
 from edgeser.errors import AudioError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
+from edgeser.stream import Stream
 from edgeser.verdict import add_to, conclude
 
 
@@ -26,7 +28,10 @@ class Endpointing:
     """When an utterance begins and ends. Every length is in seconds and is rounded to hops."""
 
     speech: float | None = None
-    """Speech score in [0, 1] at which a frame is speech; None for the bundle's threshold."""
+    """Speech score in (0, 1) at which a frame is speech.
+
+    None for the bundle's threshold, or that of the speech detector in use.
+    """
     onset: float = 0.25
     """So much speech without a gap begins an utterance: a click or a cough does not."""
     hangover: float = 0.9
@@ -191,16 +196,49 @@ class Endpointer:
         return Utterance(start, end, verdict, tuple(kept), why)
 
 
+def hearing(
+    model: Model, sample_rate: int, rules: Endpointing | None, detector: SpeechDetector | None
+) -> Stream | DetectedStream:
+    """A stream whose frames carry the speech score that utterances go by."""
+    if detector is None:
+        return model.stream(sample_rate)
+    return DetectedStream(model, sample_rate, detector, with_threshold_of(detector, rules).speech)
+
+
+def with_threshold_of(detector: SpeechDetector | None, rules: Endpointing | None) -> Endpointing:
+    """The rules with the detector's own threshold, unless they have one or there is none."""
+    rules = rules or Endpointing()
+    if detector is None or rules.speech is not None:
+        return rules
+    return replace(rules, speech=detector.threshold)
+
+
 class Utterances:
     """A stream heard utterance by utterance.
 
     How the audio is cut into chunks changes no event, only when it comes. Threads: as a stream's.
+
+    Args:
+        model: judges.
+        sample_rate: Hz, of the chunks.
+        rules: when an utterance begins and ends.
+        detector: decides what is speech, of this stream alone; None for the model's own score.
+
+    Raises:
+        AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
+            the model's.
     """
 
-    def __init__(self, model: Model, sample_rate: int, rules: Endpointing | None = None) -> None:
-        """Raises AudioError for a rate that is no whole number from 8000 to 192000 Hz."""
-        self._stream = model.stream(sample_rate)
-        self._endpointer = Endpointer.of(model, rules)
+    def __init__(
+        self,
+        model: Model,
+        sample_rate: int,
+        rules: Endpointing | None = None,
+        *,
+        detector: SpeechDetector | None = None,
+    ) -> None:
+        self._stream = hearing(model, sample_rate, rules, detector)
+        self._endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
         # A reset happens at such a boundary only, wherever the chunks end.
         self._block = max(1, round(model.hop * sample_rate / 4))
         self._filled = 0

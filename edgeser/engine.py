@@ -6,7 +6,7 @@ that a caller hands in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +17,20 @@ from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
 from edgeser.frontend import front_end
 from edgeser.results import EmotionFrame
-from edgeser.state import FRAMES, SPEECH_FRAMES, Bytes, State
+from edgeser.state import FRAMES, SPEECH_FRAMES, State
 from edgeser.verdict import add_to
 
 if TYPE_CHECKING:
     from edgeser._kernels import TACN, VQFusion
-
-LARGEST_BATCH = 64
-"""Segments that go through the front end together: bounds its memory, whatever a pool holds."""
 
 Segments = Sequence[npt.NDArray[np.float32]]
 
 
 class Engine:
     """The model's arithmetic on a CPU."""
+
+    largest_batch = 64
+    """Segments that go through the front end together: bounds its memory, whatever a pool holds."""
 
     def __init__(self, bundle: Bundle, precision: Precision = "float32") -> None:
         """Pack the weights in ``precision``.
@@ -45,7 +45,7 @@ class Engine:
         self.decoder = Decoder(
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
-        self._front_end = front_end(bundle)
+        self.front_end = front_end(bundle)
         self._fusion: VQFusion = kernels().VQFusion(
             tensors["vq.codebook"],
             tensors["vq.deep_weight"],
@@ -73,17 +73,19 @@ class Engine:
         return self._tacn.state_bytes
 
     @property
+    def backend(self) -> str:
+        """What executes the model: ``cpu``."""
+        return "cpu"
+
+    @property
     def simd(self) -> str:
         """The instruction set that the kernels use here."""
         return self._tacn.simd
 
-    def keep(self, state: State, steps: int) -> Bytes:
-        """Copy what hearing ``steps`` segments will overwrite of a state's rings."""
-        return self._tacn.keep(state.tacn, steps)
-
-    def put_back(self, state: State, kept: Bytes) -> None:
-        """Make a state's rings what they were when ``kept`` was copied."""
-        self._tacn.put_back(state.tacn, kept)
+    def undo(self, state: State, steps: int) -> Callable[[], None]:
+        """What makes a state's rings what they are now, once it has heard ``steps`` segments."""
+        kept = self._tacn.keep(state.tacn, steps)
+        return lambda: self._tacn.put_back(state.tacn, kept)
 
     def advance(
         self, states: Sequence[State], segments: Sequence[Segments]
@@ -99,28 +101,32 @@ class Engine:
         frames: list[list[EmotionFrame]] = [[] for _ in states]
         for turn in range(max(map(len, segments), default=0)):
             ready = [row for row, own in enumerate(segments) if len(own) > turn]
-            for first in range(0, len(ready), LARGEST_BATCH):
-                rows = ready[first : first + LARGEST_BATCH]
+            for first in range(0, len(ready), self.largest_batch):
+                rows = ready[first : first + self.largest_batch]
                 batch = [states[row] for row in rows]
                 heard = self._step(batch, [segments[row][turn] for row in rows])
                 for row, frame in zip(rows, heard, strict=True):
                     frames[row].append(frame)
         return frames
 
+    def settle(self, state: State) -> None:
+        """Bring the block of ``state`` up to date with whatever device has stepped it."""
+
     def _step(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
         waves = np.concatenate(segments).reshape(len(segments), -1)
         levels = np.concatenate([state.level for state in states])
-        features = self._front_end(waves, levels)
+        features = self.front_end(waves, levels)
         tokens, _ = self._fusion(features.deep, features.latent)
         logits = self._tacn.step(tokens, [state.tacn for state in states])
         return [
-            self._record(state, row, level)
+            self.record(state, row, level)
             for state, row, level in zip(
                 states, logits.tolist(), features.level.tolist(), strict=True
             )
         ]
 
-    def _record(self, state: State, logits: list[float], level: float) -> EmotionFrame:
+    def record(self, state: State, logits: list[float], level: float) -> EmotionFrame:
+        """Note in a state what one step brought, L + 1 logits and dBFS, as the frame returned."""
         frame = self.decoder.frame(int(state.counters[FRAMES]), logits, level)
         state.level[0] = level
         state.counters[FRAMES] += 1

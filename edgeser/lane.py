@@ -59,8 +59,8 @@ class Lane:
         )
         self._lock = threading.Lock()
         self._kept_head: Bytes | None = None
-        # What each call overwrites of the rings, to be put back newest first.
-        self._kept_rings: list[tuple[Callable[[State, Bytes], None], Bytes]] = []
+        # What undoes each change of the rings, to be called newest first.
+        self._undo_rings: list[Callable[[], None]] = []
 
     def __enter__(self) -> Lane:
         if not self._lock.acquire(blocking=False):
@@ -78,13 +78,12 @@ class Lane:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            while self._kept_rings:
-                put_back, kept = self._kept_rings.pop()
-                put_back(self.state, kept)
+            while self._undo_rings:
+                self._undo_rings.pop()()
             if self._kept_head is not None:
                 self.state.head[:] = self._kept_head
         self._kept_head = None
-        self._kept_rings.clear()
+        self._undo_rings.clear()
         self._lock.release()
 
     def feed(self, mono: Samples) -> list[Samples]:
@@ -113,16 +112,22 @@ class Lane:
 
     def forget(self) -> None:
         """Begin anew, as if nothing had ever come."""
-        self._kept_rings.append((_put_back_whole, self.state.tacn.copy()))
+        self._undo_rings.append(_putting_back(self.state))
         self.state.clear()
 
     def _hear(self, samples: Samples) -> list[Samples]:
         segments = self.state.append(samples)
         if segments:
-            kept = self.engine.keep(self.state, len(segments))
-            self._kept_rings.append((self.engine.put_back, kept))
+            self._undo_rings.append(self.engine.undo(self.state, len(segments)))
         return segments
 
 
-def _put_back_whole(state: State, rings: Bytes) -> None:
-    state.tacn[:] = rings
+def _putting_back(state: State) -> Callable[[], None]:
+    """What puts all rings back to what and where they are now."""
+    rings, resident = state.tacn.copy(), state.resident
+
+    def put_back() -> None:
+        state.tacn[:] = rings
+        state.resident = resident
+
+    return put_back

@@ -109,6 +109,15 @@ class Model:
         return self._engine.precision
 
     @property
+    def backend(self) -> str:
+        """What executes it: ``cpu`` or ``cuda``.
+
+        A model that was loaded with ``backend="auto"`` goes from the latter to the former if the
+        GPU fails.
+        """
+        return self._engine.backend
+
+    @property
     def simd(self) -> str:
         """The instruction set that the kernels use here: avx512_vnni, avx2, neon or another."""
         return self._engine.simd

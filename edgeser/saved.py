@@ -31,6 +31,7 @@ _TACN_HEADER = 64  # bytes; its first eight are the position, the rest of the se
 
 def save(lane: Lane) -> bytes:
     """The state of ``lane`` as bytes."""
+    lane.engine.settle(lane.state)
     block = lane.state.block.tobytes()
     model = bytes.fromhex(lane.engine.bundle.hash)
     body = _HEAD.pack(_MAGIC, FORMAT, lane.sample_rate, model, len(block)) + block

@@ -17,9 +17,13 @@ Sections start at multiples of 64 bytes. All but the last, the *head*, are small
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from edgeser.gpu.resident import Resident
 
 RECEIVED, SAMPLES, FRAMES, SPEECH_FRAMES = range(4)
 """Places in ``counters``: samples pushed by the caller, samples after resampling, frames made,
@@ -73,6 +77,7 @@ class State:
         "layout",
         "level",
         "resampler",
+        "resident",
         "sums",
         "tacn",
         "tail",
@@ -95,10 +100,13 @@ class State:
         self.tail: npt.NDArray[np.float32] = views[3].view(np.float32)
         self.resampler: Bytes = views[4]
         self.tacn: Bytes = views[5]
+        self.resident: Resident | None = None
+        """Where the rings are, if a GPU has them; ``tacn`` is then as old as its own position."""
         self.clear()
 
     def clear(self) -> None:
         """Make it that of a stream which has heard nothing yet."""
+        self.resident = None
         self.block.fill(0)
         self.level[0] = self.layout.level_initial
 

@@ -66,7 +66,7 @@ def test_a_pool_of_one_is_a_stream(model: edgeser.Model) -> None:
 def test_more_streams_than_a_batch(
     toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LARGEST_BATCH", 4)
+    monkeypatch.setattr(engine.Engine, "largest_batch", 4)
     pool = toy_model.pool()
     streams = [pool.stream(16_000) for _ in range(11)]
     sounds = [noise(2_048 * (1 + i % 3), seed=i) for i in range(11)]

@@ -1,0 +1,183 @@
+"""A real GPU, by ``cuda.core`` and ``cuda.bindings``: see ``device.py`` for what each method does.
+
+They raise errors of many kinds, without a driver even a bare SystemError. None of them gets out of
+this file: every call is made inside :func:`_named`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from edgeser.errors import DeviceError, EdgeserError
+from edgeser.gpu.device import Argument, Bytes, Graph, Kernel, Memory, PinnedMemory
+
+_ELF = b"\x7fELF"
+_PLAIN_SHARED_BYTES = 48 << 10
+"""Dynamic shared memory that a kernel gets without asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadedKernel:
+    kernel: Any
+    code: Any
+    """The module; it must outlive the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordedGraph:
+    graph: Any
+    stream: Any
+
+    def launch(self) -> None:
+        with _named("a CUDA graph cannot be launched"):
+            self.graph.launch(self.stream)
+
+
+class CudaDevice:
+    """One GPU of this machine and a stream on it; implements :class:`edgeser.gpu.device.Device`."""
+
+    def __init__(self, number: int = 0) -> None:
+        """Open GPU ``number``.
+
+        Raises:
+            DeviceError: there is none, its driver is missing or too old, or the extra ``cuda`` is
+                not installed.
+        """
+        self._core, self._driver = _packages()
+        with _named("no NVIDIA GPU can be used here"):
+            device = self._core.Device(number)
+            device.set_current()
+            self._device = device
+            self._stream = device.create_stream()
+            self._pinned = self._core.LegacyPinnedMemoryResource()
+            capability, properties = device.compute_capability, device.properties
+            self.name = str(device.name)
+            self.capability = (int(capability[0]), int(capability[1]))
+            self.multiprocessors = int(properties.multiprocessor_count)
+            self.shares_memory = bool(properties.integrated)
+            self.stream = int(self._stream.handle)
+
+    def activate(self) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named("the GPU cannot be used"):
+            self._device.set_current()
+
+    def allocate(self, size: int) -> Memory:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named(f"the GPU has no {size} bytes of memory left"):
+            buffer = self._device.allocate(size, stream=self._stream)
+            buffer.fill(0, stream=self._stream)
+            self._stream.sync()
+            return Memory(int(buffer.handle), size, buffer)
+
+    def pin(self, size: int) -> PinnedMemory:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named(f"no {size} bytes of pinned memory left"):
+            buffer = self._pinned.allocate(size)
+            address = int(buffer.handle)
+            array = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+            array[:] = 0
+            return PinnedMemory(array, address, buffer)
+
+    def copy_in(self, target: int, source: Bytes) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        self._copy(target, source.ctypes.data, source.size)
+
+    def copy_out(self, target: Bytes, source: int) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        self._copy(target.ctypes.data, source, target.size)
+
+    def copy_within(self, target: int, source: int, size: int) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        self._copy(target, source, size)
+
+    def load(self, code: bytes, symbol: str, shared_bytes: int) -> Kernel:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named(f"the driver does not take the kernel {symbol}"):
+            objects = self._core.ObjectCode
+            loaded = objects.from_cubin(code) if code[:4] == _ELF else objects.from_ptx(code)
+            kernel = loaded.get_kernel(symbol)
+            if shared_bytes > _PLAIN_SHARED_BYTES:
+                kernel.attributes.max_dynamic_shared_size_bytes = shared_bytes
+            return _LoadedKernel(kernel, loaded)
+
+    def launch(
+        self,
+        kernel: Kernel,
+        programs: int,
+        threads: int,
+        shared_bytes: int,
+        arguments: Sequence[Argument],
+    ) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named("a kernel cannot be launched"):
+            loaded = cast("_LoadedKernel", kernel).kernel
+            config = self._core.LaunchConfig(grid=programs, block=threads, shmem_size=shared_bytes)
+            self._core.launch(self._stream, config, loaded, *arguments)
+
+    def capture(self, work: Callable[[], None]) -> Graph:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named("a CUDA graph cannot be recorded"):
+            builder = self._stream.create_graph_builder()
+            try:
+                builder.begin_building()
+                try:
+                    work()
+                finally:
+                    builder.end_building()
+                return _RecordedGraph(builder.complete(), self._stream)
+            finally:
+                builder.close()
+
+    def synchronize(self) -> None:
+        """See :class:`~edgeser.gpu.device.Device`."""
+        with _named("the GPU failed"):
+            self._stream.sync()
+
+    def _copy(self, target: int, source: int, size: int) -> None:
+        driver = self._driver
+        with _named(f"{size} bytes cannot be copied"):
+            (outcome,) = driver.cuMemcpyAsync(target, source, size, self._stream.handle)
+            if outcome != driver.CUresult.CUDA_SUCCESS:
+                raise DeviceError(outcome.name)
+
+
+def why_no_gpu() -> str | None:
+    """Why no GPU can be used here; None if one can."""
+    try:
+        CudaDevice()
+    except DeviceError as error:
+        return str(error)
+    return None
+
+
+def _packages() -> tuple[Any, Any]:
+    """``cuda.core`` and the driver's interface."""
+    try:
+        return importlib.import_module("cuda.core"), importlib.import_module("cuda.bindings.driver")
+    except ImportError as error:
+        raise DeviceError(f"no CUDA here ({error}): pip install 'edgeser[cuda]'") from error
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Turns whatever goes wrong inside into a DeviceError that begins with ``what``."""
+    try:
+        yield
+    except EdgeserError:
+        raise
+    except Exception as error:
+        # A SystemError of a compiled module hides the exception that it was about.
+        reason = error.__cause__ or error.__context__ or error
+        raise DeviceError(f"{what} ({_plain(reason)})") from error
+
+
+def _plain(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

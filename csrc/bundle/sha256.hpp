@@ -1,0 +1,20 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace edgeser {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// SHA-256 (FIPS 180-4, section 6.2) of some bytes. Our own because these fifty lines are all that a
+// cryptographic library would be linked for, and the algorithm will never change.
+Digest sha256(std::string_view bytes);
+
+// 64 lower-case hex digits.
+std::string hex(const Digest& digest);
+
+}  // namespace edgeser

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edgeser {
+
+// A float32 tensor, row-major.
+struct Tensor {
+  std::vector<std::size_t> shape;
+  std::vector<float> values;
+};
+using Tensors = std::map<std::string, Tensor>;
+
+// Everything in a safetensors file (github.com/huggingface/safetensors, README, "Format"). Throws
+// BundleError, in which the file is called `name`, if it is damaged, holds another type than
+// float32, or a value that is not finite.
+Tensors parse_tensors(const std::string& name, std::string_view bytes);
+
+}  // namespace edgeser

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "bundle/bundle_error.hpp"
+#include "edgeser.h"
+#include "error.hpp"
+
+namespace edgeser {
+
+// An error whose status is not told by its type.
+class StatusError : public Error {
+ public:
+  StatusError(edgeser_status status, const std::string& message) : Error(message), status(status) {}
+  edgeser_status status;
+};
+
+inline edgeser_status tell(edgeser_error* error, edgeser_status status,
+                           std::string_view message) noexcept {
+  if (error == nullptr) return status;
+  std::size_t length = std::min(message.size(), sizeof error->message - 1);
+  if (length < message.size()) {  // cut between two characters of UTF-8, not within one
+    while (length > 0 && (message[length] & 0xc0) == 0x80) --length;
+  }
+  if (length > 0) std::memcpy(error->message, message.data(), length);
+  error->message[length] = '\0';
+  return status;
+}
+
+// Runs `body`, and turns whatever it throws into a status and a message: nothing gets past.
+template <class Body>
+edgeser_status guarded(edgeser_error* error, const Body& body) noexcept {
+  try {
+    body();
+    return tell(error, EDGESER_OK, "");
+  } catch (const StatusError& e) {
+    return tell(error, e.status, e.what());
+  } catch (const BundleError& e) {
+    return tell(error, EDGESER_BAD_BUNDLE, e.what());
+  } catch (const Error& e) {
+    return tell(error, EDGESER_BAD_ARGUMENT, e.what());
+  } catch (const std::bad_alloc&) {
+    return tell(error, EDGESER_OUT_OF_MEMORY, "there is not enough memory");
+  } catch (const std::exception& e) {
+    return tell(error, EDGESER_INTERNAL, e.what());
+  } catch (...) {
+    return tell(error, EDGESER_INTERNAL, "an unknown C++ exception");
+  }
+}
+
+template <class T>
+void require_pointer(const T* pointer, const char* name) {
+  if (pointer == nullptr) throw Error(std::string(name) + " must not be NULL");
+}
+
+}  // namespace edgeser

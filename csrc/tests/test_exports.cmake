@@ -1,0 +1,16 @@
+# Fails on any dynamic symbol of the shared library that is not part of the C API.
+execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE listing
+  COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^ \n]+\n" symbols "${listing}")
+set(count 0)
+foreach(symbol IN LISTS symbols)
+  string(STRIP "${symbol}" symbol)
+  math(EXPR count "${count} + 1")
+  if(NOT symbol MATCHES "^edgeser_[a-z_]+$")
+    message(SEND_ERROR "${symbol} is exported")
+  endif()
+endforeach()
+message(STATUS "${count} symbols exported")
+if(count LESS 30)
+  message(FATAL_ERROR "${LIBRARY} exports too little to be the C API")
+endif()

@@ -1,0 +1,213 @@
+"""libedgeser, built, installed and used as its documentation says, and held against Python."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+import edgeser
+from edgeser.frontend import Features
+from edgeser.loading import DEFAULT_BUNDLE
+from tests import toy
+from tests.bundle.broken import BROKEN
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "guides" / "c-api.md").read_text(encoding="utf-8")
+COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BUILD, WITH_CMAKE, WITH_PKG_CONFIG = COMMANDS.findall(PAGE)
+INSTALLED = ROOT / "build" / "installed"
+PROGRAMS = {  # how they were built, to where they are
+    "cmake": (ROOT / "build/example-c/features", ROOT / "build/example-cpp/streams"),
+    "pkg-config": (ROOT / "build/features", ROOT / "build/streams"),
+}
+MODEL = INSTALLED / "share" / "edgeser" / "default.edgeser"
+
+# CMake comes with the package index, into the environment of this very Python.
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "LD_LIBRARY_PATH": str(INSTALLED / "lib"),
+}
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("c++") is None or shutil.which("cmake", path=ENVIRONMENT["PATH"]) is None,
+    reason="there is no C++ compiler or no CMake here",
+)
+
+
+def shell(commands: str, folder: Path = ROOT) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed() -> Path:
+    """Where the first block of commands on the page installs to."""
+    shell(BUILD)
+    return INSTALLED
+
+
+@pytest.fixture(scope="module", params=["cmake", "pkg-config"])
+def programs(installed: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """Both examples, built by the next block or by the one after that."""
+    assert installed.is_dir()
+    if request.param == "pkg-config" and shutil.which("pkg-config") is None:
+        pytest.skip("there is no pkg-config here")
+    shell(WITH_CMAKE if request.param == "cmake" else WITH_PKG_CONFIG)
+    return PROGRAMS[request.param]
+
+
+Heard = tuple[npt.NDArray[np.float32], list[edgeser.EmotionFrame]]
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[Heard]:
+    """Three streams: the features (T, F + P * D) that the SDK computed, and the frames it gave."""
+    samples, rate = soundfile.read(
+        DEFAULT_BUNDLE.parents[1] / "samples/voices.ogg", dtype="float32"
+    )
+    model = edgeser.load()
+    engine = model._engine
+    front_end = engine._front_end
+    rows: list[npt.NDArray[np.float32]] = []
+
+    def listen(*segments: npt.NDArray[np.float32]) -> Features:
+        made = front_end(*segments)
+        rows.append(np.concatenate([made.deep, made.latent.reshape(1, -1)], axis=1))
+        return made
+
+    engine._front_end = listen
+    streams: list[Heard] = []
+    for seconds in (9, 4, 6):
+        rows.clear()
+        start = 2 * rate * len(streams)
+        frames = model.stream(rate).process(samples[start : start + seconds * rate])
+        streams.append((np.concatenate(rows), frames))
+    engine._front_end = front_end
+    return streams
+
+
+def run(*command: object, stdin: bytes = b"") -> list[list[str]]:
+    arguments = [str(part) for part in command]
+    done = subprocess.run(arguments, input=stdin, env=ENVIRONMENT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return [line.split() for line in done.stdout.decode().splitlines()]
+
+
+def numbers(words: list[str]) -> list[float]:
+    return [float(word) for word in words]
+
+
+def test_the_c_program_says_what_python_says(
+    programs: tuple[Path, Path], heard: list[Heard]
+) -> None:
+    features, frames = heard[0]
+    lines = run(programs[0], MODEL, stdin=features.tobytes())
+    assert len(lines) == len(frames) > 60
+    assert any(frame.label for frame in frames)
+    for (time, label, *values), frame in zip(lines, frames, strict=True):
+        assert float(time) == pytest.approx(frame.time)
+        assert label == (frame.label or "-")
+        expected = [*frame.probabilities.values(), frame.speech]
+        assert numbers(values) == pytest.approx(expected, abs=2e-6)
+
+
+def test_the_cpp_program_says_what_python_says(
+    programs: tuple[Path, Path], heard: list[Heard], tmp_path: Path
+) -> None:
+    for number, (features, _) in enumerate(heard):
+        (tmp_path / f"{number}.f32").write_bytes(features.tobytes())
+    lines = run(programs[1], MODEL, *sorted(tmp_path.glob("*.f32")))
+    assert len(lines) == sum(len(frames) for _, frames in heard)
+    for path, time, label, *values in lines:
+        frame = heard[int(Path(path).stem)][1][int(time)]
+        assert label == (frame.label or "-")
+        logarithms = [np.log(p) for p in frame.probabilities.values()]
+        assert numbers(values) == pytest.approx([*logarithms, frame.speech], abs=2e-6)
+
+
+def test_programs_name_what_is_wrong(programs: tuple[Path, Path]) -> None:
+    done = subprocess.run(
+        [programs[0], "none.edgeser"], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "model: none.edgeser: there is no such file (EDGESER_BAD_BUNDLE)\n"
+
+
+def test_what_is_installed_can_be_moved(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(installed, tmp_path / "elsewhere", symlinks=True)
+    shell(f"cmake -S {ROOT}/examples/c -B . -DCMAKE_PREFIX_PATH={tmp_path}/elsewhere", tmp_path)
+    cache = (tmp_path / "CMakeCache.txt").read_text()
+    assert f"edgeser_DIR:PATH={tmp_path}/elsewhere/lib/cmake/edgeser" in cache
+    shell("cmake --build .", tmp_path)
+    if shutil.which("pkg-config"):
+        found = f"PKG_CONFIG_PATH={tmp_path}/elsewhere/lib/pkgconfig pkg-config"
+        shell(f'test -f "$({found} --variable=model edgeser)"')
+        shell(f"test -f $({found} --variable=includedir edgeser)/edgeser.h")
+    for text in (tmp_path / "elsewhere").rglob("*.cmake"):
+        assert str(ROOT) not in text.read_text()
+
+
+def test_the_version_is_that_of_the_package(installed: Path) -> None:
+    header = (installed / "include" / "edgeser.h").read_text()
+    parts = re.findall(r"EDGESER_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header)
+    assert ".".join(parts) == edgeser.__version__
+
+
+@pytest.fixture(scope="module")
+def open_bundle(installed: Path) -> Callable[[bytes], tuple[int, str]]:
+    """Opens the bytes of a bundle with the library; the status, and what was said."""
+    library = ctypes.CDLL(str(installed / "lib" / "libedgeser.so"))
+    library.edgeser_model_close.argtypes = [ctypes.c_void_p]
+
+    def attempt(bundle: bytes) -> tuple[int, str]:
+        model, error = ctypes.c_void_p(), ctypes.create_string_buffer(512)
+        status = library.edgeser_model_open_memory(
+            bundle, ctypes.c_size_t(len(bundle)), ctypes.byref(model), error
+        )
+        assert bool(model) == (status == 0)
+        library.edgeser_model_close(model)
+        return status, error.value.decode()
+
+    return attempt
+
+
+# What is wrong within the graph is for the runtime that is given it; more tensors do no harm.
+NAMES = list(BROKEN)
+REFUSED = [n for n in NAMES[: NAMES.index("garbage for a graph")] if n != "an extra tensor"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_broken_bundles_are_refused(
+    name: str, toy_path: Path, open_bundle: Callable[[bytes], tuple[int, str]]
+) -> None:
+    good = toy_path.read_bytes()
+    assert open_bundle(good) == (0, "")
+    status, said = open_bundle(BROKEN[name][0](good))
+    assert status == 2, said
+    assert said.startswith("bytes: ")
+    assert len(said) > 20
+
+
+def test_another_model_can_be_opened(
+    open_bundle: Callable[[bytes], tuple[int, str]], tmp_path: Path
+) -> None:
+    assert open_bundle(toy.write(tmp_path / "toy", seed=3).read_bytes()) == (0, "")

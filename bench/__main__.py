@@ -1,84 +1,117 @@
-"""Measure everything and write ``bench/results/<machine>.json`` and ``.md``."""
+"""Measure everything; write ``bench/results/<machine>.json``, ``.md`` and pictures."""
 
 import json
+import os
 import platform
 import re
+from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import edgeser
-from bench import process, start
+from bench import frontend, judge, native, plots, process, start
+from bench.page import page
+from bench.sound import RATE, recording
+from bench.tacn import suite as tacn
+from bench.vq import suite as vq
+from bench.worker import Contest, contest
+from edgeser.bench.measure import paced
 from edgeser.cli.bench import machine_name
 
 RESULTS = Path(__file__).parent / "results"
 
-TABLE = """\
-# {machine}
-
-edgeser {version}, {simd} kernels, Python {python}. Medians over rounds in which all take turns;
-the machine {shared}, so only ratios within this run mean anything.
-
-| what | figure |
-|---|---|
-{rows}
-"""
-
 
 def main(
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that everything takes.")] = 15,
+    minutes: Annotated[float, typer.Option(min=0.05, help="At real-time pace.")] = 1.0,
     shared: Annotated[
         bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
     ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = RESULTS,
 ) -> None:
-    """Run all of it, on one thread."""
+    """Run all of it; about ten minutes."""
+    say = typer.echo
+    say("kernels beside their bounds")
+    simd, cases = native.measure(2 * rounds)
+    contests: dict[str, Contest] = {}
+
+    def held(name: str, entries: list[Any]) -> Contest:
+        say(f"{name}: {', '.join(entry.name for entry in entries)}")
+        contests[name] = contest(entries, rounds)
+        for absent, reason in contests[name].absent.items():
+            say(f"  without {absent}: {reason}")
+        return contests[name]
+
+    beside = {
+        size: held("tacn C={} B={}".format(*size), tacn.entries(*size)) for size in tacn.SIZES
+    }
+    lookups = {(n, True): held(f"vq lookup {n}", vq.entries(n, True)) for n in vq.LOOKUPS}
+    fusions = {(n, False): held(f"vq fusion {n}", vq.entries(n, False)) for n in vq.FUSIONS}
+    fronts = {n: held(f"front end {n}", frontend.entries(n)) for n in frontend.BATCHES}
+    whole = held("whole", process.whole())
+    pools = held("pools", process.pools())
+    cores = held("cores", process.cores())
+    say("start")
+    started, wheel = start.measure(rounds), start.wheel_bytes()
+    say(f"one stream for {minutes:g} minutes at real-time pace")
     model = edgeser.load()
-    result = {
+    at_pace, memory, _ = paced(model, minutes, False, lambda _: None)
+    flat_out, _, _ = paced(model, minutes, True, lambda _: None)
+
+    sections = {
+        "TACN step": judge.tacn(cases, beside),
+        "VQ lookup and fusion": judge.vq(cases, lookups | fusions),
+        "Front end": judge.front_end(fronts),
+        "`stream.process`": judge.process(whole, pools, cores, len(recording()) / RATE),
+        "Small": judge.small(started, model.state_bytes, wheel),
+    }
+    facts = {
         "machine": machine_name(),
-        "edgeser": edgeser.__version__,
-        "simd": model.simd,
+        "version": edgeser.__version__,
+        "simd": simd,
         "python": platform.python_version(),
-        "shared": shared,
-        "process": process.measure(),
-        "start": start.measure(),
-        "state_bytes": model.state_bytes,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "rounds": rounds,
+        "shared": "was shared with other work" if shared else "was idle otherwise",
     }
     stem = re.sub(r"[^a-z0-9]+", "-", machine_name().lower()).strip("-")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{stem}.json").write_text(json.dumps(result, indent=2) + "\n")
-    page = TABLE.format(
-        machine=result["machine"],
-        version=result["edgeser"],
-        simd=model.simd,
-        python=result["python"],
-        shared="was shared with other work" if shared else "was idle otherwise",
-        rows="\n".join(f"| {what} | {figure} |" for what, figure in _rows(result)),
-    )
-    (RESULTS / f"{stem}.md").write_text(page)
-    typer.echo(page)
-
-
-def _rows(result: dict) -> list[tuple[str, str]]:  # type: ignore[type-arg]
-    whole, begun = result["process"], result["start"]
-    speed = whole["real_time"]
-    rows = [
-        ("`stream.process`, 128 ms hops, times real time", f"{speed['stream']:.0f}"),
-        ("share of it that is the front end (ONNX Runtime)", f"{whole['front_end_share']:.0%}"),
-        (
-            "64 streams in a pool against one alone, per stream",
-            f"{whole['pool_64_over_single']:.2f} times",
-        ),
-        ("import and load", f"{begun['load_ms']:.0f} ms, {begun['load_mib']:.0f} MiB"),
-        (
-            "the same against importing NumPy and ONNX Runtime",
-            f"{begun['time_ratio']:.2f} times the time, {begun['memory_ratio']:.2f} the memory",
-        ),
-        ("state of a stream", f"{result['state_bytes']:,} bytes"),
-    ]
-    if "opensmile_over_stream" in whole:
-        ratio = f"{whole['opensmile_over_stream']:.1f} times as fast"
-        rows.insert(1, ("against openSMILE's eGeMAPS on the same recording", ratio))
-    return rows
+    out.mkdir(parents=True, exist_ok=True)
+    result = {
+        **facts,
+        "goals": {
+            title: [{**asdict(goal), "reached": goal.reached} for goal in section]
+            for title, section in sections.items()
+        },
+        "native": {
+            name: {"facts": case.facts, "seconds": case.rounds.seconds}
+            for name, case in cases.items()
+        },
+        "contests": {
+            name: {"seconds": held.rounds.seconds, "absent": held.absent}
+            for name, held in contests.items()
+        },
+        "start": started,
+        "state_bytes": model.state_bytes,
+        "wheel_bytes": wheel,
+        "memory_mib": memory,
+        "latency_seconds": {"real_time": at_pace, "flat_out": flat_out},
+    }
+    rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
+    (out / f"{stem}.json").write_text(json.dumps(rounded, indent=1) + "\n")
+    name = str(facts["machine"])
+    plots.latency(out / f"{stem}-latency.png", at_pace, flat_out, name)
+    streams = {n: model.hop * n / pools.rounds.median(f"pool of {n}") for n in process.POOLS}
+    alone = model.hop / pools.rounds.median("stream")
+    plots.throughput(out / f"{stem}-throughput.png", streams, alone, name)
+    plots.roofline(out / f"{stem}-roofline.png", cases, name)
+    text = page(facts, sections, stem)
+    (out / f"{stem}.md").write_text(text)
+    say(text)
 
 
 if __name__ == "__main__":

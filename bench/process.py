@@ -1,115 +1,163 @@
-"""The whole of ``stream.process`` beside openSMILE's eGeMAPS, on the same recording.
+"""The whole of ``stream.process`` in hops of 128 ms: beside openSMILE, in pools, on two cores.
 
-Both on one thread, in turns, so that whatever else the machine does happens to both; the figures
-are medians of the rounds' ratios.
+Nothing here has an answer to compare: openSMILE computes something else, and that streams and pools
+agree is for the tests.
 """
 
-import time
-from pathlib import Path
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
-import soxr
 
 import edgeser
+from bench.sound import RATE, recording
+from bench.worker import Contestant, Entry
 
-SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
-RATE = 16_000
-ROUNDS = 9
-
-
-def recording() -> npt.NDArray[np.float32]:
-    """The bundled sample at 16 kHz."""
-    samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    resampled: npt.NDArray[np.float32] = soxr.resample(samples, rate, RATE).astype(np.float32)
-    return resampled
-
-
-def streamed(model: edgeser.Model, samples: npt.NDArray[np.float32]) -> float:
-    """Seconds for the recording in hops of 128 ms, as a microphone's would come."""
-    hop = round(model.hop * RATE)
-    stream = model.stream(RATE)
-    began = time.perf_counter()
-    for start in range(0, len(samples), hop):
-        stream.process(samples[start : start + hop])
-    return time.perf_counter() - began
+Samples = npt.NDArray[np.float32]
+POOLS = (1, 4, 16, 64, 256)
+PRECISIONS = tuple(
+    precision
+    for precision in ("bfloat16", "int8")
+    if "precision" in inspect.signature(edgeser.load).parameters
+)
 
 
-def pooled(model: edgeser.Model, samples: npt.NDArray[np.float32], streams: int) -> float:
-    """Seconds a stream for the recording, ``streams`` of them stepped together."""
-    hop = round(model.hop * RATE)
-    pool = model.pool()
+def whole() -> list[Entry]:
+    """One recording: a stream of ours, its compiled parts alone, openSMILE."""
+    return [
+        Entry("edgeser", f"{__name__}:streamed"),
+        *(
+            Entry(f"edgeser {precision}", f"{__name__}:streamed", {"precision": precision})
+            for precision in PRECISIONS
+        ),
+        Entry("compiled parts alone", f"{__name__}:compiled_parts"),
+        Entry("openSMILE eGeMAPS", f"{__name__}:open_smile"),
+    ]
+
+
+def pools() -> list[Entry]:
+    """One hop of one stream, and of so many in a pool."""
+    return [
+        Entry("stream", f"{__name__}:one_hop"),
+        *(Entry(f"pool of {n}", f"{__name__}:pool_hop", {"streams": n}) for n in POOLS),
+    ]
+
+
+def cores() -> list[Entry]:
+    """The same work on one thread and on each of two; and work that needs nothing but its core."""
+    return [
+        Entry(f"{what}, {threads}", f"{__name__}:{what}_on_threads", {"threads": threads})
+        for what in ("stream", "kernel")
+        for threads in (1, 2)
+    ]
+
+
+def _done(call: Callable[[], object]) -> Contestant:
+    call()
+    return Contestant(call, np.empty(0))
+
+
+def _hops(model: edgeser.Model) -> list[Samples]:
+    sound, hop = recording(), round(model.hop * RATE)
+    return [sound[start : start + hop] for start in range(0, len(sound) - hop + 1, hop)]
+
+
+def streamed(**options: Any) -> Contestant:
+    """One stream through the recording."""
+    model = edgeser.load(**options)
+    return _done(_through(model, _hops(model)))
+
+
+def _through(model: edgeser.Model, hops: list[Samples]) -> Callable[[], None]:
+    def call() -> None:
+        stream = model.stream(RATE)
+        for hop in hops:
+            stream.process(hop)
+
+    return call
+
+
+def compiled_parts() -> Contestant:
+    """What a stream calls of ONNX Runtime and the kernels, and nothing between."""
+    model = edgeser.load()
+    engine, hops = model._engine, _hops(model)
+    sizes = engine.bundle.manifest.sizes
+    sound = recording()
+    segments = [sound[None, at : at + sizes.segment] for at in range(0, len(sound), sizes.hop)]
+    segments = [segment for segment in segments if segment.shape[1] == sizes.segment]
+    segments += segments[: len(hops) - len(segments)]
+    level = np.full(1, -30.0, np.float32)
+    states = [np.zeros(engine.tacn_bytes, np.uint8)]
+    front_end, fusion, tacn = engine._front_end, engine._fusion, engine._tacn
+
+    def call() -> None:
+        for segment in segments:
+            features = front_end(segment, level)
+            tokens, _ = fusion(features.deep, features.latent)
+            tacn.step(tokens, states)
+
+    return _done(call)
+
+
+def open_smile() -> Contestant:
+    """EGeMAPS functionals of the recording. openSMILE is installed by hand, for its licence."""
+    import opensmile
+
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    sound = recording()
+    return _done(lambda: smile.process_signal(sound, RATE))
+
+
+def one_hop() -> Contestant:
+    """One stream, hop after hop."""
+    model = edgeser.load()
+    stream, hops, turn = model.stream(RATE), _hops(model), [0]
+
+    def call() -> None:
+        turn[0] += 1
+        stream.process(hops[turn[0] % len(hops)])
+
+    return _done(call)
+
+
+def pool_hop(streams: int) -> Contestant:
+    """A hop of every stream of a pool."""
+    model = edgeser.load()
+    pool, hops, turn = model.pool(), _hops(model), [0]
     members = [pool.stream(RATE) for _ in range(streams)]
-    began = time.perf_counter()
-    for start in range(0, len(samples), hop):
-        pool.process(dict.fromkeys(members, samples[start : start + hop]))
-    return (time.perf_counter() - began) / streams
+
+    def call() -> None:
+        turn[0] += 1
+        pool.process({m: hops[(turn[0] + i) % len(hops)] for i, m in enumerate(members)})
+
+    return _done(call)
 
 
-def front_end(model: edgeser.Model, steps: int) -> float:
-    """Seconds of as many runs of the front end alone, through ONNX Runtime."""
-    import io
-    import zipfile
+def _on_threads(call: Callable[[], object], threads: int) -> Contestant:
+    def together() -> None:
+        others = [threading.Thread(target=call) for _ in range(threads - 1)]
+        for other in others:
+            other.start()
+        call()
+        for other in others:
+            other.join()
 
-    from edgeser.backends import onnx_runtime
-    from edgeser.loading import DEFAULT_BUNDLE
-
-    ort = onnx_runtime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    graph = zipfile.ZipFile(io.BytesIO(DEFAULT_BUNDLE.read_bytes())).read("frontend.onnx")
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    sizes = model.facts["sizes"]
-    inputs = {
-        "segment": np.zeros((1, sizes["segment"]), np.float32),
-        "level": np.full(1, -30.0, np.float32),
-    }
-    began = time.perf_counter()
-    for _ in range(steps):
-        session.run(None, inputs)
-    return time.perf_counter() - began
+    return _done(together)
 
 
-def measure() -> dict[str, Any]:
-    """Medians over rounds; openSMILE's are absent where it is not installed."""
-    model, samples = edgeser.load(), recording()
-    seconds = len(samples) / RATE
-    steps = -(-len(samples) // round(model.hop * RATE))
-    smile = _open_smile()
-    rows = []
-    for _ in range(ROUNDS + 1):
-        row = {
-            "stream": streamed(model, samples),
-            "front_end": front_end(model, steps),
-            "pool_64": pooled(model, samples[: 4 * RATE], 64) * len(samples) / (4 * RATE),
-        }
-        if smile is not None:
-            began = time.perf_counter()
-            smile.process_signal(samples, RATE)
-            row["opensmile"] = time.perf_counter() - began
-        rows.append(row)
-    rows = rows[1:]  # the first warms up
-    result = {
-        "audio_seconds": seconds,
-        "real_time": {name: seconds / _median([r[name] for r in rows]) for name in rows[0]},
-        "front_end_share": _median([r["front_end"] / r["stream"] for r in rows]),
-        "pool_64_over_single": _median([r["stream"] / r["pool_64"] for r in rows]),
-    }
-    if smile is not None:
-        result["opensmile_over_stream"] = _median([r["opensmile"] / r["stream"] for r in rows])
-    return result
+def stream_on_threads(threads: int) -> Contestant:
+    """A stream of one shared model on each of so many threads."""
+    model = edgeser.load()
+    return _on_threads(_through(model, _hops(model)), threads)
 
 
-def _median(values: list[float]) -> float:
-    return float(np.median(values))
+def kernel_on_threads(threads: int) -> Contestant:
+    """A lookup of many vectors on each thread: arithmetic in cache, without the GIL."""
+    from bench.vq.contestants import edgeser as lookup
 
-
-def _open_smile() -> Any:
-    """EGeMAPS functionals; None where openSMILE is not installed (by hand, for its licence)."""
-    try:
-        import opensmile
-    except ImportError:
-        return None
-    return opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    return _on_threads(lookup(16384, lookup=True).call, threads)

@@ -1,12 +1,14 @@
 """What importing and loading cost beside the least that anything on ONNX Runtime must pay."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
-from typing import Any
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-ROUNDS = 7
 OURS = "import edgeser; edgeser.load()"
 LEAST = """
 import numpy, onnxruntime
@@ -19,8 +21,8 @@ began = time.perf_counter()
 {body}
 seconds = time.perf_counter() - began
 with open("/proc/self/status") as status:
-    kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
-print(seconds, kib)
+    lines = dict(line.split(":", 1) for line in status)
+print(seconds, int(lines["VmRSS"].split()[0]), int(lines["Threads"]))
 """
 
 
@@ -37,24 +39,42 @@ def empty_graph() -> str:
     return model.SerializeToString().hex()  # type: ignore[no-any-return]
 
 
-def once(body: str) -> tuple[float, float]:
-    """Seconds and MiB of a new process that does this."""
+def once(body: str) -> tuple[float, float, int]:
+    """Seconds, MiB and threads of a new process that does this."""
     program = _PROGRAM.format(body=body)
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    seconds, kib = done.stdout.split()
-    return float(seconds), int(kib) / 1024
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, kib, threads = done.stdout.split()
+    return float(seconds), int(kib) / 1024, int(threads)
 
 
-def measure() -> dict[str, Any]:
-    """Medians of ratios over rounds; Linux only."""
+def measure(rounds: int) -> dict[str, float]:
+    """Medians over rounds, ratios within a round; Linux only."""
     least_body = LEAST.format(graph=empty_graph())
-    rows = [(once(OURS), once(least_body)) for _ in range(ROUNDS)]
+    once(OURS), once(least_body)  # the files come into the page cache
+    rows = [(once(OURS), once(least_body)) for _ in range(rounds)]
+    ours, least = (np.median([row[which] for row in rows], axis=0) for which in (0, 1))
+    time_ratio, memory_ratio, _ = np.median(
+        [np.divide(ours, least) for ours, least in rows], axis=0
+    )
     return {
-        "load_ms": 1000 * float(np.median([ours[0] for ours, _ in rows])),
-        "load_mib": float(np.median([ours[1] for ours, _ in rows])),
-        "least_ms": 1000 * float(np.median([least[0] for _, least in rows])),
-        "least_mib": float(np.median([least[1] for _, least in rows])),
-        "time_ratio": float(np.median([ours[0] / least[0] for ours, least in rows])),
-        "memory_ratio": float(np.median([ours[1] / least[1] for ours, least in rows])),
+        "load_ms": 1000 * float(ours[0]),
+        "load_mib": float(ours[1]),
+        "load_threads": float(ours[2]),
+        "least_ms": 1000 * float(least[0]),
+        "least_mib": float(least[1]),
+        "least_threads": float(least[2]),
+        "time_ratio": float(time_ratio),
+        "memory_ratio": float(memory_ratio),
     }
+
+
+def wheel_bytes() -> int | None:
+    """Size of a wheel of this source with its model; None where one cannot be built here."""
+    root = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as folder:
+        build = [f"-Cbuild-dir={folder}/build", "--no-deps", "--no-build-isolation", "-w", folder]
+        command = [sys.executable, "-m", "pip", "wheel", "-q", str(root), *build]
+        done = subprocess.run(command, capture_output=True, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        return wheels[0].stat().st_size if done.returncode == 0 and wheels else None

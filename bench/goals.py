@@ -1,0 +1,44 @@
+"""What each figure is held against: reached or missed."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+
+AT_LEAST, AT_MOST = "at least", "at most"
+_TESTS: dict[str, Callable[[float, float], bool]] = {AT_LEAST: operator.ge, AT_MOST: operator.le}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One figure, what is wanted of it, and what bounds it."""
+
+    what: str
+    measured: float
+    wanted: float | None = None
+    """None for a figure that is only reported."""
+    sense: str = AT_LEAST
+    unit: str = ""
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it is; None if nothing was wanted."""
+        return None if self.wanted is None else _TESTS[self.sense](self.measured, self.wanted)
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """What, the figure, what is wanted, the verdict, the note."""
+        verdict = {True: "reached", False: "**missed**", None: ""}[self.reached]
+        wanted = "" if self.wanted is None else f"{self.sense} {number(self.wanted)}{self.unit}"
+        return self.what, f"{number(self.measured)}{self.unit}", wanted, verdict, self.note
+
+
+def number(value: float) -> str:
+    """Three digits that matter, and no exponent."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else f"{value:.5f}"

@@ -1,0 +1,65 @@
+"""The C++ side: builds ``bench/native`` and runs it. See its ``main.cpp``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rounds import Rounds
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "bench"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel at one size: its rounds, and the bytes and operations that it cannot do without."""
+
+    facts: Mapping[str, float]
+    rounds: Rounds
+
+    @property
+    def ours(self) -> str:
+        """What the kernel's own work is called."""
+        return "step" if "step" in self.rounds.seconds else "fuse"
+
+    def of_read(self, work: str, cold: bool = False) -> float:
+        """Share of the time that reading the weights once takes by itself."""
+        end = "_cold" if cold else ""
+        return self.rounds.ratio("read" + end, work + end)
+
+    def of_peak(self, work: str) -> float:
+        """Share of the time that its multiplications and additions take by themselves."""
+        return self.rounds.ratio("flop", work, self.facts["flops"])
+
+
+def build(build_folder: Path = BUILD) -> Path:
+    """Compile it and return the program. Raises subprocess.CalledProcessError."""
+    ours = ["-DEDGESER_PYTHON=OFF", "-DEDGESER_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"]
+    beside = Path(sys.executable).parent
+    path = os.pathsep.join([str(beside), os.environ["PATH"]])
+    for command in (
+        ["cmake", "-S", str(ROOT), "-B", str(build_folder), *ours],
+        ["cmake", "--build", str(build_folder), "--parallel", "2", "--target", "edgeser_bench"],
+    ):
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": path})
+    return build_folder / "bench" / "native" / "edgeser_bench"
+
+
+def measure(rounds: int, program: Path | None = None) -> tuple[str, dict[str, Case]]:
+    """The SIMD level in use, and all cases by name."""
+    program = program or build()
+    with tempfile.TemporaryFile("w+") as said:
+        subprocess.run([program, str(rounds)], check=True, stdout=said)
+        said.seek(0)
+        result = json.load(said)
+    cases = {
+        name: Case(case["facts"], Rounds(case["seconds"])) for name, case in result["cases"].items()
+    }
+    return result["simd"], cases

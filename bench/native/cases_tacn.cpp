@@ -1,0 +1,102 @@
+#include <cmath>
+
+#include "case.hpp"
+#include "tacn/tacn.hpp"
+
+namespace edgeser::bench {
+namespace {
+
+constexpr std::size_t layers = 8, taps = 3, heads = 8, outputs = 5;
+
+struct Streams {
+  Streams(const Level& level, std::size_t width, std::size_t count) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    const auto square = [&] { return random_floats(layers * width * width, scale); };
+    const std::vector<float> query = square(), key = square(), value = square(), output = square();
+    const std::vector<float> filters = random_floats(layers * taps * width * width, scale / 1.7f);
+    const std::vector<float> bias = random_floats(layers * width, 0.3f);
+    const std::vector<float> head = random_floats(width * outputs, scale);
+    const std::vector<float> head_bias = random_floats(outputs, 1.0f);
+    std::vector<std::size_t> dilations;
+    for (std::size_t n = 0; n < layers; ++n) dilations.push_back(std::size_t{1} << n);
+    tacn = std::make_unique<Tacn>(
+        level,
+        TacnWeights{layers, width, taps, outputs, heads, query.data(), key.data(), value.data(),
+                    output.data(), filters.data(), bias.data(), head.data(), head_bias.data()},
+        dilations);
+    tokens = random_floats(count * width, 1.0f);
+    logits.resize(count * outputs);
+    for (std::size_t s = 0; s < count; ++s) {
+      memory.emplace_back(tacn->state_bytes() / sizeof(float), 0.0f);
+      states.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
+    }
+    // Until every layer has all its taps.
+    for (std::size_t t = 0; t <= tacn->receptive_field(); ++t) step();
+  }
+
+  void step() { tacn->step(tokens.data(), states.data(), nullptr, states.size(), logits.data()); }
+
+  std::unique_ptr<Tacn> tacn;
+  std::vector<float> tokens, logits;
+  std::vector<std::vector<float>> memory;
+  std::vector<std::byte*> states;
+};
+
+// The layers' matrices alone: no attention, no rings, no residual.
+struct Products {
+  Products(const Level& level, std::size_t width, std::size_t count)
+      : bounds(bounds_of(level)), rows(count), x(random_floats(count * taps * width, 1.0f)) {
+    for (std::size_t n = 0; n < layers; ++n) {
+      for (const auto& [in, out] : {std::pair{width, 3 * width}, {taps * width, width}}) {
+        const std::vector<float> weights = random_floats(in * out, 0.1f);
+        packed.push_back(std::make_unique<PackedMatrix>(level, weights.data(), in, out));
+        views.push_back(packed.back()->view());
+      }
+    }
+    y.resize(count * views[0].padded);
+  }
+
+  void once() { bounds.products(views.data(), views.size(), x.data(), rows, y.data()); }
+
+  const Bounds& bounds;
+  std::size_t rows;
+  std::vector<float> x, y;
+  std::vector<std::unique_ptr<PackedMatrix>> packed;
+  std::vector<Matrix> views;
+};
+
+Case tacn_case(const Level& level, std::size_t width, std::size_t batch) {
+  const std::size_t weights = layers * (3 + taps) * width * width;
+  const auto streams = std::make_shared<Streams>(level, width, batch);
+  const auto products = std::make_shared<Products>(level, width, batch);
+  const auto read = reading(level, weights * sizeof(float));
+  Case result{"tacn float32 C=" + std::to_string(width) + " B=" + std::to_string(batch),
+              {{"width", width},
+               {"batch", batch},
+               {"bytes", weights * sizeof(float)},
+               {"flops", 2.0 * static_cast<double>(batch * (weights + width * outputs))},
+               {"state_bytes", streams->tacn->state_bytes()}},
+              {}};
+  result.works.push_back({"read", read});
+  result.works.push_back({"step", [=] { streams->step(); }});
+  result.works.push_back({"products", [=] { products->once(); }});
+  if (batch == 1) {
+    result.works.push_back({"read_cold", read, true});
+    result.works.push_back({"step_cold", [=] { streams->step(); }, true});
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<Case> tacn_cases(const Level& level) {
+  std::vector<Case> cases;
+  for (const std::size_t width : {std::size_t{64}, std::size_t{128}}) {
+    for (const std::size_t batch : {std::size_t{1}, std::size_t{64}, std::size_t{256}}) {
+      cases.push_back(tacn_case(level, width, batch));
+    }
+  }
+  return cases;
+}
+
+}  // namespace edgeser::bench

@@ -1,0 +1,35 @@
+"""The Markdown page of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.goals import Goal
+
+PAGE = """\
+# {machine}
+
+edgeser {version}, {simd} kernels, Python {python}, {cores} cores, {system}; {date}.
+The machine {shared}.
+
+Everything has one thread unless it says otherwise, and takes its turn in each of {rounds} rounds; a
+ratio is taken within a round, and its median counts. Only such ratios carry to other machines.
+Bounds are measured in the same rounds: a buffer of the weights' size read once, and fused
+multiply-adds in registers.
+
+{reached} of {wanted} figures with a goal reach it.
+"""
+TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
+
+
+def page(facts: Mapping[str, object], sections: Mapping[str, Sequence[Goal]], stem: str) -> str:
+    """All sections' figures, each held against what is wanted, and the pictures."""
+    goals = [goal for section in sections.values() for goal in section]
+    verdicts = [goal.reached for goal in goals if goal.reached is not None]
+    parts = [PAGE.format(**facts, reached=sum(verdicts), wanted=len(verdicts))]
+    for title, section in sections.items():
+        rows = "\n".join("| " + " | ".join(goal.row()) + " |" for goal in section)
+        parts.append(f"## {title}\n\n{TABLE}{rows}\n")
+    pictures = ("latency", "throughput", "roofline")
+    parts += [f"![{picture}]({stem}-{picture}.png)\n" for picture in pictures]
+    return "\n".join(parts)

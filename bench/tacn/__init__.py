@@ -1,0 +1,1 @@
+"""The TACN step beside other runtimes and beside reading its weights once."""

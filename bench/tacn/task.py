@@ -1,0 +1,91 @@
+"""What everyone computes: one token a stream through eight layers, with cached Q, K and V.
+
+The peers get the best form of it that we know: weights packed side by side, the output projection
+folded into the taps, and only the taps that are needed, which their caller keeps in one ring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.kernels.reference import TacnWeights
+
+Floats = npt.NDArray[np.float32]
+LAYERS, TAPS, HEADS, OUTPUTS = 8, 3, 8, 5
+DILATIONS = tuple(2**n for n in range(LAYERS))
+WARM_UP = 1 + (TAPS - 1) * sum(DILATIONS)
+"""Steps after which nothing is left of what came before the first: the receptive field."""
+
+
+def weights(width: int) -> TacnWeights:
+    """Random weights, float32, that keep activations near one."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int, scale: float) -> Floats:
+        return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+    n, c = LAYERS, width
+    return TacnWeights(
+        query=normal(n, c, c, scale=c**-0.5),
+        key=normal(n, c, c, scale=c**-0.5),
+        value=normal(n, c, c, scale=c**-0.5),
+        output=normal(n, c, c, scale=c**-0.5),
+        taps=normal(n, TAPS, c, c, scale=(TAPS * c) ** -0.5),
+        bias=normal(n, c, scale=0.3),
+        head_weight=normal(c, OUTPUTS, scale=c**-0.5),
+        head_bias=normal(OUTPUTS, scale=1),
+        heads=HEADS,
+        dilations=DILATIONS,
+    )
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The weights as the peers take them."""
+
+    projection: Floats
+    """(N, C, 3C)"""
+    convolution: Floats
+    """(N, k * C, C), newest tap first, the output projection folded in."""
+    bias: Floats
+    head_weight: Floats
+    head_bias: Floats
+
+    @staticmethod
+    def of(w: TacnWeights) -> Folded:
+        """Fold."""
+        projection = np.concatenate([w.query, w.key, w.value], axis=-1)
+        folded = np.einsum("nij,ntjk->ntik", w.output.astype(float), w.taps.astype(float))
+        n, k, c, _ = folded.shape
+        convolution = folded.reshape(n, k * c, c).astype(np.float32)
+        return Folded(projection, convolution, w.bias, w.head_weight, w.head_bias)
+
+
+def tokens(batch: int, width: int) -> Floats:
+    """One token for each of the streams."""
+    return np.random.default_rng(1).standard_normal((batch, width)).astype(np.float32)
+
+
+class Rings:
+    """The caller's side of a peer: where the taps of a step lie, all layers' rings in one array."""
+
+    def __init__(self) -> None:
+        self.slots = np.array([(TAPS - 1) * d for d in DILATIONS])
+        self.first = np.concatenate([[0], np.cumsum(self.slots)[:-1]])
+        self.back = np.array([[i * d for i in range(1, TAPS)] for d in DILATIONS])
+        self.total = int(self.slots.sum())
+        self.position = 0
+
+    def past(self) -> npt.NDArray[np.int64]:
+        """(N, k - 1): rows of the taps of the next step, newest first."""
+        rows: npt.NDArray[np.int64] = (self.position - self.back) % self.slots[:, None]
+        return rows + self.first[:, None]
+
+    def newest(self) -> npt.NDArray[np.int64]:
+        """(N,): rows that the next step's token takes; then it is another's turn."""
+        rows: npt.NDArray[np.int64] = self.first + self.position % self.slots
+        self.position += 1
+        return rows

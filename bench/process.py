@@ -6,7 +6,6 @@ agree is for the tests.
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,11 +19,7 @@ from bench.worker import Contestant, Entry
 
 Samples = npt.NDArray[np.float32]
 POOLS = (1, 4, 16, 64, 256)
-PRECISIONS = tuple(
-    precision
-    for precision in ("bfloat16", "int8")
-    if "precision" in inspect.signature(edgeser.load).parameters
-)
+PRECISIONS = ("bfloat16", "int8")
 
 
 def whole() -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -76,5 +77,8 @@ def wheel_bytes() -> int | None:
         build = [f"-Cbuild-dir={folder}/build", "--no-deps", "--no-build-isolation", "-w", folder]
         command = [sys.executable, "-m", "pip", "wheel", "-q", str(root), *build]
         done = subprocess.run(command, capture_output=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        return wheels[0].stat().st_size if done.returncode == 0 and wheels else None
+        if done.returncode:
+            return None
+        [wheel] = Path(folder).glob("*.whl")
+        zipfile.ZipFile(wheel).getinfo("edgeser/models/default.edgeser")  # KeyError without it
+        return wheel.stat().st_size

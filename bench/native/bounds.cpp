@@ -6,13 +6,27 @@
 
 namespace edgeser::bench {
 
-extern const Bounds avx512_bounds, avx2_bounds, neon_bounds, plain_bounds;
+extern const Bounds avx512_vnni_bounds, avx512_bounds, avx_vnni_bounds, avx2_bounds,
+    neon_dotprod_bounds, neon_bounds, plain_bounds;
 
 const Bounds& bounds_of(const Level& level) {
   for (const Bounds* bounds : {
-#if defined(EDGESER_X86)
-           &avx512_bounds, &avx2_bounds,
-#elif defined(EDGESER_ARM64)
+#if defined(EDGESER_BOUNDS_AVX512_VNNI)
+           &avx512_vnni_bounds,
+#endif
+#if defined(EDGESER_BOUNDS_AVX512)
+           &avx512_bounds,
+#endif
+#if defined(EDGESER_BOUNDS_AVX_VNNI)
+           &avx_vnni_bounds,
+#endif
+#if defined(EDGESER_BOUNDS_AVX2)
+           &avx2_bounds,
+#endif
+#if defined(EDGESER_BOUNDS_NEON_DOTPROD)
+           &neon_dotprod_bounds,
+#endif
+#if defined(EDGESER_BOUNDS_NEON)
            &neon_bounds,
 #endif
            &plain_bounds}) {

@@ -17,8 +17,9 @@ struct Bounds {
   // Independent fused multiply-adds in registers: as many as the units can take.
   float (*fma)(std::size_t iterations) noexcept;
   // y = x @ m + bias for each of the matrices, one after another, as the kernels do it.
-  void (*products)(const Matrix* matrices, std::size_t count, const float* x, std::size_t rows,
-                   float* y) noexcept;
+  using Products = void(const Matrix* matrices, std::size_t count, const float* x, std::size_t rows,
+                        float* y) noexcept;
+  Products* products[precision_count];  // by Precision
 };
 
 const Bounds& bounds_of(const Level& level);

@@ -43,18 +43,23 @@ float fma_only(std::size_t iterations) noexcept {
   return lane[0];
 }
 
-template <class S>
+template <class S, Precision P>
 void products_only(const Matrix* matrices, std::size_t count, const float* x, std::size_t rows,
                    float* y) noexcept {
   for (std::size_t n = 0; n < count; ++n) {
     const Matrix& m = matrices[n];
-    multiply<S>(m, x, m.inputs, rows, y, m.padded);
+    multiply<S, P>(m, x, m.inputs, rows, y, m.padded);
   }
 }
 
 template <class S>
 inline constexpr Bounds bounds = {
-    S::name, 2 * fma_chains<S> * S::lanes, read_once<S>, fma_only<S>, products_only<S>,
+    S::name,
+    2 * fma_chains<S> * S::lanes,
+    read_once<S>,
+    fma_only<S>,
+    {products_only<S, Precision::float32>, products_only<S, Precision::bfloat16>,
+     products_only<S, Precision::int8>},
 };
 
 }  // namespace edgeser::bench

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t layers = 8, taps = 3, heads = 8, outputs = 5;
 
 struct Streams {
-  Streams(const Level& level, std::size_t width, std::size_t count) {
+  Streams(const Level& level, std::size_t width, Precision precision, std::size_t count) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(width));
     const auto square = [&] { return random_floats(layers * width * width, scale); };
     const std::vector<float> query = square(), key = square(), value = square(), output = square();
@@ -23,7 +23,7 @@ struct Streams {
         level,
         TacnWeights{layers, width, taps, outputs, heads, query.data(), key.data(), value.data(),
                     output.data(), filters.data(), bias.data(), head.data(), head_bias.data()},
-        dilations);
+        dilations, precision);
     tokens = random_floats(count * width, 1.0f);
     logits.resize(count * outputs);
     for (std::size_t s = 0; s < count; ++s) {
@@ -44,36 +44,42 @@ struct Streams {
 
 // The layers' matrices alone: no attention, no rings, no residual.
 struct Products {
-  Products(const Level& level, std::size_t width, std::size_t count)
-      : bounds(bounds_of(level)), rows(count), x(random_floats(count * taps * width, 1.0f)) {
+  Products(const Level& level, std::size_t width, Precision precision, std::size_t count)
+      : products(bounds_of(level).products[static_cast<std::size_t>(precision)]),
+        rows(count),
+        x(random_floats(count * taps * width, 1.0f)) {
     for (std::size_t n = 0; n < layers; ++n) {
       for (const auto& [in, out] : {std::pair{width, 3 * width}, {taps * width, width}}) {
         const std::vector<float> weights = random_floats(in * out, 0.1f);
-        packed.push_back(std::make_unique<PackedMatrix>(level, weights.data(), in, out));
+        packed.push_back(std::make_unique<PackedMatrix>(level, weights.data(), in, out, nullptr,
+                                                        0.0f, precision));
         views.push_back(packed.back()->view());
       }
     }
     y.resize(count * views[0].padded);
   }
 
-  void once() { bounds.products(views.data(), views.size(), x.data(), rows, y.data()); }
+  void once() { products(views.data(), views.size(), x.data(), rows, y.data()); }
 
-  const Bounds& bounds;
+  Bounds::Products* products;
   std::size_t rows;
   std::vector<float> x, y;
   std::vector<std::unique_ptr<PackedMatrix>> packed;
   std::vector<Matrix> views;
 };
 
-Case tacn_case(const Level& level, std::size_t width, std::size_t batch) {
+Case tacn_case(const Level& level, std::size_t width, Precision precision, std::size_t batch) {
   const std::size_t weights = layers * (3 + taps) * width * width;
-  const auto streams = std::make_shared<Streams>(level, width, batch);
-  const auto products = std::make_shared<Products>(level, width, batch);
-  const auto read = reading(level, weights * sizeof(float));
-  Case result{"tacn float32 C=" + std::to_string(width) + " B=" + std::to_string(batch),
+  const std::size_t bytes[precision_count] = {4, 2, 1};  // a weight
+  const std::size_t all = weights * bytes[static_cast<std::size_t>(precision)];
+  const auto streams = std::make_shared<Streams>(level, width, precision, batch);
+  const auto products = std::make_shared<Products>(level, width, precision, batch);
+  const auto read = reading(level, all);
+  Case result{std::string("tacn ") + precision_name(precision) + " C=" + std::to_string(width) +
+                  " B=" + std::to_string(batch),
               {{"width", width},
                {"batch", batch},
-               {"bytes", weights * sizeof(float)},
+               {"bytes", all},
                {"flops", 2.0 * static_cast<double>(batch * (weights + width * outputs))},
                {"state_bytes", streams->tacn->state_bytes()}},
               {}};
@@ -91,9 +97,11 @@ Case tacn_case(const Level& level, std::size_t width, std::size_t batch) {
 
 std::vector<Case> tacn_cases(const Level& level) {
   std::vector<Case> cases;
-  for (const std::size_t width : {std::size_t{64}, std::size_t{128}}) {
-    for (const std::size_t batch : {std::size_t{1}, std::size_t{64}, std::size_t{256}}) {
-      cases.push_back(tacn_case(level, width, batch));
+  for (const Precision precision : {Precision::float32, Precision::bfloat16, Precision::int8}) {
+    for (const std::size_t width : {std::size_t{64}, std::size_t{128}}) {
+      for (const std::size_t batch : {std::size_t{1}, std::size_t{64}, std::size_t{256}}) {
+        cases.push_back(tacn_case(level, width, precision, batch));
+      }
     }
   }
   return cases;

@@ -21,7 +21,7 @@ std::vector<float> random_floats(std::size_t count, float scale) {
 }
 
 std::function<void()> reading(const Level& level, std::size_t bytes) {
-  const auto buffer = std::make_shared<AlignedFloats>(bytes / sizeof(float));
+  const auto buffer = std::make_shared<Aligned<float>>(bytes / sizeof(float));
   const auto read = bounds_of(level).read;
   return [=] { sink = read(buffer->data(), bytes / sizeof(float)); };
 }

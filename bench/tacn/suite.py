@@ -14,6 +14,10 @@ def entries(width: int, batch: int) -> list[Entry]:
     size = {"width": width, "batch": batch}
     return [
         Entry("edgeser", f"{_HERE}:edgeser", size),
+        *(
+            Entry(f"edgeser {p}", f"{_HERE}:edgeser", {**size, "precision": p}, tolerance)
+            for p, tolerance in (("bfloat16", 0.1), ("int8", 0.2))
+        ),
         Entry("ONNX Runtime", f"{_HERE}:onnx_runtime", {**size, "fused": False}),
         Entry("ONNX Runtime, fused attention", f"{_HERE}:onnx_runtime", {**size, "fused": True}),
         Entry("OpenVINO", f"{_HERE}:openvino", size),

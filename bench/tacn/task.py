@@ -81,11 +81,11 @@ class Rings:
 
     def past(self) -> npt.NDArray[np.int64]:
         """(N, k - 1): rows of the taps of the next step, newest first."""
-        rows: npt.NDArray[np.int64] = (self.position - self.back) % self.slots[:, None]
-        return rows + self.first[:, None]
+        rows = self.first[:, None] + (self.position - self.back) % self.slots[:, None]
+        return np.asarray(rows, np.int64)
 
     def newest(self) -> npt.NDArray[np.int64]:
         """(N,): rows that the next step's token takes; then it is another's turn."""
-        rows: npt.NDArray[np.int64] = self.first + self.position % self.slots
+        rows = np.asarray(self.first + self.position % self.slots, np.int64)
         self.position += 1
         return rows

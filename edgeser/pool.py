@@ -22,7 +22,7 @@ class Pool:
     Made by :meth:`edgeser.Model.pool`. A pool owns nothing: its streams are ordinary ones, and any
     stream of the same model may take part or be used alone in between. They need not be of one
     rate or age, nor all be there every time. Results are those of single streams, bit for bit; up
-    to rounding (1e-5 in probability) where a bundle's front end runs in ONNX Runtime.
+    to rounding (in float32 1e-5 in probability) where a bundle's front end runs in ONNX Runtime.
 
     Threads: a pool may be shared; the streams of one call belong to its thread meanwhile.
     """

@@ -182,6 +182,23 @@ def shortcut(
 
 
 @app.command()
+def precision(
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    checkpoint: Annotated[Path, typer.Option(help="What the bundled model was made from.")] = Path(
+        "train/checkpoints/default.safetensors"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("docs/model"),
+    threads: Threads = 0,
+) -> None:
+    """What float16, bfloat16 and int8 do to the bundled model's results."""
+    from train.precision.page import write_page
+
+    _quiet(threads)
+    typer.echo(f"page: {write_page(data, work, Checkpoint.load(checkpoint), out)}")
+
+
+@app.command()
 def baseline(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),

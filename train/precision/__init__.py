@@ -1,0 +1,1 @@
+"""What lower precision does to the front end and the kernels: graphs, errors, accuracy."""

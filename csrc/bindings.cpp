@@ -188,7 +188,7 @@ std::unique_ptr<FrontEnd> make_front_end(const py::sequence& wide, const py::seq
                                          const py::sequence& encoder, py::handle head_weight,
                                          py::handle head_bias, const py::dict& segments,
                                          const py::dict& spectrogram, const py::dict& harmonics,
-                                         const py::dict& level,
+                                         const py::dict& level, const std::string& precision,
                                          const std::optional<std::string>& simd) {
   const Floats bias("head_bias", head_bias, {"F"});
   const Floats head("head_weight", head_weight, {"features", bias.size(0)});
@@ -221,7 +221,7 @@ std::unique_ptr<FrontEnd> make_front_end(const py::sequence& wide, const py::seq
   w.head_inputs = head.size(0);
   w.head_weight = head.data();
   w.head_bias = bias.data();
-  return std::make_unique<FrontEnd>(level_from(simd), w);
+  return std::make_unique<FrontEnd>(level_from(simd), w, find_precision(precision.c_str()));
 }
 
 py::tuple read(const FrontEnd& self, py::handle segments_object, py::handle levels_object) {
@@ -416,12 +416,14 @@ void bind_front_end(py::module_& m) {
       .def(py::init(&make_front_end), py::arg("wide"), py::arg("narrow"), py::arg("encoder"),
            py::arg("head_weight"), py::arg("head_bias"), py::kw_only(), py::arg("segments"),
            py::arg("spectrogram"), py::arg("harmonics"), py::arg("level"),
-           py::arg("simd") = py::none())
+           py::arg("precision") = "float32", py::arg("simd") = py::none())
       .def("__call__", &read, py::arg("segments"), py::arg("levels"))
       .def_property_readonly("segment", &FrontEnd::segment)
       .def_property_readonly("deep", &FrontEnd::deep)
       .def_property_readonly("positions", &FrontEnd::positions)
       .def_property_readonly("code_width", &FrontEnd::code_width)
+      .def_property_readonly("precision",
+                             [](const FrontEnd& self) { return precision_name(self.precision()); })
       .def_property_readonly("simd", &level_name<FrontEnd>);
 }
 

@@ -49,6 +49,7 @@ class FrontEnd:
         spectrogram: Mapping[str, float],
         harmonics: Mapping[str, float],
         level: Mapping[str, float],
+        precision: str = "float32",
         simd: str | None = None,
     ) -> None:
         """Copy the weights and pack them, and compute the Fourier transforms.
@@ -68,6 +69,8 @@ class FrontEnd:
                 ``bands_an_octave``. Not read if ``narrow`` is empty.
             level: ``rise`` and ``fall`` (shares a hop), ``fall_limit``, ``headroom``, ``quietest``,
                 ``dynamic_range`` and ``unset`` in decibels, ``first_bin``.
+            precision: How the network's weights are kept, "float32", "bfloat16" or "int8". The
+                Fourier transforms are float32 in all of them.
             simd: One of :func:`simd_levels`, or None for the best.
         """
 
@@ -93,6 +96,10 @@ class FrontEnd:
     @property
     def code_width(self) -> int:
         """D, the values of a latent vector."""
+
+    @property
+    def precision(self) -> str:
+        """How the network's weights are kept."""
 
     @property
     def simd(self) -> str:

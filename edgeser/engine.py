@@ -45,7 +45,7 @@ class Engine:
         self.decoder = Decoder(
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
-        self.front_end = front_end(bundle)
+        self.front_end = front_end(bundle, precision)
         self._fusion: VQFusion = kernels().VQFusion(
             tensors["vq.codebook"],
             tensors["vq.deep_weight"],

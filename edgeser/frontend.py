@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import kernels, onnx_runtime
+from edgeser.backends import Precision, kernels, onnx_runtime
 from edgeser.bundle import Bundle, Sizes
 from edgeser.bundle.network import Convolution, Network
 from edgeser.errors import BackendError, BundleError, KernelError
@@ -46,18 +46,24 @@ class FrontEnd(Protocol):
         """
 
 
-def front_end(bundle: Bundle) -> FrontEnd:
-    """The front end of ``bundle``. Raises BundleError if it does not hold what the sizes say."""
+def front_end(bundle: Bundle, precision: Precision = "float32") -> FrontEnd:
+    """The front end of ``bundle``, its weights in ``precision`` if it is native. Raises BundleError if it does not hold what the sizes say."""
     manifest = bundle.manifest
     if manifest.network:
-        return NativeFrontEnd(bundle, manifest.network)
+        return NativeFrontEnd(bundle, manifest.network, precision)
     return OnnxFrontEnd(bundle.frontend, manifest.sizes, manifest.level_initial)
 
 
 class NativeFrontEnd:
     """The network in C++: see ``csrc/front_end``."""
 
-    def __init__(self, bundle: Bundle, network: Network, simd: str | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        network: Network,
+        precision: Precision = "float32",
+        simd: str | None = None,
+    ) -> None:
         """Raises BundleError if the layers fit neither each other nor the manifest's sizes.
 
         ``simd`` is one of ``edgeser._kernels.simd_levels()``; None for the best.
@@ -92,6 +98,7 @@ class NativeFrontEnd:
                 spectrogram=dict(network.spectrogram),
                 harmonics=dict(network.harmonics),
                 level={**network.level, "unset": manifest.level_initial},
+                precision=precision,
                 simd=simd,
             )
         except KernelError as error:

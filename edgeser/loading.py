@@ -30,11 +30,12 @@ def load(
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
         backend: what executes it; ``"cpu"`` is the only one so far.
-        precision: how the weights of the stateful kernels are kept. ``"float32"``: as trained.
+        precision: how the weights of the network are kept. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
-            ``"int8"``: a quarter of it, with a scale for each output and for each token. The front
-            end, attention and every state are float32 in all three, so a saved stream goes on in
-            any. docs/model/precision.md has what it does to results.
+            ``"int8"``: a quarter of it, with a scale for each output, and for each token or map
+            that they multiply. Spectra, attention and every state are float32 in all three, so a
+            saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
+            the bundle. docs/model/precision.md has what it does to results.
 
     Warns:
         LicenceNotice: the bundle may not be used for every purpose; the message names its licence.

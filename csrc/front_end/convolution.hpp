@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "front_end/plan.hpp"
@@ -18,21 +19,40 @@ inline void frame_map(const MapPlan& plan, const float* from, float* to) {
   }
 }
 
-// The sums of R positions and one panel: bias + kernel @ patches. A kernel's row reads `piece`
-// consecutive floats at each position. Kernels of few inputs, such as those of one-channel maps,
+// What the bodies' weights are stored as in a precision, see Matrix; and what the maps that they
+// multiply.
+template <Precision P>
+struct Stored {
+  using Weight = float;
+  using Input = float;
+};
+template <>
+struct Stored<Precision::bfloat16> {
+  using Weight = Pair;
+  using Input = float;
+};
+template <>
+struct Stored<Precision::int8> {
+  using Weight = std::int8_t;
+  using Input = std::uint8_t;
+};
+
+// The results of R positions and one panel: bias + kernel @ patches. A kernel's row reads
+// consecutive values at each position. Kernels of few inputs, such as those of one-channel maps,
 // are a single run; of others each row is one or more.
-template <class S, std::size_t R, std::size_t V>
+template <class S, std::size_t R, std::size_t V, class Weight>
 EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
-                                     const float* const (&positions)[R], const float* bias,
-                                     const float* weights, typename S::Vec (&result)[R][V]) {
-  const std::size_t pieces = plan.kernel_height, piece = plan.kernel_width * plan.input.channels;
+                                     const float* const (&positions)[R], std::size_t column,
+                                     const Weight* weights, float,
+                                     typename S::Vec (&result)[R][V]) {
+  const std::size_t pieces = plan.kernel_height, piece = plan.piece;
   const bool one_run = pieces * piece <= longest_run;
   const std::size_t runs = one_run ? 1 : (piece + longest_run - 1) / longest_run;
   const float* from[R];
   typename S::Vec sum[R][V];
   typename S::Vec total[V];
   EDGESER_UNROLL
-  for (std::size_t v = 0; v < V; ++v) total[v] = S::load(bias + v * S::lanes);
+  for (std::size_t v = 0; v < V; ++v) total[v] = S::load(plan.weights.bias + column + v * S::lanes);
   EDGESER_UNROLL
   for (std::size_t r = 0; r < R; ++r) {
     EDGESER_UNROLL
@@ -46,7 +66,7 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
       for (std::size_t r = 0; r < R; ++r)
         from[r] = positions[r] + k * plan.input.row_floats + start;
       continue_run<S>(sum, from, weights, count);
-      weights += count * V * S::lanes;
+      weights += count * row_size<S, Weight>(V);
       start += count;
       if (one_run && k + 1 < pieces) continue;
       EDGESER_UNROLL
@@ -59,47 +79,93 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
   }
 }
 
-// One convolution, and ReLU where the plan has it. `input` and `output` point to maps with borders,
-// of which only the output's inside is written. With channels fastest, a row of the kernel reads
-// consecutive floats at every position, so a block of positions is a block of rows of a matrix
-// product.
-template <class S>
-inline void convolve(const ConvolutionPlan& plan, const float* input, float* output) {
+// The same in int8: sums of products are exact, and the map has one scale.
+template <class S, std::size_t R, std::size_t V>
+EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
+                                     const std::uint8_t* const (&positions)[R], std::size_t column,
+                                     const std::int8_t* weights, float scale,
+                                     typename S::Vec (&result)[R][V]) {
+  const Matrix& m = plan.weights;
+  const std::uint8_t* from[R];
+  typename S::Ints sum[R][V];
+  EDGESER_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < V; ++v) sum[r][v] = S::load_ints(m.starts + column + v * S::lanes);
+  }
+  for (std::size_t k = 0; k < plan.kernel_height; ++k) {
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < R; ++r) from[r] = positions[r] + k * plan.input.row_floats;
+    dot_rows<S>(sum, from, weights, plan.piece);
+    weights += plan.piece * V * S::lanes;
+  }
+  EDGESER_UNROLL
+  for (std::size_t v = 0; v < V; ++v) {
+    const std::size_t at = column + v * S::lanes;
+    const typename S::Vec scales = S::mul(S::broadcast(scale), S::load(m.scales + at));
+    EDGESER_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      result[r][v] = S::fma(S::to_float(sum[r][v]), scales, S::load(m.bias + at));
+    }
+  }
+}
+
+// `input` is a map with its border, of which the values are `scale` times what is stored.
+template <class S, class Weight, class Input>
+inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float scale,
+                         float* output) {
   const MapPlan& in = plan.input;
   const MapPlan& out = plan.output;
   const std::size_t step_x = plan.stride_width * in.channels;
   const std::size_t step_y = plan.stride_height * in.row_floats;
   const typename S::Vec zero = S::broadcast(0.0f);
-  for_each_panel<S, float>(plan.weights, [&](auto vectors, std::size_t column, const float* panel) {
-    constexpr std::size_t V = decltype(vectors)::value;
-    std::size_t y = 0, x = 0;
-    for_each_block<S>(out.height * out.width, [&](auto block, std::size_t) {
-      constexpr std::size_t R = decltype(block)::value;
-      const float* from[R];
-      float* to[R];
-      for (std::size_t r = 0; r < R; ++r) {
-        from[r] = input + y * step_y + x * step_x;
-        to[r] = output + out.origin + y * out.row_floats + x * out.channels + column;
-        if (++x == out.width) {
-          x = 0;
-          ++y;
-        }
-      }
-      typename S::Vec result[R][V];
-      convolve_block<S, R, V>(plan, from, plan.weights.bias + column, panel, result);
-      for (std::size_t r = 0; r < R; ++r) {
-        for (std::size_t v = 0; v < V; ++v) {
-          const typename S::Vec value = plan.relu ? S::max(result[r][v], zero) : result[r][v];
-          const std::size_t left = out.channels - column - v * S::lanes;
-          if (left >= S::lanes) {
-            S::store(to[r] + v * S::lanes, value);
-          } else {
-            S::store(to[r] + v * S::lanes, value, left);
+  for_each_panel<S, Weight>(
+      plan.weights, [&](auto vectors, std::size_t column, const Weight* panel) {
+        constexpr std::size_t V = decltype(vectors)::value;
+        std::size_t y = 0, x = 0;
+        for_each_block<S>(out.height * out.width, [&](auto block, std::size_t) {
+          constexpr std::size_t R = decltype(block)::value;
+          const Input* from[R];
+          float* to[R];
+          for (std::size_t r = 0; r < R; ++r) {
+            from[r] = input + y * step_y + x * step_x;
+            to[r] = output + out.origin + y * out.row_floats + x * out.channels + column;
+            if (++x == out.width) {
+              x = 0;
+              ++y;
+            }
           }
-        }
-      }
-    });
-  });
+          typename S::Vec result[R][V];
+          convolve_block<S, R, V>(plan, from, column, panel, scale, result);
+          for (std::size_t r = 0; r < R; ++r) {
+            for (std::size_t v = 0; v < V; ++v) {
+              const typename S::Vec value = plan.relu ? S::max(result[r][v], zero) : result[r][v];
+              const std::size_t left = out.channels - column - v * S::lanes;
+              if (left >= S::lanes) {
+                S::store(to[r] + v * S::lanes, value);
+              } else {
+                S::store(to[r] + v * S::lanes, value, left);
+              }
+            }
+          }
+        });
+      });
+}
+
+// One convolution, and ReLU where the plan has it. `input` and `output` point to maps with borders,
+// of which only the output's inside is written. With channels fastest, a row of the kernel reads
+// consecutive floats at every position, so a block of positions is a block of rows of a matrix
+// product. In int8 the whole map is quantised as one row first, into `bytes`.
+template <class S, Precision P>
+inline void convolve(const ConvolutionPlan& plan, const float* input, float* output,
+                     std::uint8_t* bytes) {
+  using Weight = typename Stored<P>::Weight;
+  if constexpr (P == Precision::int8) {
+    const float scale = quantise_row<S>(input, plan.input.floats, bytes);
+    convolve_map<S, Weight>(plan, bytes, scale, output);
+  } else {
+    convolve_map<S, Weight>(plan, input, 1.0f, output);
+  }
 }
 
 }  // namespace edgeser

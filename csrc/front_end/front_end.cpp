@@ -65,8 +65,9 @@ void check_sizes(const FrontEndWeights& w) {
 }  // namespace
 
 Matrix FrontEnd::pack(const std::vector<float>& weights, std::size_t inputs, std::size_t outputs,
-                      const float* bias) {
-  return matrices_.emplace_back(level_, weights.data(), inputs, outputs, bias).view();
+                      const float* bias, Precision precision) {
+  return matrices_.emplace_back(level_, weights.data(), inputs, outputs, bias, 0.0f, precision)
+      .view();
 }
 
 const float* FrontEnd::keep(std::vector<float> values) {
@@ -162,12 +163,22 @@ BodyPlan FrontEnd::plan_body(const std::string& name,
     height = (room_height - w.kernel_height) / w.stride_height + 1;
     width = (room_width - w.kernel_width) / w.stride_width + 1;
     channels = w.outputs;
-    const std::size_t inputs = w.kernel_height * w.kernel_width * w.inputs;
-    const std::vector<float> values(w.weights, w.weights + inputs * w.outputs);
+    const std::size_t row = w.kernel_width * w.inputs;
+    const std::size_t piece = precision_ == Precision::int8 ? round_up(row, quad) : row;
+    std::vector<float> values;
+    for (std::size_t k = 0; k < w.kernel_height; ++k) {
+      const float* const from = w.weights + k * row * w.outputs;
+      values.insert(values.end(), from, from + row * w.outputs);
+      values.resize((k + 1) * piece * w.outputs, 0.0f);
+    }
+    if (input.floats > front_end_map) {
+      throw Error(place + ": a map of " + std::to_string(input.floats) +
+                  " floats comes in, and at most " + std::to_string(front_end_map) + " may");
+    }
     if (!layers.empty()) layers.back().output = input;
     layers.push_back({input, map_plan(height, width, channels),
-                      pack(values, inputs, w.outputs, w.bias), w.kernel_height, w.kernel_width,
-                      w.stride_height, w.stride_width, w.relu});
+                      pack(values, w.kernel_height * piece, w.outputs, w.bias, precision_), piece,
+                      w.kernel_height, w.kernel_width, w.stride_height, w.stride_width, w.relu});
   }
   const auto& kept = bodies_.emplace_back(std::move(layers));
   return {kept.data(), kept.size()};
@@ -198,7 +209,8 @@ void FrontEnd::check_scratch() const {
   }
 }
 
-FrontEnd::FrontEnd(const Level& level, const FrontEndWeights& w) : level_(level) {
+FrontEnd::FrontEnd(const Level& level, const FrontEndWeights& w, Precision precision)
+    : level_(level), precision_(precision), read_(level.read[static_cast<std::size_t>(precision)]) {
   check_sizes(w);
   require(!w.wide.empty(), "wide: there must be at least one convolution");
   require(!w.encoder.empty(), "encoder: there must be at least one convolution");
@@ -228,8 +240,8 @@ FrontEnd::FrontEnd(const Level& level, const FrontEndWeights& w) : level_(level)
     throw Error("head_weight: expected a row for each of the " + std::to_string(features) +
                 " features that the bodies give, got " + std::to_string(w.head_inputs));
   }
-  plan_.head =
-      pack({w.head_weight, w.head_weight + features * w.deep}, features, w.deep, w.head_bias);
+  plan_.head = pack({w.head_weight, w.head_weight + features * w.deep}, features, w.deep,
+                    w.head_bias, precision_);
   check_scratch();
 }
 

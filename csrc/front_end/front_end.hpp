@@ -53,8 +53,10 @@ struct FrontEndWeights {
 // Immutable, and safe to use from any number of threads at once.
 class FrontEnd {
  public:
-  // Copies what it needs. Throws Error for sizes that do not fit each other or are out of range.
-  FrontEnd(const Level& level, const FrontEndWeights& weights);
+  // Copies what it needs. The network's matrices are packed in `precision`, the Fourier transforms
+  // in float32. Throws Error for sizes that do not fit each other or are out of range.
+  FrontEnd(const Level& level, const FrontEndWeights& weights,
+           Precision precision = Precision::float32);
   FrontEnd(const FrontEnd&) = delete;
   FrontEnd& operator=(const FrontEnd&) = delete;
 
@@ -63,17 +65,18 @@ class FrontEnd {
   std::size_t positions() const { return positions_; }
   std::size_t code_width() const { return plan_.latent_floats / positions_; }
   const Level& level() const { return level_; }
+  Precision precision() const { return precision_; }
 
   // segments (rows, segment), levels (rows) -> deep (rows, F), latent (rows, P, D), levels_out
-  // (rows), which may be `levels`. Never throws, allocates or locks; uses 256 KiB of stack.
+  // (rows), which may be `levels`. Never throws, allocates or locks; uses 300 KiB of stack.
   void read(const float* segments, const float* levels, std::size_t rows, float* deep,
             float* latent, float* levels_out) const noexcept {
-    level_.read(plan_, segments, levels, rows, deep, latent, levels_out);
+    read_(plan_, segments, levels, rows, deep, latent, levels_out);
   }
 
  private:
   Matrix pack(const std::vector<float>& weights, std::size_t inputs, std::size_t outputs,
-              const float* bias = nullptr);
+              const float* bias = nullptr, Precision precision = Precision::float32);
   const float* keep(std::vector<float> values);
   void plan_spectrogram(const FrontEndWeights& weights);
   void plan_harmonics(const FrontEndWeights& weights);
@@ -82,6 +85,8 @@ class FrontEnd {
   void check_scratch() const;
 
   const Level& level_;
+  Precision precision_;
+  FrontEndRead* read_;
   std::vector<PackedMatrix> matrices_;
   std::vector<std::vector<float>> tables_;
   std::vector<std::vector<ConvolutionPlan>> bodies_;

@@ -10,6 +10,8 @@ namespace edgeser {
 
 // Floats of stack that one segment's maps may take; a front end that needs more is refused.
 constexpr std::size_t front_end_scratch = 64 * 1024;
+// Floats that one map may have, border included: its bytes in int8 are on the stack too.
+constexpr std::size_t front_end_map = 32 * 1024;
 // Segments that go through the head together: its weights are most of the front end's.
 constexpr std::size_t front_end_head_rows = 4;
 
@@ -59,7 +61,8 @@ struct MapPlan {
 
 struct ConvolutionPlan {
   MapPlan input, output;
-  Matrix weights;  // kernel_height * kernel_width * input.channels -> output.channels
+  Matrix weights;     // kernel_height * piece -> output.channels
+  std::size_t piece;  // inputs a row of the kernel; in int8 filled up to whole quads with no weight
   std::size_t kernel_height, kernel_width, stride_height, stride_width;
   bool relu;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "front_end/convolution.hpp"
@@ -11,8 +12,9 @@
 namespace edgeser {
 
 // A view (without a border) through all layers of a body to `result`, a map without a border.
-template <class S>
-inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch) {
+template <class S, Precision P>
+inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch,
+                      std::uint8_t* bytes) {
   float* input = scratch;
   frame_map<S>(body.layers[0].input, view, input);
   for (std::size_t n = 0; n < body.count; ++n) {
@@ -20,17 +22,18 @@ inline void read_body(const BodyPlan& body, const float* view, float* result, fl
     const bool last = n + 1 == body.count;
     float* const output = last ? result : input + layer.input.floats;
     if (!last) std::memset(output, 0, layer.output.floats * sizeof(float));
-    convolve<S>(layer, input, output);
+    convolve<S, P>(layer, input, output, bytes);
     input = output;
   }
 }
 
 // Segments (rows, segment) and running levels (rows) to R_d (rows, F), E_o (rows, P, D) and the new
 // levels. See FrontEnd::read.
-template <class S>
+template <class S, Precision P>
 void front_end_read(const FrontEndPlan& plan, const float* segments, const float* levels,
                     std::size_t rows, float* deep, float* latent, float* levels_out) noexcept {
   alignas(64) float stack[front_end_scratch];
+  alignas(64) std::uint8_t bytes[P == Precision::int8 ? front_end_map + quad : 1];
   const std::size_t features = plan.wide_features + plan.narrow_features;
   float* const read = stack;  // features of the rows that go through the head together
   float* const wide = read + front_end_head_rows * features;
@@ -49,17 +52,18 @@ void front_end_read(const FrontEndPlan& plan, const float* segments, const float
       const float level = next_level<S>(plan.level, levels[row], heard);
       levels_out[row] = level;
       normalise<S>(plan.level, level, wide, plan.wide_view.floats);
-      read_body<S>(plan.wide, wide, read + r * features, scratch);
-      read_body<S>(plan.encoder, wide, latent + row * plan.latent_floats, scratch);
+      read_body<S, P>(plan.wide, wide, read + r * features, scratch, bytes);
+      read_body<S, P>(plan.encoder, wide, latent + row * plan.latent_floats, scratch, bytes);
       if (plan.narrow_features) {
         harmonics<S>(plan.harmonics, segment, narrow, scratch);
         normalise<S>(plan.level, level, narrow, plan.narrow_view.floats);
-        read_body<S>(plan.narrow, narrow, read + r * features + plan.wide_features, scratch);
+        read_body<S, P>(plan.narrow, narrow, read + r * features + plan.wide_features, scratch,
+                        bytes);
       }
     }
 
     float* const result = scratch;
-    multiply<S>(plan.head, read, features, count, result, plan.head.padded);
+    multiply<S, P>(plan.head, read, features, count, result, plan.head.padded);
     const typename S::Vec zero = S::broadcast(0.0f);
     for (std::size_t r = 0; r < count; ++r) {
       float* const from = result + r * plan.head.padded;

@@ -21,7 +21,8 @@ inline constexpr Level kernels = {
     {vq_fuse<S, Precision::float32>, vq_fuse<S, Precision::bfloat16>,
      vq_fuse<S, Precision::bfloat16>},
     resample_filter<S>,
-    front_end_read<S>,
+    {front_end_read<S, Precision::float32>, front_end_read<S, Precision::bfloat16>,
+     front_end_read<S, Precision::int8>},
 };
 
 }  // namespace edgeser::simd

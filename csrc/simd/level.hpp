@@ -16,6 +16,8 @@ using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* cons
                       const bool* active, std::size_t rows, float* logits) noexcept;
 using VqFuse = void(const VqFusionPlan& plan, const float* deep, const float* latent,
                     std::size_t rows, float* tokens, std::int32_t* codes) noexcept;
+using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const float* levels,
+                          std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
 // bits. Each level is one translation unit with its own compiler flags, and only that unit may
@@ -31,8 +33,7 @@ struct Level {
   VqFuse* fuse[precision_count];    // by Precision
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
-  void (*read)(const FrontEndPlan& plan, const float* segments, const float* levels,
-               std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
+  FrontEndRead* read[precision_count];  // by Precision
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

@@ -47,7 +47,11 @@ class FrontEnd(Protocol):
 
 
 def front_end(bundle: Bundle, precision: Precision = "float32") -> FrontEnd:
-    """The front end of ``bundle``, its weights in ``precision`` if it is native. Raises BundleError if it does not hold what the sizes say."""
+    """The front end of ``bundle``, its weights in ``precision`` unless ONNX Runtime runs it.
+
+    Raises:
+        BundleError: it does not hold what the sizes say.
+    """
     manifest = bundle.manifest
     if manifest.network:
         return NativeFrontEnd(bundle, manifest.network, precision)

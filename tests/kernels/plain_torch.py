@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from edgeser.kernels import front_end as reference
+from edgeser.kernels.front_end import FrontEndWeights, Layer
 from edgeser.kernels.reference import Integers, TacnWeights, VQFusionWeights
 from tests.kernels.tester import Floats
 
@@ -68,3 +70,46 @@ def tacn(w: TacnWeights, tokens: Floats, precision: str) -> Floats:
         x = x + torch.relu(z + tensor(w.bias[n]))
     logits = linear(x, tensor(w.head_weight)) + tensor(w.head_bias)
     return np.asarray(logits.double().numpy())
+
+
+def convolution(layer: Layer, x: torch.Tensor, precision: str) -> torch.Tensor:
+    """A map (channels, time, frequency) through one layer; in int8 with a scale a map."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    weight = torch.from_numpy(layer.weight).to(dtype).permute(3, 2, 0, 1)
+    if precision == "int8":
+        x_scale = x.abs().max().clamp_min(1e-30) / 127
+        w_scale = weight.abs().amax((1, 2, 3)).clamp_min(1e-30) / 127
+        q, w = (x / x_scale).round().double(), (weight / w_scale[:, None, None, None]).round()
+        z = torch.nn.functional.conv2d(q[None], w.double(), None, layer.stride, layer.padding)[0]
+        z = z.float() * (x_scale * w_scale)[:, None, None]
+    else:
+        z = torch.nn.functional.conv2d(x[None], weight, None, layer.stride, layer.padding)[0]
+    z = z + torch.from_numpy(layer.bias).to(dtype)[:, None, None]
+    return torch.relu(z) if layer.relu else z
+
+
+def front_end(
+    w: FrontEndWeights, segments: Floats, levels: Floats, precision: str
+) -> tuple[Floats, Floats]:
+    """Deep (B, F) and latent (B, P, D); the views are those of the reference."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    linear: Linear = int8_linear if precision == "int8" else torch.matmul
+    new = reference.read(w, segments, levels)[2]
+    deep, latent = [], []
+    for wave, level in zip(segments.astype(np.float64), new, strict=True):
+
+        def body(layers: tuple[Layer, ...], power: Floats, level: Floats = level) -> torch.Tensor:
+            x = torch.from_numpy(reference.normalise(w.level, power, level)).to(dtype)[None]
+            for layer in layers:
+                x = convolution(layer, x, precision)
+            return x.permute(1, 2, 0)
+
+        wide = reference.spectrogram(w, wave)
+        features = [body(w.wide, wide).flatten()]
+        if w.narrow:
+            features.append(body(w.narrow, reference.harmonics(w, wave)).flatten())
+        head = torch.from_numpy(w.head_weight).to(dtype)
+        z = linear(torch.cat(features)[None], head)[0] + torch.from_numpy(w.head_bias).to(dtype)
+        deep.append(torch.relu(z).double().numpy())
+        latent.append(body(w.encoder, wide).flatten(0, 1).double().numpy())
+    return np.stack(deep), np.stack(latent)

@@ -10,9 +10,11 @@ import pytest
 from edgeser import _kernels
 from edgeser.errors import KernelError
 from edgeser.kernels import front_end
+from tests.kernels import plain_torch
 from tests.kernels.tester import (
     FRONT_END_BACKENDS,
     LEVELS,
+    PRECISIONS,
     Float32s,
     FrontEndBackend,
     assert_accurate,
@@ -92,14 +94,42 @@ def test_equals_the_oracle(backend: FrontEndBackend, name: str) -> None:
         assert_accurate(got[which], plain[which], oracle[which])
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize("name", SIZES)
-def test_every_level_and_batch_returns_the_same_bits(name: str) -> None:
+def test_at_most_twice_the_error_of_plain_torch(name: str, precision: str, level: str) -> None:
     weights = front_end_weights(**SIZES[name])
     segments, levels = sounds(weights.segments["segment"])
-    whole = cpp_front_end(weights)(segments, levels)
+    got = cpp_front_end(weights, level, precision)(segments, levels)
+    oracle = front_end.read(weights, segments.astype(np.float64), levels.astype(np.float64))
+    plain = plain_torch.front_end(weights, segments, levels.astype(np.float64), precision)
+    epsilon = {"bfloat16": 2.0**-8, "int8": 1 / 127}[precision] / 4
+    for ours, theirs, true in zip(got, plain, oracle, strict=False):
+        assert_accurate(ours, theirs, true, epsilon if ours.size < 1000 else 0.0)
+    assert_accurate(got[2], oracle[2], oracle[2])  # the views are float32 in all of them
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_is_really_lower(precision: str) -> None:
+    weights = front_end_weights(**SIZES["default"])
+    segments, levels = sounds(4224)
+    want = cpp_front_end(weights)(segments, levels)
+    got = cpp_front_end(weights, None, precision)(segments, levels)
+    step = {"bfloat16": 2.0**-8, "int8": 1 / 127}[precision]
+    for a, b in zip(got[:2], want, strict=False):
+        error = np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2))
+        assert 0.01 * step < error < 10 * step
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", SIZES)
+def test_every_level_and_batch_returns_the_same_bits(name: str, precision: str) -> None:
+    weights = front_end_weights(**SIZES[name])
+    segments, levels = sounds(weights.segments["segment"])
+    whole = cpp_front_end(weights, None, precision)(segments, levels)
     for level in LEVELS:
-        model = cpp_front_end(weights, level)
-        assert model.simd == level
+        model = cpp_front_end(weights, level, precision)
+        assert (model.simd, model.precision) == (level, precision)
         for row in range(len(segments)):
             alone = model(segments[row : row + 1], levels[row : row + 1])
             for one, all_rows in zip(alone, whole, strict=True):
@@ -186,7 +216,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
             "segments": {"segment": 8192, "hop": 2, "sample_rate": 1},
             "spectrogram": {"window": 64, "hop": 1},
         },
-        "floats for its maps",
+        "a map of .* floats comes in, and at most",
     ),
 }
 

@@ -112,7 +112,9 @@ class CppFrontEndBackend(CppBackend):
         return cpp_front_end(weights, self.simd)
 
 
-def cpp_front_end(weights: FrontEndWeights, simd: str | None = None) -> _kernels.FrontEnd:
+def cpp_front_end(
+    weights: FrontEndWeights, simd: str | None = None, precision: str = "float32"
+) -> _kernels.FrontEnd:
     w = weights.astype(np.float32)
 
     def body(layers: tuple[Layer, ...]) -> list[tuple[object, ...]]:
@@ -124,6 +126,7 @@ def cpp_front_end(weights: FrontEndWeights, simd: str | None = None) -> _kernels
         spectrogram=dict(w.spectrogram),
         harmonics=dict(w.harmonics),
         level=dict(w.level),
+        precision=precision,
         simd=simd,
     )
 

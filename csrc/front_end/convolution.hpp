@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "front_end/plan.hpp"
 #include "matrix/multiply.hpp"
@@ -119,11 +120,14 @@ inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float 
   const std::size_t step_x = plan.stride_width * in.channels;
   const std::size_t step_y = plan.stride_height * in.row_floats;
   const typename S::Vec zero = S::broadcast(0.0f);
+  // GCC keeps six rows of integer sums in memory, and four in registers.
+  constexpr std::size_t most = std::is_same_v<Input, std::uint8_t> ? 4 : S::block_rows;
+  constexpr std::size_t rows = most < S::block_rows ? most : S::block_rows;
   for_each_panel<S, Weight>(
       plan.weights, [&](auto vectors, std::size_t column, const Weight* panel) {
         constexpr std::size_t V = decltype(vectors)::value;
         std::size_t y = 0, x = 0;
-        for_each_block<S>(out.height * out.width, [&](auto block, std::size_t) {
+        for_each_block<S, rows>(out.height * out.width, [&](auto block, std::size_t) {
           constexpr std::size_t R = decltype(block)::value;
           const Input* from[R];
           float* to[R];

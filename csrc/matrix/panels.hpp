@@ -46,11 +46,11 @@ inline void for_each_panel(const Matrix& m, F&& f) {
   }
 }
 
-// Calls f(Size<rows>, first row) for blocks of at most S::block_rows rows.
-template <class S, class F>
+// Calls f(Size<rows>, first row) for blocks of at most Most rows.
+template <class S, std::size_t Most = S::block_rows, class F>
 inline void for_each_block(std::size_t rows, F&& f) {
-  for (std::size_t row = 0; row < rows; row += S::block_rows) {
-    with_size<S, S::block_rows>(rows - row, [&](auto block) { f(block, row); });
+  for (std::size_t row = 0; row < rows; row += Most) {
+    with_size<S, Most>(rows - row, [&](auto block) { f(block, row); });
   }
 }
 

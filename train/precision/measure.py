@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import edgeser
+from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
 from edgeser.kernels import reference
@@ -49,8 +50,8 @@ class Variant:
 OURS, ONNX = "C++", "ONNX Runtime"
 VARIANTS = (
     Variant(OURS, "float32", "float32"),
-    Variant(OURS, "float32", "bfloat16"),
-    Variant(OURS, "float32", "int8"),
+    Variant(OURS, "bfloat16", "bfloat16"),
+    Variant(OURS, "int8", "int8"),
     Variant(ONNX, "float32", "float32"),
     Variant(ONNX, "float16", "float32"),
     Variant(ONNX, "float16", "bfloat16"),
@@ -93,7 +94,8 @@ def bundles(folder: Path, calibration: Sequence[Samples]) -> dict[tuple[str, str
     shipped = read_bundle(DEFAULT_BUNDLE)
     manifest = {k: v for k, v in shipped.manifest.raw.items() if k not in ("frontend", "members")}
     tensors = {k: v for k, v in shipped.tensors.items() if not k.startswith("frontend.")}
-    paths = {(OURS, "float32"): DEFAULT_BUNDLE}
+    # Ours takes its precision when it is loaded.
+    paths = {(OURS, precision): DEFAULT_BUNDLE for precision in PRECISIONS}
     feeds = list(_feeds(_onnx(shipped.frontend), calibration))
     for precision, graph in (
         ("float32", shipped.frontend),
@@ -178,7 +180,8 @@ def front_ends(
     codes = [reference.nearest_codes(part[1].numpy(), codebook) for part in want]
     rows = {}
     for (runtime, precision), path in paths.items():
-        run = front_end(read_bundle(path))
+        own = next((p for p in PRECISIONS if runtime == OURS and p == precision), "float32")
+        run = front_end(read_bundle(path), own)
         parts = [run(f["segment"], f["level"]) for f in feeds]
         chosen = [reference.nearest_codes(p.latent.astype(np.float64), codebook) for p in parts]
         rows[f"{runtime}, {precision}"] = {

@@ -25,7 +25,8 @@ on every CPU, the graphs only in the same ONNX Runtime.
 network, as exported, with its layers cast to float16, or with int8 pairs of QuantizeLinear and
 DequantizeLinear. Such graphs are what TensorRT takes; here they run on a CPU. The views of a
 segment and the running level stay float32. The int8 scales come from {calibrated} recordings, all
-of speakers that the model was trained on. *Kernels*: what `edgeser.load(precision=...)` chooses.
+of speakers that the model was trained on. *Kernels*: what `edgeser.load(precision=...)` chooses,
+and with it the C++ front end.
 In bfloat16 and int8 the weights of the fusion are bfloat16; the search for codes is float32 always.
 
 ## What to choose
@@ -120,7 +121,7 @@ def _choice(unheard: Mapping[str, Mapping[str, float]]) -> str:
     """The kernels' precisions in a sentence each, from the figures."""
     lines = []
     for precision in ("bfloat16", "int8"):
-        own = unheard[str(Variant("C++", "float32", precision))]
+        own = unheard[str(Variant("C++", precision, precision))]
         full = unheard[str(Variant("C++", "float32", "float32"))]
         lines.append(
             f'* `precision="{precision}"`: {1 - own["agreement"]:.1%} of the verdicts name another '

@@ -95,7 +95,7 @@ def bundles(folder: Path, calibration: Sequence[Samples]) -> dict[tuple[str, str
     manifest = {k: v for k, v in shipped.manifest.raw.items() if k not in ("frontend", "members")}
     tensors = {k: v for k, v in shipped.tensors.items() if not k.startswith("frontend.")}
     # Ours takes its precision when it is loaded.
-    paths = {(OURS, precision): DEFAULT_BUNDLE for precision in PRECISIONS}
+    paths: dict[tuple[str, str], Path] = {(OURS, own): DEFAULT_BUNDLE for own in PRECISIONS}
     feeds = list(_feeds(_onnx(shipped.frontend), calibration))
     for precision, graph in (
         ("float32", shipped.frontend),
@@ -180,8 +180,8 @@ def front_ends(
     codes = [reference.nearest_codes(part[1].numpy(), codebook) for part in want]
     rows = {}
     for (runtime, precision), path in paths.items():
-        own = next((p for p in PRECISIONS if runtime == OURS and p == precision), "float32")
-        run = front_end(read_bundle(path), own)
+        own = [p for p in PRECISIONS if runtime == OURS and p == precision]
+        run = front_end(read_bundle(path), *own)
         parts = [run(f["segment"], f["level"]) for f in feeds]
         chosen = [reference.nearest_codes(p.latent.astype(np.float64), codebook) for p in parts]
         rows[f"{runtime}, {precision}"] = {

@@ -37,7 +37,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from edgeser.errors import BackendError
 from edgeser.gpu.shapes import PRECISIONS
@@ -152,14 +152,22 @@ class Index:
         return data
 
 
-def fastest(variants: tuple[Variant, ...], rows: int, multiprocessors: int) -> Variant:
+class _HasBlockRows(Protocol):
+    @property
+    def block_rows(self) -> int: ...
+
+
+AnyVariant = TypeVar("AnyVariant", bound=_HasBlockRows)
+
+
+def fastest(variants: tuple[AnyVariant, ...], rows: int, multiprocessors: int) -> AnyVariant:
     """The variant to launch for a batch: the fewest rows a program that fill the device once.
 
     ``variants`` are those of :meth:`Kernel.variants_for`. Where one program a stream is too many
     for the device, programs of more rows read the weights less often.
     """
     for variant in variants:
-        if variant.programs(rows) <= multiprocessors:
+        if -(-rows // variant.block_rows) <= multiprocessors:
             return variant
     return variants[-1]
 

@@ -120,7 +120,7 @@ class VQShape:
     @property
     def code_block(self) -> int:
         """Codes that are compared at a time."""
-        return min(64, padded(self.codes, _LEAST))
+        return min(32, padded(self.codes, _LEAST))
 
     @property
     def padded_codes(self) -> int:

@@ -3,15 +3,16 @@
 A block has sections, each of which is an argument of the kernel: copy the block to the device once,
 and pass its address plus the section's offset. Offsets are multiples of 256 bytes.
 
-    vq_fusion   matrices   codebook (K', D'), deep (F', C'), latent (P, D', C')
+    vq_fusion   matrices   codebook (K', D'), deep (F', C'), projected (P, K, C')
                 vectors    float32: |e|^2 (K'), infinite where there is no code; bias (C')
     tacn_step   matrices   layer by layer Q, K, V (3, C', H'), taps (k, H', C'); head (C', L')
                 vectors    float32: bias (N, C'), head bias (L')
                 layers     int32: dilation and first slot of the ring in the state, (N, 2)
 
 Marks are for padded sizes, see ``shapes.py``; what is padding holds zeros. H' is a head's elements
-by heads, heads fastest, as in the state. The output projection is folded into the taps. Matrices
-are in the precision that is asked for, rounded once, to nearest, ties to even.
+by heads, heads fastest, as in the state. The output projection is folded into the taps, and the
+latent weights into ``projected``, what each code adds to a token at each position. Matrices are in
+the precision that is asked for, rounded once, to nearest, ties to even.
 """
 
 from __future__ import annotations
@@ -87,18 +88,19 @@ def pack_vq(shape: VQShape, tensors: Tensors, precision: str = "fp32") -> Packed
     codebook[: shape.codes, : shape.code_width] = tensors["vq.codebook"]
     deep = np.zeros((shape.padded_deep, shape.columns))
     deep[: shape.deep_width, : shape.token_width] = tensors["vq.deep_weight"]
-    latent = np.zeros((shape.positions, shape.code_columns, shape.columns))
-    latent[:, : shape.code_width, : shape.token_width] = tensors["vq.latent_weight"].reshape(
-        shape.positions, shape.code_width, shape.token_width
-    )
+    latent = tensors["vq.latent_weight"].astype(np.float64)
+    latent = latent.reshape(shape.positions, shape.code_width, shape.token_width)
+    projected = np.zeros((shape.positions, shape.codes, shape.columns))
+    projected[..., : shape.token_width] = tensors["vq.codebook"].astype(np.float64) @ latent
     # Of the codes as they will be compared, so that in any precision a code is nearest to itself.
     codes = _values(_rounded(codebook, precision), precision).astype(np.float64)
     norms = (codes * codes).sum(axis=1)
     norms[shape.codes :] = np.inf
     bias = np.zeros(shape.columns)
     bias[: shape.token_width] = tensors["vq.bias"]
+    matrices = np.concatenate([a.ravel() for a in (codebook, deep, projected)])
     return _join(
-        matrices=_rounded(np.concatenate([a.ravel() for a in (codebook, deep, latent)]), precision),
+        matrices=_rounded(matrices, precision),
         vectors=np.concatenate((norms, bias)).astype(np.float32),
     )
 

@@ -194,9 +194,9 @@ class FakeDevice:
         sides = [
             s.padded_codes * s.code_columns,
             s.padded_deep * s.columns,
-            s.positions * s.code_columns * s.columns,
+            s.positions * s.codes * s.columns,
         ]
-        codebook, deep_weight, latent_weight = np.split(
+        codebook, deep_weight, projected = np.split(
             self.view(int(matrices), np.float32, sum(sides)), np.cumsum(sides)[:-1]
         )
         norms, bias = np.split(
@@ -209,10 +209,8 @@ class FakeDevice:
             self.view(int(deep_at), np.float32, rows, s.deep_width)
             @ deep_weight.reshape(s.padded_deep, s.columns)[: s.deep_width]
         )
-        by_position = latent_weight.reshape(s.positions, s.code_columns, s.columns)
-        token = (
-            token + bias + np.einsum("bpd,pdc->bc", codebook[codes], by_position[:, : s.code_width])
-        )
+        by_position = projected.reshape(s.positions, s.codes, s.columns)
+        token = token + bias + by_position[np.arange(s.positions), codes].sum(axis=1)
         width = s.token_width
         self.view(int(tokens_at), np.float32, rows, width)[:] = token[:, :width]
         self.view(int(codes_at), np.int32, rows, s.positions)[:] = codes

@@ -14,6 +14,10 @@ import edgeser
 from edgeser.loading import DEFAULT_BUNDLE
 from tests import toy
 
+# Triton reads this once, when it is first imported: without a GPU its kernels are interpreted.
+if not Path("/dev/nvidia0").exists():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 
 @pytest.fixture(scope="session")
 def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:

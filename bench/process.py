@@ -88,7 +88,7 @@ def compiled_parts() -> Contestant:
     segments += segments[: len(hops) - len(segments)]
     level = np.full(1, -30.0, np.float32)
     states = [np.zeros(engine.tacn_bytes, np.uint8)]
-    front_end, fusion, tacn = engine._front_end, engine._fusion, engine._tacn
+    front_end, fusion, tacn = engine.front_end, engine._fusion, engine._tacn
 
     def call() -> None:
         for segment in segments:

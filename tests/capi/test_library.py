@@ -86,7 +86,7 @@ def heard() -> list[Heard]:
     )
     model = edgeser.load()
     engine = model._engine
-    front_end = engine._front_end
+    front_end = engine.front_end
     rows: list[npt.NDArray[np.float32]] = []
 
     def listen(*segments: npt.NDArray[np.float32]) -> Features:
@@ -94,14 +94,14 @@ def heard() -> list[Heard]:
         rows.append(np.concatenate([made.deep, made.latent.reshape(1, -1)], axis=1))
         return made
 
-    engine._front_end = listen
+    engine.front_end = listen
     streams: list[Heard] = []
     for seconds in (9, 4, 6):
         rows.clear()
         start = 2 * rate * len(streams)
         frames = model.stream(rate).process(samples[start : start + seconds * rate])
         streams.append((np.concatenate(rows), frames))
-    engine._front_end = front_end
+    engine.front_end = front_end
     return streams
 
 

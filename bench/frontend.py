@@ -39,7 +39,7 @@ def edgeser(batch: int) -> Contestant:
     """What a stream uses."""
     from edgeser.engine import Engine
 
-    front_end = Engine(read_bundle(DEFAULT_BUNDLE))._front_end
+    front_end = Engine(read_bundle(DEFAULT_BUNDLE)).front_end
     segments, levels = _inputs(batch)
     return Contestant(lambda: front_end(segments, levels), front_end(segments, levels).deep)
 

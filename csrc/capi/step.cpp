@@ -1,4 +1,5 @@
 // edgeser_step: features of many streams to probabilities, all or nothing.
+#include <algorithm>
 #include <cmath>
 
 #include "capi/turn.hpp"
@@ -19,8 +20,8 @@ void require_finite(const char* name, const float* values, std::size_t rows, std
 // once.
 void decode(const float* logits, std::size_t labels, float* log_probabilities, float* speech) {
   if (log_probabilities != nullptr) {
-    double top = logits[0], sum = 0;
-    for (std::size_t i = 1; i < labels; ++i) top = std::fmax(top, logits[i]);
+    const double top = *std::max_element(logits, logits + labels);
+    double sum = 0;
     for (std::size_t i = 0; i < labels; ++i) sum += std::exp(logits[i] - top);
     const double whole = top + std::log(sum);
     for (std::size_t i = 0; i < labels; ++i) {

@@ -138,12 +138,21 @@ class Endpointer:
         """Whether an utterance is going on."""
         return self._speaking
 
+    @property
+    def fewest_frames(self) -> int:
+        """At least so many frames must still come before an utterance can end."""
+        if self._speaking:
+            return min(self._hangover - self._silent, self._longest - len(self._frames))
+        begins_after = self._onset - len(self._frames)
+        return begins_after + min(self._hangover, self._longest - self._onset)
+
+    def timed(self, frames: Iterable[EmotionFrame]) -> list[EmotionFrame]:
+        """The stream's next frames, with times since it began, whatever resets lie between."""
+        return [replace(frame, time=frame.time + self._offset) for frame in frames]
+
     def hear(self, frames: Iterable[EmotionFrame]) -> list[UtteranceEvent]:
         """The events that these frames, the next ones of the stream, bring."""
-        events: list[UtteranceEvent] = []
-        for frame in frames:
-            events += self._hear(replace(frame, time=frame.time + self._offset))
-        return events
+        return [event for frame in self.timed(frames) for event in self._hear(frame)]
 
     def flush(self) -> list[UtteranceEvent]:
         """The stream ended: so does the utterance, if there is one."""
@@ -196,6 +205,57 @@ class Endpointer:
         return Utterance(start, end, verdict, tuple(kept), why)
 
 
+class Cutter:
+    """Cuts a stream into utterances, at the same samples however its chunks end.
+
+    A reset that is due waits until the samples since the last one are whole blocks, of a quarter of
+    a hop. Whoever owns the stream pushes ``room`` samples at most, then hands over what came of it.
+    """
+
+    def __init__(self, stream: Stream | DetectedStream, endpointer: Endpointer, hop: float) -> None:
+        self.endpointer = endpointer
+        self._stream = stream
+        self._hop = hop * stream.sample_rate
+        self._block = max(1, round(self._hop / 4))
+        self._filled = 0
+
+    @property
+    def room(self) -> int:
+        """Samples that may be pushed before a reset could be due; at least 1."""
+        if self.endpointer.reset_due:
+            return self._block - self._filled
+        # Less one: resampled hops are of a whole number of samples, not all of the same.
+        surely = (self.endpointer.fewest_frames - 1) * self._hop - 1
+        return self._block - self._filled + int(surely / self._block) * self._block
+
+    def hear(
+        self, samples: int, frames: Iterable[EmotionFrame]
+    ) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+        """The frames that the next ``samples`` brought, timed since the start, and their events."""
+        timed, events = self._heard(frames)
+        self._filled = (self._filled + samples) % self._block
+        if self.endpointer.reset_due and not self._filled:
+            seconds = self._stream.position
+            self._stream.reset()
+            self.endpointer.was_reset(seconds)
+        return timed, events
+
+    def flush(self) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+        """The same of the stream's end, after which it is fresh. Raises as the stream's flush."""
+        seconds = self._stream.position
+        timed, events = self._heard(self._stream.flush().frames)
+        events += self.endpointer.flush()
+        self.endpointer.was_reset(seconds)
+        self._filled = 0
+        return timed, events
+
+    def _heard(
+        self, frames: Iterable[EmotionFrame]
+    ) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+        known = list(frames)
+        return self.endpointer.timed(known), self.endpointer.hear(known)
+
+
 def hearing(
     model: Model, sample_rate: int, rules: Endpointing | None, detector: SpeechDetector | None
 ) -> Stream | DetectedStream:
@@ -238,10 +298,8 @@ class Utterances:
         detector: SpeechDetector | None = None,
     ) -> None:
         self._stream = hearing(model, sample_rate, rules, detector)
-        self._endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
-        # A reset happens at such a boundary only, wherever the chunks end.
-        self._block = max(1, round(model.hop * sample_rate / 4))
-        self._filled = 0
+        endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
+        self._cutter = Cutter(self._stream, endpointer, model.hop)
 
     @property
     def sample_rate(self) -> int:
@@ -251,7 +309,7 @@ class Utterances:
     @property
     def speaking(self) -> bool:
         """Whether an utterance is going on."""
-        return self._endpointer.speaking
+        return self._cutter.endpointer.speaking
 
     def process(self, chunk: npt.NDArray[Any]) -> list[UtteranceEvent]:
         """Push a chunk, as for :meth:`edgeser.Stream.process`; the events that it brought.
@@ -263,25 +321,10 @@ class Utterances:
         mono = to_mono(chunk, self.sample_rate)
         events: list[UtteranceEvent] = []
         while mono.size:
-            part, mono = np.split(mono, [self._block - self._filled])
-            events += self._endpointer.hear(self._stream.process(part))
-            self._filled += part.size
-            if self._filled == self._block:
-                self._filled = 0
-                self._reset_if_due()
+            part, mono = np.split(mono, [self._cutter.room])
+            events += self._cutter.hear(part.size, self._stream.process(part))[1]
         return events
 
     def flush(self) -> list[UtteranceEvent]:
         """End the stream: what it still holds, and the utterance that was going on, if any."""
-        seconds = self._stream.position
-        events = self._endpointer.hear(self._stream.flush().frames)
-        events += self._endpointer.flush()
-        self._endpointer.was_reset(seconds)
-        self._filled = 0
-        return events
-
-    def _reset_if_due(self) -> None:
-        if self._endpointer.reset_due:
-            seconds = self._stream.position
-            self._stream.reset()
-            self._endpointer.was_reset(seconds)
+        return self._cutter.flush()[1]

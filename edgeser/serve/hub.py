@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
-from edgeser.utterances import Endpointer
+from edgeser.utterances import Cutter, Endpointer, Utterance, UtteranceEvent
 
 Samples = npt.NDArray[np.float32]
 
@@ -37,7 +36,7 @@ class Client:
         self.audio, self.limits = audio, config.limits
         self.decode = audio.decoder()
         self.stream = model.stream(audio.rate)
-        self.endpointer = Endpointer.of(model, config.rules)
+        self.cutter = Cutter(self.stream, Endpointer.of(model, config.rules), model.hop)
         self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         """None after the last."""
         self.heard = asyncio.Event()
@@ -47,7 +46,6 @@ class Client:
         """Set once more events are unread than may be."""
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
-        self._offset = 0.0
         self.ending = False
         self.failed = False
 
@@ -64,8 +62,9 @@ class Client:
             self.heard.clear()
 
     def take(self) -> tuple[float, Samples]:
-        """Up to a second of what is waiting, and when the last of it came."""
-        parts, most, came = [], int(MOST_SECONDS_A_STEP * self.audio.rate), 0.0
+        """What is waiting, up to a second or where an utterance may end, and when that came."""
+        parts, came = [], 0.0
+        most = min(self.cutter.room, int(MOST_SECONDS_A_STEP * self.audio.rate))
         while self._waiting and most > 0:
             came, samples = self._waiting.popleft()
             if len(samples) > most:
@@ -79,26 +78,14 @@ class Client:
             self.heard.set()
         return came, taken
 
-    def deliver(self, frames: list[EmotionFrame], came: float) -> int:
-        """Turn new frames into events; returns how many utterances ended."""
-        latency, ended = time.monotonic() - came, 0
-        for frame in frames:
-            self._send(frame_event(replace(frame, time=frame.time + self._offset), latency))
-        for event in self.endpointer.hear(frames):
-            ended += self._tell(event)
-        if self.endpointer.reset_due:
-            seconds = self.stream.position
-            self.stream.reset()
-            self.endpointer.was_reset(seconds)
-            self._offset += seconds
-        return ended
+    def deliver(self, samples: int, frames: list[EmotionFrame], came: float) -> int:
+        """Turn the frames of so many samples into events; returns how many utterances ended."""
+        return self._tell(*self.cutter.hear(samples, frames), came)
 
     def finish(self) -> int:
         """Judge what was said last; returns how many utterances ended."""
-        now, ended = time.monotonic(), 0
-        ended += self.deliver(list(self.stream.flush().frames), now)
-        for event in self.endpointer.flush():
-            ended += self._tell(event)
+        came = time.monotonic()
+        ended = self._tell(*self.cutter.flush(), came)
         self.events.put_nowait(None)
         return ended
 
@@ -108,11 +95,14 @@ class Client:
         self.events.put_nowait(error(code, message))
         self.events.put_nowait(None)
 
-    def _tell(self, event: Any) -> int:
-        told = utterance_event(event)
-        if told is not None:
-            self._send(told)
-        return int(told is not None and told["type"] == "utterance")
+    def _tell(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> int:
+        latency = time.monotonic() - came
+        for frame in frames:
+            self._send(frame_event(frame, latency))
+        for event in events:
+            if (told := utterance_event(event)) is not None:
+                self._send(told)
+        return sum(isinstance(event, Utterance) for event in events)
 
     def _send(self, event: dict[str, Any]) -> None:
         if self.events.qsize() < self.limits.unread_events:
@@ -204,9 +194,12 @@ class Hub:
             self.metrics.step_seconds.observe(time.monotonic() - began)
             self.metrics.batch.observe(len(ready))
             for stream, client in ready.items():
+                came = taken[stream][0]
                 self.metrics.audio_seconds.inc(len(chunks[stream]) / client.audio.rate)
                 self.metrics.frames.inc(len(frames[stream]))
-                self.metrics.utterances.inc(client.deliver(frames[stream], taken[stream][0]))
+                self.metrics.utterances.inc(
+                    client.deliver(len(chunks[stream]), frames[stream], came)
+                )
         done = [c for c in self.clients if c.failed or (c.ending and not c.waiting)]
         for client in done:
             if not client.failed:

@@ -1,18 +1,25 @@
 """Sphinx settings: ``sphinx-build -W docs build/site``."""
 
+import sys
+from pathlib import Path
+
 from edgeser import __version__
 
+sys.path.insert(0, str(Path(__file__).parent))  # for the extensions that lie beside this file
+
 project = "edgeser"
-author = "the edgeser authors"
+author = project_copyright = "the edgeser authors"
 version = release = __version__
 html_title = "edgeser"
 html_theme = "furo"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#14606b", "color-brand-content": "#14606b"},
     "dark_css_variables": {"color-brand-primary": "#59b8c4", "color-brand-content": "#59b8c4"},
 }
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "figures"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

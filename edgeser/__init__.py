@@ -26,6 +26,7 @@ from edgeser.errors import (
     ServeError,
     StateError,
     StreamBusyError,
+    TableError,
 )
 from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
 from edgeser.loading import load
@@ -70,6 +71,7 @@ __all__ = [
     "StateError",
     "Stream",
     "StreamBusyError",
+    "TableError",
     "Utterance",
     "UtteranceEvent",
     "Utterances",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -11,6 +12,8 @@ from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
 from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
+
+log = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
@@ -61,7 +64,9 @@ def load(
             LicenceNotice,
             stacklevel=2,
         )
-    return Model(Engine(bundle, precision))
+    model = Model(Engine(bundle, precision))
+    log.debug("%s: %r, %s, SIMD %s", path, model, precision, model.simd)
+    return model
 
 
 def is_commercial(licence: str) -> bool:

@@ -20,6 +20,7 @@ from edgeser.bench.measure import (
     throughput,
     to_json,
 )
+from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.loading import load
 from edgeser.version import __version__
@@ -38,11 +39,7 @@ def bench(
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
 ) -> None:
-    """Latency, missed deadlines, throughput and memory on this device, at real-time pace.
-
-    Exit codes: 0 all frames came in time, 1 something failed, 2 the command line makes no sense,
-    3 deadlines were missed.
-    """
+    """Latency, missed deadlines, throughput and memory on this device, at real-time pace."""
     try:
         counts = [int(part) for part in streams.split(",")]
     except ValueError:
@@ -90,7 +87,7 @@ def bench(
     else:
         _print(report)
     if report.latency.missed:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.LATE)
 
 
 def _print(report: Report) -> None:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgeser.backends import check_backend, kernels
+from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.options import ModelOption, PrecisionOption
 from edgeser.errors import BackendError, EdgeserError
 from edgeser.loading import load
@@ -33,10 +34,7 @@ def doctor(
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
 ) -> None:
-    """Say what is installed, what works, and why the rest does not.
-
-    Exit codes: 0 the model runs here, 1 it does not.
-    """
+    """Say what is installed, what works, and why the rest does not."""
     report: dict[str, Any] = {
         "edgeser": __version__,
         "python": platform.python_version(),
@@ -58,7 +56,7 @@ def doctor(
     else:
         _print(report)
     if "error" in report["model"]:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _version(package: str) -> str | None:

@@ -44,11 +44,7 @@ def listen(
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
 ) -> None:
-    """Listen to a microphone until Ctrl-C: which emotion, how sure, now; at the end, the verdict.
-
-    Exit codes: 0 it listened, 1 there is no such microphone or something failed, 2 the command
-    line makes no sense.
-    """
+    """Listen to a microphone until Ctrl-C: which emotion, how sure, now; at last, the verdict."""
     if list_only:
         _list(as_json)
         return

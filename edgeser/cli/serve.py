@@ -37,9 +37,6 @@ def serve(
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
     Audio is judged in this process; nothing of it is stored, logged or sent on. Ctrl-C ends it.
-
-    Exit codes: 0 it served, 1 the address is taken or something failed, 2 the command line makes
-    no sense.
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")

@@ -29,7 +29,7 @@ FIGURES: dict[str, Callable[[Scheme], Figure]] = {
     "latency": latency.draw,
 }
 
-FOLDER = "_drawn"
+FOLDER = "_generated"
 
 
 def draw_all(folder: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 import edgeser
 from edgeser import _kernels
-from tests.kernels.tester import cpp_tacn, random_tokens, tacn_weights
+from edgeser.kernels.random_weights import tacn_weights
+from tests.kernels.tester import cpp_tacn, random_tokens
 
 pytest.importorskip("sphinx")
 pytest.importorskip("matplotlib")

@@ -6,7 +6,7 @@ utterances, so that an endless stream is as good in its tenth hour as in its fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,7 +25,12 @@ from edgeser.verdict import add_to, conclude
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When an utterance begins and ends. Every length is in seconds and is rounded to hops."""
+    """When an utterance begins and ends. Every length is in seconds and is rounded to hops.
+
+    These rules go by a score of speech. The model's own, the default, suits a close microphone in a
+    quiet place; in noise it takes much for speech that is none. Elsewhere let
+    :class:`edgeser.Silero` score, as the ``detector`` of whoever takes these rules.
+    """
 
     speech: float | None = None
     """Speech score in (0, 1) at which a frame is speech.
@@ -96,6 +101,7 @@ class Utterance:
 
 
 UtteranceEvent = SpeechStarted | Emotion | Utterance
+Heard = tuple[list[EmotionFrame], list[UtteranceEvent]]
 
 
 class Endpointer:
@@ -139,6 +145,11 @@ class Endpointer:
         return self._speaking
 
     @property
+    def speech_threshold(self) -> float:
+        """Score at which a frame is speech."""
+        return self._thresholds.speech
+
+    @property
     def fewest_frames(self) -> int:
         """At least so many frames must still come before an utterance can end."""
         if self._speaking:
@@ -160,8 +171,12 @@ class Endpointer:
 
     def was_reset(self, seconds: float) -> None:
         """The stream was reset, ``seconds`` after its last reset: its times begin at 0 again."""
-        self._offset += seconds
+        self.skip(seconds)
         self.reset_due = False
+
+    def skip(self, seconds: float) -> None:
+        """So much time passed that the stream did not hear."""
+        self._offset += seconds
 
     def _hear(self, frame: EmotionFrame) -> list[UtteranceEvent]:
         spoken = frame.speech >= self._thresholds.speech
@@ -228,9 +243,7 @@ class Cutter:
         surely = (self.endpointer.fewest_frames - 1) * self._hop - 1
         return self._block - self._filled + int(surely / self._block) * self._block
 
-    def hear(
-        self, samples: int, frames: Iterable[EmotionFrame]
-    ) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+    def hear(self, samples: int, frames: Iterable[EmotionFrame]) -> Heard:
         """The frames that the next ``samples`` brought, timed since the start, and their events."""
         timed, events = self._heard(frames)
         self._filled = (self._filled + samples) % self._block
@@ -240,7 +253,7 @@ class Cutter:
             self.endpointer.was_reset(seconds)
         return timed, events
 
-    def flush(self) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+    def flush(self) -> Heard:
         """The same of the stream's end, after which it is fresh. Raises as the stream's flush."""
         seconds = self._stream.position
         timed, events = self._heard(self._stream.flush().frames)
@@ -249,9 +262,7 @@ class Cutter:
         self._filled = 0
         return timed, events
 
-    def _heard(
-        self, frames: Iterable[EmotionFrame]
-    ) -> tuple[list[EmotionFrame], list[UtteranceEvent]]:
+    def _heard(self, frames: Iterable[EmotionFrame]) -> Heard:
         known = list(frames)
         return self.endpointer.timed(known), self.endpointer.hear(known)
 
@@ -282,7 +293,10 @@ class Utterances:
         model: judges.
         sample_rate: Hz, of the chunks.
         rules: when an utterance begins and ends.
-        detector: decides what is speech, of this stream alone; None for the model's own score.
+        detector: decides what is speech, of this stream alone; None for the model's own score,
+            which :class:`Endpointing` says when not to use.
+        on_frame: called with every frame, also where nobody speaks, times since the stream began,
+            before the events that it brings are returned.
 
     Raises:
         AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
@@ -296,7 +310,9 @@ class Utterances:
         rules: Endpointing | None = None,
         *,
         detector: SpeechDetector | None = None,
+        on_frame: Callable[[EmotionFrame], object] | None = None,
     ) -> None:
+        self._on_frame = on_frame
         self._stream = hearing(model, sample_rate, rules, detector)
         endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
         self._cutter = Cutter(self._stream, endpointer, model.hop)
@@ -322,9 +338,20 @@ class Utterances:
         events: list[UtteranceEvent] = []
         while mono.size:
             part, mono = np.split(mono, [self._cutter.room])
-            events += self._cutter.hear(part.size, self._stream.process(part))[1]
+            events += self._told(self._cutter.hear(part.size, self._stream.process(part)))
         return events
+
+    def skip(self, seconds: float) -> None:
+        """Time passes unheard, as where sound was lost: what follows is timed so much later."""
+        self._cutter.endpointer.skip(seconds)
 
     def flush(self) -> list[UtteranceEvent]:
         """End the stream: what it still holds, and the utterance that was going on, if any."""
-        return self._cutter.flush()[1]
+        return self._told(self._cutter.flush())
+
+    def _told(self, heard: Heard) -> list[UtteranceEvent]:
+        frames, events = heard
+        if self._on_frame is not None:
+            for frame in frames:
+                self._on_frame(frame)
+        return events

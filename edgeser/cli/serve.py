@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgeser.cli.options import ModelOption, PrecisionOption
+from edgeser.cli.options import ModelOption, PrecisionOption, VadOption
+from edgeser.detection import Silero
 
 
 def serve(
     host: Annotated[
         str, typer.Option(help="0.0.0.0 for everybody who can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     token: Annotated[
         str | None, typer.Option(envvar="EDGESER_TOKEN", help="What clients must send.")
     ] = None,
@@ -31,6 +34,10 @@ def serve(
         float, typer.Option(min=1.0, help="Times real time at which one client may send.")
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
+    vad: VadOption = "own",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say the address as a line of JSON.")
+    ] = False,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
 ) -> None:
@@ -52,8 +59,17 @@ def serve(
         certificate,
         key,
         Limits(connections, message_bytes, idle, speed),
+        detector=Silero if vad == "silero" else None,
         precision=precision,
     )
     scheme = "https" if certificate else "http"
-    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    run(config, lambda: typer.echo(f"edgeser listens at {address} (Ctrl-C ends it)"))
+
+    def say(port: int) -> None:
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        if as_json:
+            typer.echo(json.dumps({"address": address}))
+        else:
+            typer.echo(f"edgeser listens at {address} (Ctrl-C ends it)")
+
+    with suppress(KeyboardInterrupt):  # that is how serving ends
+        run(config, say)

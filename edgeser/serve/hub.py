@@ -11,13 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.detection import DetectedStream
 from edgeser.errors import EdgeserError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
-from edgeser.utterances import Cutter, Endpointer, Utterance, UtteranceEvent
+from edgeser.stream import Stream
+from edgeser.utterances import (
+    Cutter,
+    Endpointer,
+    Utterance,
+    UtteranceEvent,
+    hearing,
+    with_threshold_of,
+)
 
 Samples = npt.NDArray[np.float32]
 
@@ -35,8 +44,10 @@ class Client:
     def __init__(self, model: Model, audio: AudioFormat, config: ServeConfig) -> None:
         self.audio, self.limits = audio, config.limits
         self.decode = audio.decoder()
-        self.stream = model.stream(audio.rate)
-        self.cutter = Cutter(self.stream, Endpointer.of(model, config.rules), model.hop)
+        detector = config.detector() if config.detector is not None else None
+        rules = with_threshold_of(detector, config.rules)
+        self._ears = hearing(model, audio.rate, rules, detector)
+        self.cutter = Cutter(self._ears, Endpointer.of(model, rules), model.hop)
         self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         """None after the last."""
         self.heard = asyncio.Event()
@@ -53,6 +64,17 @@ class Client:
     def waiting(self) -> float:
         """Seconds of audio that were received and not yet heard."""
         return self._samples / self.audio.rate
+
+    @property
+    def stream(self) -> Stream:
+        """What the pool steps."""
+        return self._ears.stream if isinstance(self._ears, DetectedStream) else self._ears
+
+    def scored(self, frames: list[EmotionFrame], samples: Samples) -> list[EmotionFrame]:
+        """Frames that samples brought the stream, by whatever decides what is speech."""
+        if isinstance(self._ears, DetectedStream):
+            return self._ears.rescored(frames, samples)
+        return frames
 
     def push(self, samples: Samples) -> None:
         """Checked mono samples, to be heard at the worker's next turn."""
@@ -179,27 +201,25 @@ class Hub:
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
-        ready = {c.stream: c for c in self.clients if c.waiting and not c.failed}
+        ready = [c for c in self.clients if c.waiting and not c.failed]
         if ready:
-            taken = {stream: client.take() for stream, client in ready.items()}
-            chunks = {stream: samples for stream, (_, samples) in taken.items()}
+            taken = {client: client.take() for client in ready}
+            chunks = {client: samples for client, (_, samples) in taken.items()}
             began = time.monotonic()
             loop = asyncio.get_running_loop()
             try:
-                frames = await loop.run_in_executor(self._thread, self._pool.process, chunks)
+                frames = await loop.run_in_executor(self._thread, self._process, chunks)
             except EdgeserError as failure:
-                for client in ready.values():
+                for client in ready:
                     client.fail("backend", str(failure))
                 return True
             self.metrics.step_seconds.observe(time.monotonic() - began)
             self.metrics.batch.observe(len(ready))
-            for stream, client in ready.items():
-                came = taken[stream][0]
-                self.metrics.audio_seconds.inc(len(chunks[stream]) / client.audio.rate)
-                self.metrics.frames.inc(len(frames[stream]))
-                self.metrics.utterances.inc(
-                    client.deliver(len(chunks[stream]), frames[stream], came)
-                )
+            for client, (came, samples) in taken.items():
+                self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
+                self.metrics.frames.inc(len(frames[client]))
+                ended = client.deliver(len(samples), frames[client], came)
+                self.metrics.utterances.inc(ended)
         done = [c for c in self.clients if c.failed or (c.ending and not c.waiting)]
         for client in done:
             if not client.failed:
@@ -207,3 +227,10 @@ class Hub:
             self.clients.discard(client)
         self.metrics.connections.set(len(self.clients))
         return bool(ready)
+
+    def _process(self, chunks: dict[Client, Samples]) -> dict[Client, list[EmotionFrame]]:
+        """In the worker's thread."""
+        frames = self._pool.process({client.stream: chunk for client, chunk in chunks.items()})
+        return {
+            client: client.scored(frames[client.stream], chunk) for client, chunk in chunks.items()
+        }

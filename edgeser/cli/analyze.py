@@ -15,13 +15,13 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBars
 
 from edgeser.cli.exit_codes import ExitCode
-from edgeser.cli.options import ModelOption, PrecisionOption, Vad, VadOption
+from edgeser.cli.loading import load_model
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, Vad, VadOption
 from edgeser.cli.recordings import recordings
 from edgeser.cli.rows import Kind, Progress, columns, rows
 from edgeser.cli.table import Table
 from edgeser.cli.timeline import Timeline, verdict_line
 from edgeser.errors import AudioError
-from edgeser.loading import load
 from edgeser.model import Model
 from edgeser.results import Analysis
 from edgeser.version import __version__
@@ -61,6 +61,7 @@ def analyze(
     vad: VadOption = "own",
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
     """Judge whole recordings: which emotion, how sure, when."""
     if out is None and per != "files":
@@ -78,7 +79,7 @@ def analyze(
         from edgeser.plot import check_plot_path
 
         check_plot_path(plot)
-    loaded = load(model, precision=precision)
+    loaded = load_model(model, backend, precision)
     if out is None:
         failed = _show(loaded, files, as_json, plot)
     else:

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from edgeser.cli.live import LiveView, clock
-from edgeser.cli.options import ModelOption, PrecisionOption, VadOption, detector_of
+from edgeser.cli.loading import load_model
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption, detector_of
 from edgeser.cli.timeline import bar
 from edgeser.detection import SpeechDetector
 from edgeser.listening import Listener
-from edgeser.loading import load
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
@@ -43,13 +43,14 @@ def listen(
     vad: VadOption = "own",
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
     """Listen to a microphone until Ctrl-C: which emotion, how sure, and utterance by utterance."""
     if list_only:
         _list(as_json)
         return
     wanted = int(device) if device is not None and device.isdecimal() else device
-    loaded, detector = load(model, precision=precision), detector_of(vad)
+    loaded, detector = load_model(model, backend, precision), detector_of(vad)
     show = _Json() if as_json else _show(loaded, detector)
     listener = Listener(loaded, Microphone(wanted, wait=wait), on_event=show.event)
     utterances: Utterances | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from edgeser.backends import Precision
+from edgeser.backends import Backend, Precision
 from edgeser.detection import Silero, SpeechDetector
 
 ModelOption = Annotated[
@@ -18,6 +18,11 @@ ModelOption = Annotated[
 PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="How the weights of the streaming kernels are kept."),
+]
+
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="What executes it; auto is a GPU where one can be used."),
 ]
 
 Vad = Literal["own", "silero"]

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from edgeser.cli.options import ModelOption, PrecisionOption, VadOption
+from edgeser.cli.loading import engine_bar
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption
 from edgeser.detection import Silero
 
 
@@ -40,6 +41,7 @@ def serve(
     ] = False,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
@@ -61,6 +63,7 @@ def serve(
         Limits(connections, message_bytes, idle, speed),
         detector=Silero if vad == "silero" else None,
         precision=precision,
+        backend=backend,
     )
     scheme = "https" if certificate else "http"
 
@@ -71,5 +74,6 @@ def serve(
         else:
             typer.echo(f"edgeser listens at {address} (Ctrl-C ends it)")
 
-    with suppress(KeyboardInterrupt):  # that is how serving ends
-        run(config, say)
+    # An interrupt is how serving ends.
+    with suppress(KeyboardInterrupt), engine_bar() as progress:
+        run(config, say, progress)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from edgeser.backends import Precision
 from edgeser.bundle import Bundle
 from edgeser.engine import Engine, Segments
 from edgeser.errors import DeviceError
@@ -27,19 +28,27 @@ class CudaEngine(Engine):
 
     largest_batch = BATCH_SIZES[-1]
 
-    def __init__(self, bundle: Bundle, runtime: Runtime, *, fall_back: bool) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: Runtime,
+        precision: Precision = "float32",
+        *,
+        fall_back: bool,
+    ) -> None:
         """Join a bundle to a runtime made for it.
 
         Args:
             bundle: the model.
             runtime: its front end and kernels on a device.
+            precision: theirs.
             fall_back: whether, when the device fails, streams go on on the CPU. One line is logged
                 then, and the device is not tried again.
 
         Raises:
             BundleError, KernelError: as for :class:`edgeser.engine.Engine`.
         """
-        super().__init__(bundle)
+        super().__init__(bundle, precision)
         self.runtime = runtime
         self._fall_back = fall_back
         self._lost = False

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeser.backends import Precision
+from edgeser.backends import Backend, Precision
 from edgeser.detection import SpeechDetector
 from edgeser.utterances import Endpointing
 
@@ -56,4 +56,6 @@ class ServeConfig:
     None for the model's own score, which :class:`edgeser.Endpointing` says when not to use.
     """
     precision: Precision = "float32"
+    """See :func:`edgeser.load`."""
+    backend: Backend = "cpu"
     """See :func:`edgeser.load`."""

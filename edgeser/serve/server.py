@@ -47,10 +47,17 @@ log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def application(config: ServeConfig | None = None) -> Starlette:
-    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`."""
+def application(
+    config: ServeConfig | None = None, progress: Callable[[float], object] | None = None
+) -> Starlette:
+    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
+
+    ``progress`` is that of :func:`edgeser.load`.
+    """
     config = config or ServeConfig()
-    model = load(config.model, precision=config.precision)
+    model = load(
+        config.model, backend=config.backend, precision=config.precision, progress=progress
+    )
     if config.detector is not None:
         config.detector()  # what is not installed is said now, not to the first client
     hub = Hub(model, config)
@@ -266,8 +273,14 @@ def listening_socket(config: ServeConfig) -> socket.socket:
     return bound
 
 
-def run(config: ServeConfig, on_listening: Callable[[int], object] = lambda _: None) -> None:
+def run(
+    config: ServeConfig,
+    on_listening: Callable[[int], object] = lambda _: None,
+    progress: Callable[[float], object] | None = None,
+) -> None:
     """Serve until interrupted; ``on_listening`` is told the port once clients can connect.
+
+    ``progress`` is that of :func:`edgeser.load`.
 
     Raises:
         ServeError: the address is taken, or the certificate or its key cannot be used.
@@ -275,7 +288,7 @@ def run(config: ServeConfig, on_listening: Callable[[int], object] = lambda _: N
         MissingExtraError: the detector is not installed.
     """
     settings = uvicorn.Config(
-        application(config),
+        application(config, progress),
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,

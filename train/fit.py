@@ -18,6 +18,7 @@ from train.losses import detail_loss, emotion_loss, speech_loss, speech_weights,
 from train.metrics import Scores
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.level import LevelConfig
+from train.models.tacn import TACN
 from train.models.vqvae import VQVAE
 from train.recipe import Recipe
 
@@ -136,6 +137,8 @@ def fit(
     elif vqvae is not None:
         model.frontend.encoder.load_state_dict(vqvae.encoder.state_dict())
         model.fusion.codebook.load_state_dict(vqvae.codebook.state_dict())
+    if isinstance(model.sequence, TACN):
+        model.sequence.use_operator(recipe.operator)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     train = material.batches(recipe, config.level)
     weights = class_weights(material.labelled, len(config.labels))

@@ -16,8 +16,9 @@ pytest.importorskip("triton")
 
 from edgeser.gpu.shapes import TacnShape
 from edgeser.kernels import reference
+from edgeser.kernels.random_weights import tacn_weights
 from edgeser.kernels.triton import host
-from tests.kernels.tester import random_tokens, tacn_tensors, tacn_weights
+from tests.kernels.tester import random_tokens, tacn_tensors
 from train.models import tacn_operator
 from train.models.tacn import TACN, TACNConfig, TACNLayer
 from train.models.tacn_operator import attend_and_convolve, attend_and_convolve_backward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -52,6 +53,7 @@ class CudaEngine(Engine):
         self.runtime = runtime
         self._fall_back = fall_back
         self._lost = False
+        self._giving_up = threading.Lock()
 
     @property
     def backend(self) -> str:
@@ -106,11 +108,16 @@ class CudaEngine(Engine):
             except DeviceError as error:
                 if not self._fall_back:
                     raise
-                _log.warning("streams go on on the CPU: %s", error)
-                self._lost = True
+                self._give_up(error)
         for state in states:
             self._leave(state)
         return super()._step(states, segments)
+
+    def _give_up(self, error: DeviceError) -> None:
+        with self._giving_up:  # threads may find out at the same time; one says so
+            if not self._lost:
+                _log.warning("streams go on on the CPU: %s", error)
+            self._lost = True
 
     def _step_there(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
         residents = [self._resident(state) for state in states]

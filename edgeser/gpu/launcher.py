@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import numpy as np
 
 from edgeser.bundle import Bundle
 from edgeser.gpu.device import Argument, Device, Kernel, Memory
 from edgeser.gpu.index import Index, Variant, fastest
-from edgeser.gpu.shapes import tacn_shape, vq_shape
+from edgeser.gpu.shapes import kernel_sizes, tacn_shape, vq_shape
 from edgeser.gpu.weights import PackedWeights, pack_tacn, pack_vq
 
 WARP = 32
@@ -32,7 +31,7 @@ class Kernels:
             BackendError: the index has no kernels for this model, device or precision.
             DeviceError: the device refuses.
         """
-        index.check_sizes(kernel_sizes(bundle))
+        index.check_sizes(kernel_sizes(bundle.manifest))
         self._device = device
         self._index = index
         self._variants = {
@@ -106,9 +105,3 @@ class Kernels:
         self._device.copy_in(memory.address, packed.data)
         self._memory.append(memory)
         return {name: memory.address + offset for name, offset in packed.offsets.items()}
-
-
-def kernel_sizes(bundle: Bundle) -> dict[str, int]:
-    """What must agree between a model and kernels that were compiled for it."""
-    sizes = asdict(bundle.manifest.sizes)
-    return {**sizes, "labels": len(bundle.manifest.labels)}

@@ -13,8 +13,8 @@ from edgeser.gpu.cuda import CudaDevice, driver_version
 from edgeser.gpu.device import Device
 from edgeser.gpu.front_end import ON_CPU, expected_front_end
 from edgeser.gpu.index import Index, read_index
-from edgeser.gpu.launcher import kernel_sizes
 from edgeser.gpu.opening import check_gpu_precision
+from edgeser.gpu.shapes import kernel_sizes
 from edgeser.tensorrt import EngineCache, find_flavour
 from edgeser.tensorrt.cache import default_folder
 
@@ -91,7 +91,7 @@ def survey(
 def _kernels(index: Index, bundle: Bundle, precision: Precision, device: Device | None) -> str:
     """The targets that fit the device, or all. Raises BackendError: none does."""
     code = check_gpu_precision(precision)
-    index.check_sizes(kernel_sizes(bundle))
+    index.check_sizes(kernel_sizes(bundle.manifest))
     targets = {
         variant.target
         for kernel in index.kernels.values()

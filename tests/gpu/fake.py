@@ -25,9 +25,9 @@ from edgeser.gpu.engine import CudaEngine
 from edgeser.gpu.index import Argument as IndexArgument
 from edgeser.gpu.index import Index, Variant, write_index
 from edgeser.gpu.index import Kernel as IndexKernel
-from edgeser.gpu.launcher import Kernels, kernel_sizes
+from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import OnDevice, OnHost, Runtime
-from edgeser.gpu.shapes import TacnShape, VQShape, tacn_shape, vq_shape
+from edgeser.gpu.shapes import TacnShape, VQShape, kernel_sizes, tacn_shape, vq_shape
 
 Work = Callable[[], None]
 
@@ -283,7 +283,7 @@ def make_index(folder: Path, bundle: Bundle) -> Index:
             )
         arguments = tuple(IndexArgument(*one.split(":")) for one in listed.split())
         kernels[name] = IndexKernel(name, arguments, {}, tuple(variants))
-    index = Index(folder, bundle.hash, kernel_sizes(bundle), "3.6.0", kernels)
+    index = Index(folder, bundle.hash, kernel_sizes(bundle.manifest), "3.6.0", kernels)
     write_index(index)
     return index
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import edgeser
 from edgeser.version import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -38,3 +40,20 @@ def test_the_version_is_the_same_everywhere() -> None:
     declared = re.search(r'^version = "(.+)"$', project, re.MULTILINE)
     assert declared is not None
     assert declared[1] == __version__
+
+
+def test_its_figures_are_those_of_the_model() -> None:
+    training = edgeser.load().facts["training"]
+    for corpus, scores in {**training["speaker_independent"], **training["cross_corpus"]}.items():
+        name = {"cremad": "CREMA-D", "emodb": "EmoDB", "ravdess": "RAVDESS"}[corpus]
+        assert re.search(rf"^\| {name}, .* \| {scores['ua']:.2f} \|$", README, re.MULTILINE), corpus
+    speech = json.loads((ROOT / "docs" / "model" / "speech.json").read_text(encoding="utf-8"))
+    for row in speech["in_speech"]:
+        if row["snr"] == 10:
+            name = {"edgeser": "it", "Silero VAD": "Silero VAD"}[row["detector"]]
+            assert f"{name} missed {row['missed']:.0%}" in " ".join(README.split())
+
+
+def test_its_picture_is_of_the_bundled_model() -> None:
+    picture = (ROOT / "docs" / "timeline.png").read_bytes()
+    assert edgeser.load().hash.encode() in picture, "run tools/page_output.py"

@@ -2,9 +2,9 @@
 
     python tools/page_output.py
 
-That is every ``python`` block that a ``text`` block follows, in the README and in docs/. To be run
-when the bundled model or a program has changed; the tests only compare shapes, since figures may
-differ from one processor to another.
+That is every ``python`` block that a ``text`` block follows, in the README and in docs/, and the
+README's picture. To be run when the bundled model or a program has changed; the tests only compare
+shapes, since figures may differ from one processor to another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import edgeser
+from edgeser.plot import envelope, timeline
+
 ROOT = Path(__file__).parent.parent
+SAMPLE = Path("edgeser/samples/voices.ogg")
 PAIR = re.compile(
     r"(^```python\n(?P<program>(?:(?!^```).)*?)^```\n(?:(?!^```).)*?^```text\n).*?(?=^```$)",
     re.DOTALL | re.MULTILINE,
@@ -30,11 +34,24 @@ def printed(pair: re.Match[str]) -> str:
     return pair[1] + done.stdout
 
 
+def draw() -> None:
+    """The sample's timeline; the model's hash in it tells whether it is still true."""
+    model = edgeser.load()
+    figure = timeline(model.analyze(ROOT / SAMPLE), envelope(ROOT / SAMPLE))
+    figure.savefig(
+        ROOT / "docs" / "timeline.png",
+        dpi=110,
+        facecolor="white",
+        metadata={"Description": model.hash, "Software": None},
+    )
+
+
 def main() -> None:
-    """Replace the output in every page that shows any."""
+    """Replace the output in every page that shows any, and draw the picture."""
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         text = page.read_text(encoding="utf-8")
         page.write_text(PAIR.sub(printed, text), encoding="utf-8")
+    draw()
 
 
 if __name__ == "__main__":

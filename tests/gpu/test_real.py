@@ -50,14 +50,13 @@ class Both:
 
 
 @pytest.fixture(scope="module", params=["toy", "bundled"])
-def both(
-    request: pytest.FixtureRequest, toy_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Both:
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
     why = why_no_gpu()
     if why is not None:
         pytest.skip(why)
     compiling = pytest.importorskip("edgeser.kernels.triton.compile", reason="no Triton here")
-    path = toy_path if request.param == "toy" else DEFAULT_BUNDLE
+    toy = request.param == "toy"
+    path: Path = request.getfixturevalue("toy_path") if toy else DEFAULT_BUNDLE
     major, minor = CudaDevice().capability
     folder = tmp_path_factory.mktemp("kernels")
     compiling.compile_bundle(

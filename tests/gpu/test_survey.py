@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import edgeser
 from edgeser.bundle import Bundle
-from edgeser.cli import app
 from edgeser.gpu import front_end, survey
 from edgeser.gpu.index import Index
 from edgeser.gpu.survey import Survey
@@ -130,11 +128,16 @@ def test_no_kernels_at_all(look: Looker, tmp_path: Path) -> None:
 
 
 def test_doctor_says_it(look: Looker, toy_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typer = pytest.importorskip("typer.testing")
+    pytest.importorskip("soundfile")
+    app = importlib.import_module("edgeser.cli").app
     command = importlib.import_module("edgeser.cli.doctor")  # edgeser.cli.doctor is its function
     monkeypatch.setattr(command, "survey", lambda *_: look())
 
     def told() -> str:
-        done = CliRunner().invoke(app, ["doctor", "-m", str(toy_path)], env={"COLUMNS": "200"})
+        done = typer.CliRunner().invoke(
+            app, ["doctor", "-m", str(toy_path)], env={"COLUMNS": "200"}
+        )
         assert done.exit_code == 0, done.output
         return " ".join(done.output.split())
 
@@ -150,7 +153,7 @@ def test_doctor_says_it(look: Looker, toy_path: Path, monkeypatch: pytest.Monkey
     look.device = None
     assert "GPU none" in told()
     assert "backend auto would be cpu, for want of a GPU" in told()
-    done = CliRunner().invoke(app, ["doctor", "-m", str(toy_path), "--json"])
+    done = typer.CliRunner().invoke(app, ["doctor", "-m", str(toy_path), "--json"])
     gpu = json.loads(done.output)["gpu"]
     assert gpu["problems"] == {"device": "no GPU here"}
     assert gpu["kernels"] == "sm_86"

@@ -94,7 +94,7 @@ class Kernel:
 
     name: str
     arguments: tuple[Argument, ...]
-    constants: Mapping[str, int | str | tuple[int, ...]]
+    constants: Mapping[str, int | float | str | tuple[int, ...]]
     variants: tuple[Variant, ...]
 
     def variants_for(self, precision: str, capability: tuple[int, int]) -> tuple[Variant, ...]:

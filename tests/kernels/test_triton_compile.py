@@ -1,52 +1,170 @@
-"""The Triton kernels of the bundled model compile for every GPU, without one."""
+"""The kernels of the bundled model, compiled for every GPU without one, and looked into."""
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-pytest.importorskip("triton")
-
-# In a process of its own: Triton decides once whether it compiles or interprets.
-_PROGRAM = """
-import json, sys
 from edgeser.bundle import read_bundle
-from edgeser.kernels.triton.compile import TARGETS, compiled
+from edgeser.errors import BackendError
+from edgeser.gpu.index import KERNELS, Index, Variant, read_index
+from edgeser.gpu.shapes import PRECISIONS, kernel_sizes
+from edgeser.gpu.targets import PTX, TARGETS, resolve
 from edgeser.kernels.triton.launch import CONFIGURATIONS
 from edgeser.loading import DEFAULT_BUNDLE
-manifest = read_bundle(DEFAULT_BUNDLE).manifest
-for kernel, configurations in CONFIGURATIONS.items():
-    for chosen in configurations:
-        for target in TARGETS:
-            made = compiled(kernel, manifest, chosen, target)
-            cubin = made.asm["cubin"]
-            print(json.dumps([kernel, chosen.block_rows, target, made.metadata.shared,
-                              len(cubin), cubin[:4].hex(), "mma" in made.asm["ptx"]]))
-"""
+
+pytest.importorskip("triton")
+
+from edgeser.kernels.triton.compile import FUNCTIONS, compile_bundle, constants
+
 DESKTOP_SHARED_BYTES = 99 << 10
 """What a program may have at most on compute capability 8.6, 8.9 and 12.0."""
+LEFT_OUT = {("tacn_step", "fp32", "sm_110", 32)}
+"""What does not fit the registers, by kernel, precision, target and rows a program."""
+TENSOR_CORES = {
+    "fp32": r"\bHMMA\.1688\.F32\.TF32\b|\bHGMMA\S*TF32\b|\bUTCHMMA\b",
+    "fp16": r"\bHMMA\.16816\.F32\b(?!\.)|\bHGMMA\S*F32\b(?!\.)|\bUTCHMMA\b",
+    "bf16": r"\bHMMA\.16816\.F32\.BF16\b|\bHGMMA\S*BF16\b|\bUTCHMMA\b",
+}
 
 
-def test_every_target_gets_a_cubin() -> None:
+COMPILED = {"fp32": resolve(TARGETS), "fp16": ("sm_87", "sm_90", "sm_100")}
+COMPILED["bf16"] = COMPILED["fp16"]
+
+
+def start(folder: Path, precisions: str, targets: Sequence[str]) -> subprocess.Popen[str]:
+    # In a process of its own: Triton decides once whether it compiles or interprets.
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _PROGRAM],
-        capture_output=True,
+    options = ["--precision", precisions, "--target", ",".join(targets), "--out", str(folder)]
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "edgeser", "compile", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(rows) == 5 * 7
-    for kernel, block_rows, target, shared, size, magic, tensor_cores in rows:
-        assert magic == b"\x7fELF".hex()
-        assert 10_000 < size < 300_000, (kernel, target)
-        assert shared <= DESKTOP_SHARED_BYTES, (kernel, target)
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Index]:
+    """By precision."""
+    folder = tmp_path_factory.mktemp("kernels")
+    single, half = folder / "single", folder / "half"
+    running = (
+        start(single, "float32", COMPILED["fp32"]),
+        start(half, "float16,bfloat16", COMPILED["fp16"]),
+    )
+    for process in running:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    return {"fp32": read_index(single), "fp16": read_index(half), "bf16": read_index(half)}
+
+
+def variants(indexes: dict[str, Index], precision: str) -> list[tuple[str, Variant]]:
+    kernels = indexes[precision].kernels.values()
+    return [(k.name, v) for k in kernels for v in k.variants if v.precision == precision]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_target_gets_code(indexes: dict[str, Index], precision: str) -> None:
+    found = {(name, precision, v.target, v.block_rows) for name, v in variants(indexes, precision)}
+    wanted = {
+        (name, precision, target, chosen.block_rows)
+        for name in KERNELS
+        for target in COMPILED[precision]
+        for chosen in CONFIGURATIONS[name]
+    }
+    assert found == wanted - LEFT_OUT
+    for name, v in variants(indexes, precision):
+        code = indexes[precision].read(v)
+        assert v.shared_bytes <= DESKTOP_SHARED_BYTES, (name, v.target)
+        assert v.symbol == name
+        if v.target == PTX:
+            assert re.search(r"^\.version 8\.0$", code.decode(), re.MULTILINE)
+            assert re.search(r"^\.target sm_80$", code.decode(), re.MULTILINE)
+        else:
+            assert code[:4] == b"\x7fELF"
+            assert b"/tmp" not in code  # no path of the machine that compiled it
+
+
+def test_the_index_has_the_kernels_signatures(indexes: dict[str, Index]) -> None:
+    manifest = read_bundle(DEFAULT_BUNDLE).manifest
+    for index in indexes.values():
+        assert index.sizes == kernel_sizes(manifest)
+        for name, kernel in index.kernels.items():
+            fixed = constants(name, manifest, 16)
+            own = [n for n in FUNCTIONS[name].arg_names if n not in fixed]
+            listed = [argument.name for argument in kernel.arguments if argument.type != "null"]
+            assert listed == own
+            assert kernel.constants.items() <= fixed.items()
+            assert {"BLOCK_ROWS"} <= fixed.keys() - kernel.constants.keys()
+
+
+def disassembler() -> str | None:
+    package = importlib.util.find_spec("nvidia")
+    folders = (package and package.submodule_search_locations) or ()
+    found = (shutil.which("nvdisasm", path=f"{folder}/cu13/bin") for folder in folders)
+    return next(filter(None, found), shutil.which("nvdisasm"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "target"),
+    [
+        *((precision, target) for precision in PRECISIONS for target in ("sm_87", "sm_90")),
+        *(("fp32", target) for target in ("sm_100", "sm_110", "sm_120")),
+    ],
+)
+def test_the_machine_code_is_what_it_should_be(
+    indexes: dict[str, Index], precision: str, target: str
+) -> None:
+    tool = disassembler()
+    if tool is None:
+        pytest.skip("there is no nvdisasm here: pip install nvidia-cuda-nvdisasm")
+    index = indexes[precision]
+    for name, v in variants(indexes, precision):
+        if v.target != target:
+            continue
+        done = subprocess.run(
+            [tool, index.folder / v.file], capture_output=True, text=True, check=True
+        )
+        text = done.stdout
+        assert f"sm_{target[3:]}" in text.lower().replace("cuda_sm", "sm_")
+        assert f".text.{name}" in text
+        # It takes what the index says, with as many threads.
+        arguments = index.kernels[name].arguments
+        assert text.count("EIATTR_KPARAM_INFO") == len(arguments)
+        threads = re.search(r"EIATTR_REQNTID.*?\.word\s+0x([0-9a-f]+)", text, re.DOTALL)
+        assert threads is not None
+        assert int(threads[1], 16) == 32 * v.warps
+        # Nothing is kept in memory for want of registers.
+        assert not re.search(r"\b(STL|LDL)\b", text), v.file
         # A single token is no matrix; rows of them are, and so are the positions of one lookup.
-        matrix = block_rows > 1 or kernel == "vq_fusion"
-        assert tensor_cores == matrix, (kernel, block_rows, target)
+        matrix = v.block_rows > 1 or name == "vq_fusion"
+        assert bool(re.search(TENSOR_CORES[precision], text)) == matrix, v.file
+        # Weights come in 16 bytes a thread, but for the single token.
+        assert matrix == bool(re.search(r"\bLDG(STS)?\.\S*128\b", text)), v.file
+
+
+@pytest.mark.parametrize(
+    ("sizes", "what"),
+    [
+        ({"width": 136, "heads": 8}, "tokens fill blocks of 256"),
+        ({"width": 100, "heads": 20}, "heads fill blocks of 256"),
+        ({"code_width": 129}, "codes fill blocks of 256"),
+    ],
+)
+def test_what_is_too_wide_is_not_compiled(tmp_path: Path, sizes: dict[str, int], what: str) -> None:
+    bundle = read_bundle(DEFAULT_BUNDLE)
+    manifest = replace(bundle.manifest, sizes=replace(bundle.manifest.sizes, **sizes))
+    with pytest.raises(BackendError, match=f"up to a width of 128, .* {what}: run it on the CPU"):
+        compile_bundle(replace(bundle, manifest=manifest), ["sm_80"], ["fp32"], tmp_path / "made")
+    assert not (tmp_path / "made").exists()

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgeser.errors import BackendError
 from edgeser.gpu.shapes import TacnShape, VQShape, padded
 
 Constants = Mapping[str, int | float | str]
@@ -24,12 +25,27 @@ class Configuration:
 
 CONFIGURATIONS = {
     "vq_fusion": (Configuration(1, 4), Configuration(16, 8)),
-    "tacn_step": (Configuration(1, 4), Configuration(16, 8), Configuration(32, 8)),
+    "tacn_step": (Configuration(1, 8), Configuration(16, 8), Configuration(32, 8)),
 }
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
 LARGEST_WIDTH = 128
 """Of tokens and of codes. A block of wider ones does not fit the registers of a program."""
+
+
+def check_widths(tacn: TacnShape, vq: VQShape) -> None:
+    """Raises BackendError if the blocks of a model are wider than :data:`LARGEST_WIDTH`."""
+    for what, width in (
+        ("tokens", tacn.columns),
+        ("heads", tacn.inner),
+        ("codes", vq.code_columns),
+    ):
+        if width > LARGEST_WIDTH:
+            raise BackendError(
+                f"the kernels for GPUs take models up to a width of {LARGEST_WIDTH}, and this "
+                f"one's {what} fill blocks of {width}: run it on the CPU"
+            )
+
 
 STAGES = 2
 """Tiles in flight: three spill registers, and need more shared memory than desktop cards have."""
@@ -59,7 +75,7 @@ def tacn_constants(shape: TacnShape, block_rows: int) -> Constants:
 def vq_constants(shape: VQShape, block_rows: int) -> Constants:
     """The constants of ``vq_fusion``."""
     # So many vectors at a time that a matrix product is filled, and registers suffice.
-    positions = min(padded(shape.positions), max(1, 128 // block_rows))
+    positions = min(padded(shape.positions), max(1, 64 // block_rows))
     return {
         "CODES": shape.codes,
         "CODE_WIDTH": shape.code_width,

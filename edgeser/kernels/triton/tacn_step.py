@@ -6,7 +6,7 @@ import triton.language as tl
 from edgeser.kernels.triton.product import product
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["states", "matrices"])
 def tacn_step(
     tokens,  # (B, C) float32
     states,  # the arena: blocks of BLOCK_BYTES, each a stream's state as in csrc/README.md
@@ -68,14 +68,22 @@ def tacn_step(
         ring = state + 16 + tl.load(layers + 2 * n + 1) * (3 * WIDTH)
         weight = matrices + n * ((3 + TAPS) * COLUMNS * INNER)
 
+        # One row waits for nothing but its weights, so all of a layer's are asked for at once. Of
+        # many rows, registers hold one matrix at a time; it comes in 16 bytes a thread, which one
+        # row does without: its threads would compute what others of their warp do as well.
+        matrix = ()
+        for i in tl.static_range(3 + TAPS):
+            where = weight + i * (COLUMNS * INNER) + (square if i < 3 else convolution)
+            if BLOCK_ROWS == 1:
+                matrix = matrix + (tl.load(where),)
+            else:
+                matrix = matrix + (tl.multiple_of(where, (16, 16)),)
+
         # The taps, newest first: where each lies, whether there is one, its key and its value.
         shape: tl.constexpr = (BLOCK_ROWS, PADDED_DEPTH, PADDED_HEADS)
-        query_now = product(x, tl.load(weight + square), DOT).reshape(shape)
-        weight += COLUMNS * INNER
-        keys = (product(x, tl.load(weight + square), DOT).reshape(shape),)
-        weight += COLUMNS * INNER
-        values = (product(x, tl.load(weight + square), DOT).reshape(shape),)
-        weight += COLUMNS * INNER
+        query_now = product(x, matrix[0], DOT).reshape(shape)
+        keys = (product(x, matrix[1], DOT).reshape(shape),)
+        values = (product(x, matrix[2], DOT).reshape(shape),)
         taps = (ring + slot * (3 * WIDTH),)
         valid = (active,)
         for i in tl.static_range(1, TAPS):
@@ -110,8 +118,7 @@ def tacn_step(
                 mixed += share * values[j]
             mixed = tl.where(valid[i][:, None, None], mixed / total, 0.0)
             mixed = mixed.reshape((BLOCK_ROWS, INNER))
-            z += product(mixed, tl.load(weight + convolution), DOT)
-            weight += COLUMNS * INNER
+            z += product(mixed, matrix[3 + i], DOT)
 
         # What this writes over, other threads may have read as the oldest tap.
         tl.debug_barrier()
@@ -123,8 +130,7 @@ def tacn_step(
 
     output = tl.arange(0, PADDED_OUTPUTS)
     weight = matrices + LAYERS * ((3 + TAPS) * COLUMNS * INNER)
-    square_head = column[:, None] * PADDED_OUTPUTS + output[None, :]
-    result = product(x, tl.load(weight + square_head), DOT)
+    result = product(x, weight + column[:, None] * PADDED_OUTPUTS + output[None, :], DOT)
     result += tl.load(vectors + LAYERS * COLUMNS + output)[None, :]
     result = tl.where(active[:, None], result, float("nan"))
     inside = (row < count)[:, None] & (output < OUTPUTS)[None, :]

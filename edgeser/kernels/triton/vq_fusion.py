@@ -33,9 +33,9 @@ def vq_fusion(
     """A program makes BLOCK_ROWS tokens, one group of positions after the other.
 
     The codebook passes through it once for each group. The distances of a group from a block of
-    codes live in registers only, and of them no more than
-    the lowest survives. A code's projection at each position was computed when the weights were
-    packed, so that gathering and projecting are one.
+    codes live in registers only, and of them no more than the lowest survives. A code's projection
+    at each position was computed when the weights were packed, so that gathering and projecting are
+    one.
     """
     row = tl.program_id(0) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.arange(0, COLUMNS)
@@ -47,7 +47,7 @@ def vq_fusion(
         feature = first + tl.arange(0, DEEP_BLOCK)
         inside = (row < count)[:, None] & (feature < DEEP_WIDTH)[None, :]
         x = tl.load(deep + row[:, None] * DEEP_WIDTH + feature[None, :], mask=inside, other=0.0)
-        token += product(x, tl.load(from_deep + feature[:, None] * COLUMNS + column[None, :]), DOT)
+        token += product(x, from_deep + feature[:, None] * COLUMNS + column[None, :], DOT)
 
     # Vectors of all positions of a group, of all rows.
     vector = tl.arange(0, BLOCK_ROWS * POSITION_BLOCK)

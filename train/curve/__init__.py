@@ -1,1 +1,0 @@
-"""What a larger or smaller model would bring: ``python -m train curve``."""

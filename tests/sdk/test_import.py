@@ -61,6 +61,20 @@ def test_loading_and_running_start_no_threads_and_keep_no_files_open(toy_path: s
     assert found["files"] == []
 
 
+def test_what_jetpack_lacks_is_not_needed() -> None:
+    """Not even ONNX Runtime: the shipped model's front end is our own."""
+    probe = (
+        "import sys\n"
+        "lacking = 'torch', 'triton', 'onnx', 'onnxruntime', 'cuda', 'tensorrt', 'tensorrt_rtx'\n"
+        "for name in lacking: sys.modules[name] = None\n"
+        "import numpy, edgeser\n"
+        "stream = edgeser.load().stream(48000)\n"
+        "assert len(stream.process(numpy.zeros(48000, 'f4'))) == 7\n"
+        "assert edgeser.load().resume(stream.state()).flush().duration == 1.0\n"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True)
+
+
 def test_no_run_time_module_imports_training_code() -> None:
     probe = (
         "import sys, pkgutil, importlib, edgeser\n"

@@ -12,7 +12,7 @@
 Importing this starts no threads, touches no GPU and no network.
 """
 
-from edgeser.backends import Precision
+from edgeser.backends import Backend, Precision
 from edgeser.detection import Silero, SpeechDetector
 from edgeser.errors import (
     AudioError,
@@ -26,6 +26,7 @@ from edgeser.errors import (
     ServeError,
     StateError,
     StreamBusyError,
+    TableError,
 )
 from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
 from edgeser.loading import load
@@ -48,6 +49,7 @@ from edgeser.version import __version__
 __all__ = [
     "Analysis",
     "AudioError",
+    "Backend",
     "BackendError",
     "BundleError",
     "DeviceError",
@@ -70,6 +72,7 @@ __all__ = [
     "StateError",
     "Stream",
     "StreamBusyError",
+    "TableError",
     "Utterance",
     "UtteranceEvent",
     "Utterances",

@@ -12,7 +12,9 @@ from edgeser.audio.recording import open_recording
 from edgeser.results import Analysis, EmotionFrame
 
 if TYPE_CHECKING:
+    from edgeser.detection import SpeechDetector
     from edgeser.model import Model
+    from edgeser.utterances import Endpointing, Utterance
 
 
 def analyze(
@@ -38,3 +40,27 @@ def analyze(
         frames=(*frames, *verdict.frames),
         verdict=verdict,
     )
+
+
+def utterances_of(
+    model: Model,
+    source: str | os.PathLike[str],
+    rules: Endpointing | None = None,
+    *,
+    detector: SpeechDetector | None = None,
+    progress: Callable[[float, float], object] | None = None,
+) -> list[Utterance]:
+    """A whole recording, utterance by utterance; otherwise as :meth:`edgeser.Model.analyze`."""
+    from edgeser.utterances import Utterance, Utterances
+
+    events: list[object] = []
+    with open_recording(source, None) as recording:
+        utterances = Utterances(model, recording.sample_rate, rules, detector=detector)
+        done, total = 0, recording.length
+        for block in recording.blocks:
+            events += utterances.process(block)
+            done += len(block)
+            if progress is not None:
+                progress(done / recording.sample_rate, total / recording.sample_rate)
+    events += utterances.flush()
+    return [event for event in events if isinstance(event, Utterance)]

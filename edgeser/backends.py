@@ -9,8 +9,10 @@ from typing import Literal, get_args
 
 from edgeser.errors import BackendError
 
-BACKENDS = ("cpu",)
-"""The names that :func:`edgeser.load` takes."""
+Backend = Literal["cpu", "cuda", "auto"]
+"""What executes a model: see :func:`edgeser.load`."""
+
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """How the kernels keep the model's weights: see :func:`edgeser.load`."""
@@ -55,12 +57,11 @@ def onnx_runtime() -> ModuleType:
 
 
 def check_backend(name: str) -> None:
-    """Raises BackendError, saying why, unless the backend ``name`` works here."""
+    """Raises BackendError, naming those that there are, unless ``name`` is a backend."""
     if name not in BACKENDS:
         raise BackendError(
             f"this version of edgeser has no backend {name!r}; it has {', '.join(BACKENDS)}"
         )
-    kernels()
 
 
 def check_precision(name: str) -> None:

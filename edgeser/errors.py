@@ -40,6 +40,10 @@ class ServeError(EdgeserError):
     """The server cannot listen at that address, or not with that certificate."""
 
 
+class TableError(EdgeserError):
+    """A table of results cannot be written, or what is there already is another one."""
+
+
 class KernelError(EdgeserError):
     """A compiled kernel refused its arguments: a shape, a dtype, a size, or an alien state."""
 

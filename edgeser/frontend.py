@@ -5,6 +5,7 @@ By our own kernel where a bundle tells its network's layers, else by ONNX Runtim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -122,8 +123,20 @@ class NativeFrontEnd:
 class OnnxFrontEnd:
     """Runs ``frontend.onnx`` in ONNX Runtime."""
 
-    def __init__(self, graph: bytes, sizes: Sizes, level_initial: float) -> None:
-        """Raises BundleError if ONNX Runtime refuses the graph or it does not hold what it says."""
+    def __init__(
+        self,
+        graph: bytes,
+        sizes: Sizes,
+        level_initial: float,
+        provider: str = "CPUExecutionProvider",
+        provider_options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a session on one of ONNX Runtime's execution providers.
+
+        Raises:
+            BundleError: ONNX Runtime refuses the graph or it does not hold what it says.
+            BackendError: the provider cannot be used here.
+        """
         ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -135,12 +148,16 @@ class OnnxFrontEnd:
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
-                graph, sess_options=options, providers=["CPUExecutionProvider"]
+                graph,
+                sess_options=options,
+                providers=[(provider, dict(provider_options or {}))],
             )
         except Exception as error:
             raise BundleError(
                 f"frontend.onnx: ONNX Runtime {ort.__version__} refuses it ({error})"
             ) from error
+        if provider not in self._session.get_providers():
+            raise BackendError(f"ONNX Runtime {ort.__version__} cannot use its {provider} here")
         self._try_out(sizes, level_initial)
 
     def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:

@@ -13,20 +13,14 @@ from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
+import numpy.typing as npt
 
-from edgeser.detection import DetectedStream, SpeechDetector
+from edgeser.detection import SpeechDetector
 from edgeser.loading import load
 from edgeser.microphone import Chunk, Event, Gap, Microphone
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.stream import Stream
-from edgeser.utterances import (
-    Endpointer,
-    Endpointing,
-    UtteranceEvent,
-    hearing,
-    with_threshold_of,
-)
+from edgeser.utterances import Endpointing, UtteranceEvent, Utterances
 
 ModelOrPath = Model | str | os.PathLike[str] | None
 DeviceOrMicrophone = Microphone | str | int | None
@@ -77,22 +71,20 @@ def listen_for_utterances(
         model: as for :func:`listen`.
         device: as for :func:`listen`.
         rules: when an utterance begins and ends.
-        detector: decides what is speech; None for the model's own score.
+        detector: decides what is speech; None for the model's own score, which
+            :class:`Endpointing` says when not to use.
         on_event: as for :func:`listen`.
 
     Raises:
         DeviceError, BundleError, BackendError, KernelError: as :func:`listen`.
     """
-    rules = with_threshold_of(detector, rules)
-    listening = Listener(model, device, rules, detector=detector, on_event=on_event)
-    with listening as listener:
-        endpointer = Endpointer.of(listener.model, rules)
-        for frame in listener:
-            yield from endpointer.hear([frame])
-            if endpointer.reset_due:
-                listener.reset()
-                endpointer.was_reset(0.0)  # the listener's times go on
-        yield from endpointer.flush()
+    with Listener(model, device, on_event=on_event) as listener:
+        rate = listener.microphone.sample_rate
+        utterances = Utterances(listener.model, rate, rules, detector=detector)
+        for skipped, samples in listener.sound():
+            utterances.skip(skipped)
+            yield from utterances.process(samples)
+        yield from utterances.flush()
 
 
 async def listen_async(
@@ -199,23 +191,20 @@ class Listener:
         self,
         model: ModelOrPath,
         device: DeviceOrMicrophone,
-        rules: Endpointing | None = None,
         *,
-        detector: SpeechDetector | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
         self.model = model if isinstance(model, Model) else load(model)
         self.microphone = device if isinstance(device, Microphone) else Microphone(device)
         self._on_event = on_event
-        self._rules, self._detector = rules, detector
-        self._stream = self._at(self.model.sample_rate)  # until the true rate is known
+        self._stream = self.model.stream(self.model.sample_rate)  # until the true rate is known
         self._skipped = 0.0
 
     def open(self) -> None:
         """Open the microphone, and a stream at its rate. Raises DeviceError or AudioError."""
         self.microphone.open()
         try:
-            self._stream = self._at(self.microphone.sample_rate)
+            self._stream = self.model.stream(self.microphone.sample_rate)
         except BaseException:
             self.microphone.close()
             raise
@@ -223,11 +212,6 @@ class Listener:
     def close(self) -> None:
         """Close the microphone; whoever iterates comes to an end."""
         self.microphone.close()
-
-    def reset(self) -> None:
-        """Forget what was heard; times go on. Call it between two frames, where they are used."""
-        self._skipped += self._stream.position
-        self._stream.reset()
 
     def conclude(self) -> Verdict:
         """The verdict on everything heard; its time without what was counted but not heard."""
@@ -247,26 +231,33 @@ class Listener:
 
     def __iter__(self) -> Iterator[EmotionFrame]:
         """Frames until the microphone is closed."""
+        for skipped, samples in self.sound():
+            self._skipped += skipped
+            yield from self._timed(self._stream.process(samples))
+
+    def sound(self) -> Iterator[tuple[float, npt.NDArray[np.int16]]]:
+        """Chunks until the microphone is closed, with silence where sound is missing.
+
+        With each come the seconds that lie before it and need not be heard: those of a gap that is
+        longer than the model remembers.
+        """
         for item in self.microphone:
             if isinstance(item, Chunk):
-                yield from self._timed(self._stream.process(item.samples))
+                yield 0.0, item.samples
                 continue
             if self._on_event is not None:
                 self._on_event(item)
             if isinstance(item, Gap):
                 yield from self._silence(item)
 
-    def _at(self, sample_rate: int) -> Stream | DetectedStream:
-        return hearing(self.model, sample_rate, self._rules, self._detector)
-
-    def _silence(self, gap: Gap) -> Iterator[EmotionFrame]:
-        rate = self._stream.sample_rate
+    def _silence(self, gap: Gap) -> Iterator[tuple[float, npt.NDArray[np.int16]]]:
+        rate = self.microphone.sample_rate
         audible = min(gap.samples, round(self.model.receptive_field * rate))
         # Before the silence: no frame may be timed earlier than the one before it plus a hop.
-        self._skipped += (gap.samples - audible) / rate
+        skipped = (gap.samples - audible) / rate
         for at in range(0, audible, rate):  # a second at a time, so that frames flow
-            silence = np.zeros(min(rate, audible - at), np.int16)
-            yield from self._timed(self._stream.process(silence))
+            yield skipped, np.zeros(min(rate, audible - at), np.int16)
+            skipped = 0.0
 
     def _timed(self, frames: list[EmotionFrame]) -> list[EmotionFrame]:
         if not self._skipped:

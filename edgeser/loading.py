@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
-from edgeser.backends import Precision, check_backend, check_precision
+from edgeser.backends import Backend, Precision, check_backend, check_precision
 from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
 from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
+
+log = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
@@ -19,8 +23,10 @@ DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 def load(
     path: str | os.PathLike[str] | None = None,
     *,
-    backend: str = "cpu",
+    backend: Backend = "cpu",
     precision: Precision = "float32",
+    kernels: str | os.PathLike[str] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Model:
     """Load a model: the bundled one, or that of a bundle file.
 
@@ -29,13 +35,22 @@ def load(
 
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
-        backend: what executes it; ``"cpu"`` is the only one so far.
+        backend: what executes it. ``"cpu"``. ``"cuda"``: this machine's first NVIDIA GPU, with its
+            front end in TensorRT or, where that is missing, in ONNX Runtime; it needs the extra
+            ``cuda``. ``"auto"``: the GPU where it can be used, else the CPU; should the GPU fail
+            later, every stream goes on on the CPU from where it was. Whenever something runs
+            elsewhere than asked for, the log says so once, and why; so does ``edgeser doctor``.
         precision: how the weights of the network are kept. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
             ``"int8"``: a quarter of it, with a scale for each output, and for each token or map
             that they multiply. Spectra, attention and every state are float32 in all three, so a
             saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
-            the bundle. docs/model/precision.md has what it does to results.
+            the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
+            docs/model/precision.md has what it does to results.
+        kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
+            beside the bundle.
+        progress: called with the part done, from 0 to 1, while TensorRT builds an engine, which can
+            take minutes; later loads find it in ``~/.cache/edgeser``.
 
     Warns:
         LicenceNotice: the bundle may not be used for every purpose; the message names its licence.
@@ -44,6 +59,7 @@ def load(
         BundleError: the file is missing, damaged, altered, too new or contradicts itself.
         BackendError: there is no such backend or precision, or it does not work here; the message
             says why.
+        DeviceError: there is no GPU that can be used, and ``backend`` asks for one.
     """
     check_precision(precision)
     check_backend(backend)
@@ -61,7 +77,17 @@ def load(
             LicenceNotice,
             stacklevel=2,
         )
-    return Model(Engine(bundle, precision))
+    if backend == "cpu":
+        engine = Engine(bundle, precision)
+    else:
+        from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
+
+        folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
+        open_there = open_cuda if backend == "cuda" else open_auto
+        engine = open_there(bundle, folder, precision, progress=progress)
+    model = Model(engine)
+    log.debug("%s: %r on %s, %s, SIMD %s", path, model, model.backend, precision, model.simd)
+    return model
 
 
 def is_commercial(licence: str) -> bool:

@@ -6,7 +6,7 @@ utterances, so that an endless stream is as good in its tenth hour as in its fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,7 +25,12 @@ from edgeser.verdict import add_to, conclude
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When an utterance begins and ends. Every length is in seconds and is rounded to hops."""
+    """When an utterance begins and ends. Every length is in seconds and is rounded to hops.
+
+    These rules go by a score of speech. The model's own, the default, suits a close microphone in a
+    quiet place; in noise it takes much for speech that is none. Elsewhere let
+    :class:`edgeser.Silero` score, as the ``detector`` of whoever takes these rules.
+    """
 
     speech: float | None = None
     """Speech score in (0, 1) at which a frame is speech.
@@ -96,6 +101,7 @@ class Utterance:
 
 
 UtteranceEvent = SpeechStarted | Emotion | Utterance
+Heard = tuple[list[EmotionFrame], list[UtteranceEvent]]
 
 
 class Endpointer:
@@ -138,12 +144,26 @@ class Endpointer:
         """Whether an utterance is going on."""
         return self._speaking
 
+    @property
+    def speech_threshold(self) -> float:
+        """Score at which a frame is speech."""
+        return self._thresholds.speech
+
+    @property
+    def fewest_frames(self) -> int:
+        """At least so many frames must still come before an utterance can end."""
+        if self._speaking:
+            return min(self._hangover - self._silent, self._longest - len(self._frames))
+        begins_after = self._onset - len(self._frames)
+        return begins_after + min(self._hangover, self._longest - self._onset)
+
+    def timed(self, frames: Iterable[EmotionFrame]) -> list[EmotionFrame]:
+        """The stream's next frames, with times since it began, whatever resets lie between."""
+        return [replace(frame, time=frame.time + self._offset) for frame in frames]
+
     def hear(self, frames: Iterable[EmotionFrame]) -> list[UtteranceEvent]:
         """The events that these frames, the next ones of the stream, bring."""
-        events: list[UtteranceEvent] = []
-        for frame in frames:
-            events += self._hear(replace(frame, time=frame.time + self._offset))
-        return events
+        return [event for frame in self.timed(frames) for event in self._hear(frame)]
 
     def flush(self) -> list[UtteranceEvent]:
         """The stream ended: so does the utterance, if there is one."""
@@ -151,8 +171,12 @@ class Endpointer:
 
     def was_reset(self, seconds: float) -> None:
         """The stream was reset, ``seconds`` after its last reset: its times begin at 0 again."""
-        self._offset += seconds
+        self.skip(seconds)
         self.reset_due = False
+
+    def skip(self, seconds: float) -> None:
+        """So much time passed that the stream did not hear."""
+        self._offset += seconds
 
     def _hear(self, frame: EmotionFrame) -> list[UtteranceEvent]:
         spoken = frame.speech >= self._thresholds.speech
@@ -196,6 +220,53 @@ class Endpointer:
         return Utterance(start, end, verdict, tuple(kept), why)
 
 
+class Cutter:
+    """Cuts a stream into utterances, at the same samples however its chunks end.
+
+    A reset that is due waits until the samples since the last one are whole blocks, of a quarter of
+    a hop. Whoever owns the stream pushes ``room`` samples at most, then hands over what came of it.
+    """
+
+    def __init__(self, stream: Stream | DetectedStream, endpointer: Endpointer, hop: float) -> None:
+        self.endpointer = endpointer
+        self._stream = stream
+        self._hop = hop * stream.sample_rate
+        self._block = max(1, round(self._hop / 4))
+        self._filled = 0
+
+    @property
+    def room(self) -> int:
+        """Samples that may be pushed before a reset could be due; at least 1."""
+        if self.endpointer.reset_due:
+            return self._block - self._filled
+        # Less one: resampled hops are of a whole number of samples, not all of the same.
+        surely = (self.endpointer.fewest_frames - 1) * self._hop - 1
+        return self._block - self._filled + int(surely / self._block) * self._block
+
+    def hear(self, samples: int, frames: Iterable[EmotionFrame]) -> Heard:
+        """The frames that the next ``samples`` brought, timed since the start, and their events."""
+        timed, events = self._heard(frames)
+        self._filled = (self._filled + samples) % self._block
+        if self.endpointer.reset_due and not self._filled:
+            seconds = self._stream.position
+            self._stream.reset()
+            self.endpointer.was_reset(seconds)
+        return timed, events
+
+    def flush(self) -> Heard:
+        """The same of the stream's end, after which it is fresh. Raises as the stream's flush."""
+        seconds = self._stream.position
+        timed, events = self._heard(self._stream.flush().frames)
+        events += self.endpointer.flush()
+        self.endpointer.was_reset(seconds)
+        self._filled = 0
+        return timed, events
+
+    def _heard(self, frames: Iterable[EmotionFrame]) -> Heard:
+        known = list(frames)
+        return self.endpointer.timed(known), self.endpointer.hear(known)
+
+
 def hearing(
     model: Model, sample_rate: int, rules: Endpointing | None, detector: SpeechDetector | None
 ) -> Stream | DetectedStream:
@@ -222,7 +293,10 @@ class Utterances:
         model: judges.
         sample_rate: Hz, of the chunks.
         rules: when an utterance begins and ends.
-        detector: decides what is speech, of this stream alone; None for the model's own score.
+        detector: decides what is speech, of this stream alone; None for the model's own score,
+            which :class:`Endpointing` says when not to use.
+        on_frame: called with every frame, also where nobody speaks, times since the stream began,
+            before the events that it brings are returned.
 
     Raises:
         AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
@@ -236,12 +310,12 @@ class Utterances:
         rules: Endpointing | None = None,
         *,
         detector: SpeechDetector | None = None,
+        on_frame: Callable[[EmotionFrame], object] | None = None,
     ) -> None:
+        self._on_frame = on_frame
         self._stream = hearing(model, sample_rate, rules, detector)
-        self._endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
-        # A reset happens at such a boundary only, wherever the chunks end.
-        self._block = max(1, round(model.hop * sample_rate / 4))
-        self._filled = 0
+        endpointer = Endpointer.of(model, with_threshold_of(detector, rules))
+        self._cutter = Cutter(self._stream, endpointer, model.hop)
 
     @property
     def sample_rate(self) -> int:
@@ -251,7 +325,7 @@ class Utterances:
     @property
     def speaking(self) -> bool:
         """Whether an utterance is going on."""
-        return self._endpointer.speaking
+        return self._cutter.endpointer.speaking
 
     def process(self, chunk: npt.NDArray[Any]) -> list[UtteranceEvent]:
         """Push a chunk, as for :meth:`edgeser.Stream.process`; the events that it brought.
@@ -263,25 +337,21 @@ class Utterances:
         mono = to_mono(chunk, self.sample_rate)
         events: list[UtteranceEvent] = []
         while mono.size:
-            part, mono = np.split(mono, [self._block - self._filled])
-            events += self._endpointer.hear(self._stream.process(part))
-            self._filled += part.size
-            if self._filled == self._block:
-                self._filled = 0
-                self._reset_if_due()
+            part, mono = np.split(mono, [self._cutter.room])
+            events += self._told(self._cutter.hear(part.size, self._stream.process(part)))
         return events
+
+    def skip(self, seconds: float) -> None:
+        """Time passes unheard, as where sound was lost: what follows is timed so much later."""
+        self._cutter.endpointer.skip(seconds)
 
     def flush(self) -> list[UtteranceEvent]:
         """End the stream: what it still holds, and the utterance that was going on, if any."""
-        seconds = self._stream.position
-        events = self._endpointer.hear(self._stream.flush().frames)
-        events += self._endpointer.flush()
-        self._endpointer.was_reset(seconds)
-        self._filled = 0
-        return events
+        return self._told(self._cutter.flush())
 
-    def _reset_if_due(self) -> None:
-        if self._endpointer.reset_due:
-            seconds = self._stream.position
-            self._stream.reset()
-            self._endpointer.was_reset(seconds)
+    def _told(self, heard: Heard) -> list[UtteranceEvent]:
+        frames, events = heard
+        if self._on_frame is not None:
+            for frame in frames:
+                self._on_frame(frame)
+        return events

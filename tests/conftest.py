@@ -12,7 +12,6 @@ import pytest
 
 import edgeser
 from edgeser.loading import DEFAULT_BUNDLE
-from tests import toy
 
 # Triton reads this once, when it is first imported: without a GPU its kernels are interpreted.
 if not Path("/dev/nvidia0").exists():
@@ -21,7 +20,11 @@ if not Path("/dev/nvidia0").exists():
 
 @pytest.fixture(scope="session")
 def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A toy bundle on disk."""
+    """A toy bundle on disk. Its front end is one for ONNX Runtime, and made with onnx."""
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    from tests import toy
+
     return toy.write(tmp_path_factory.mktemp("toy") / "toy.edgeser")
 
 

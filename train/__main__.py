@@ -166,6 +166,26 @@ def report(
 
 
 @app.command()
+def curve(
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
+    epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
+    threads: Threads = 0,
+) -> None:
+    """Multiply-adds and parameters against UA: smaller and larger models, by one recipe."""
+    from train.curve.report import write
+    from train.curve.runs import Curve, shortened
+    from train.default import Corpora
+
+    _quiet(threads)
+    corpora = Corpora.read(data, work / "features")
+    results = Curve(corpora, work, shortened(epochs), range(seeds)).results()
+    typer.echo(f"report: {write(results, out)}")
+
+
+@app.command()
 def shortcut(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),

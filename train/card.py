@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from train.checkpoint import Checkpoint
-from train.models.cost import multiply_adds
+from train.models.cost import multiply_adds, parameters
 from train.models.segment import SEGMENT
 from train.report.page import robustness_table
 
@@ -86,13 +86,12 @@ def model_card(checkpoint: Checkpoint) -> str:
     facts, model = checkpoint.facts, checkpoint.model
     training = facts["training"]
     scores, labels = training["speaker_independent"], model.config.labels
-    weights = sum(p.numel() for p in model.parameters()) + model.fusion.codebook.codes.numel()
     text = TEMPLATE.format(
         **{key: facts[key] for key in ("name", "version", "licence")},
         **{key: training["provenance"][key] for key in ("commit", "seed", "torch")},
         labels=", ".join(labels),
         memory=model.tacn.receptive_field,
-        parameters=weights / 1e6,
+        parameters=parameters(model) / 1e6,
         cost=multiply_adds(model.frontend, torch.zeros(1, SEGMENT), torch.zeros(1)) / 1e6,
         within="\n".join([HEAD, *(_row(name, s) for name, s in scores.items())]),
         across=_cross_corpus(training.get("cross_corpus", {})),

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
+from train.data.kept import KeptBatches
 from train.loop import loader, trainer
 from train.losses import detail_loss, emotion_loss, speech_loss, speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel, ModelConfig
+from train.models.level import LevelConfig
+from train.models.tacn import TACN
 from train.models.vqvae import VQVAE
 from train.recipe import Recipe
 
@@ -85,6 +88,24 @@ class Material:
     unlabelled: Sequence[Example] = ()
     sounds: Sounds = field(default_factory=Sounds)
 
+    def batches(self, recipe: Recipe, level: LevelConfig) -> Batches | KeptBatches:
+        """Epochs of all that, augmented as the recipe says."""
+        examples = [*self.labelled, *self.unlabelled]
+        return Batches(examples, recipe.batch, level, recipe.augment, self.sounds, recipe.seed)
+
+
+@dataclass(frozen=True)
+class KeptMaterial(Material):
+    """The same, with its batches kept in a folder: several fits hear the very same ones."""
+
+    folder: Path = field(kw_only=True)
+
+    def batches(self, recipe: Recipe, level: LevelConfig) -> KeptBatches:
+        """As kept; made first if need be, or if the recipe or the number of batches changed."""
+        made = super().batches(recipe, level)
+        assert isinstance(made, Batches)
+        return KeptBatches(made, self.folder, recipe.epochs, {"recipe": recipe.to_dict()})
+
 
 def class_weights(examples: Sequence[Example], labels: int) -> Tensor:
     """Weights that make every label count the same, mean 1 over the examples that have one."""
@@ -116,11 +137,10 @@ def fit(
     elif vqvae is not None:
         model.frontend.encoder.load_state_dict(vqvae.encoder.state_dict())
         model.fusion.codebook.load_state_dict(vqvae.codebook.state_dict())
+    if isinstance(model.sequence, TACN):
+        model.sequence.use_operator(recipe.operator)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    examples = [*material.labelled, *material.unlabelled]
-    train = Batches(
-        examples, recipe.batch, config.level, recipe.augment, material.sounds, recipe.seed
-    )
+    train = material.batches(recipe, config.level)
     weights = class_weights(material.labelled, len(config.labels))
     details = max(len(e.detail) for e in material.labelled) if recipe.detail_weight else 0
     module = EmotionTraining(model, recipe, weights, recipe.epochs * len(train), details)

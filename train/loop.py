@@ -7,10 +7,11 @@ import lightning
 from torch.utils.data import DataLoader
 
 from train.data.batches import Batch, Batches
+from train.data.kept import KeptBatches
 from train.recipe import Recipe
 
 
-def loader(batches: Batches) -> DataLoader[Batch]:
+def loader(batches: Batches | KeptBatches) -> DataLoader[Batch]:
     """Assemble batches in a process of its own, beside training."""
     return DataLoader(
         batches, batch_size=None, num_workers=1, persistent_workers=True, prefetch_factor=4

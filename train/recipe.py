@@ -31,6 +31,8 @@ class Recipe:
     patience: int = 0
     """Stop when the validation speakers' UA has not risen for this many epochs; 0: never."""
     precision: str = "bf16-mixed"
+    operator: bool = True
+    """Train the TACN through Triton on a GPU that it runs on; plain PyTorch serves everywhere."""
     seed: int = 0
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.kernels.random_weights import tacn_weights
 from edgeser.kernels.reference import TacnWeights
 
 Floats = npt.NDArray[np.float32]
@@ -21,25 +22,8 @@ WARM_UP = 1 + (TAPS - 1) * sum(DILATIONS)
 
 
 def weights(width: int) -> TacnWeights:
-    """Random weights, float32, that keep activations near one."""
-    rng = np.random.default_rng(0)
-
-    def normal(*shape: int, scale: float) -> Floats:
-        return (scale * rng.standard_normal(shape)).astype(np.float32)
-
-    n, c = LAYERS, width
-    return TacnWeights(
-        query=normal(n, c, c, scale=c**-0.5),
-        key=normal(n, c, c, scale=c**-0.5),
-        value=normal(n, c, c, scale=c**-0.5),
-        output=normal(n, c, c, scale=c**-0.5),
-        taps=normal(n, TAPS, c, c, scale=(TAPS * c) ** -0.5),
-        bias=normal(n, c, scale=0.3),
-        head_weight=normal(c, OUTPUTS, scale=c**-0.5),
-        head_bias=normal(OUTPUTS, scale=1),
-        heads=HEADS,
-        dilations=DILATIONS,
-    )
+    """Random weights, float32."""
+    return tacn_weights(width, HEADS, TAPS, DILATIONS, OUTPUTS).astype(np.float32)
 
 
 @dataclass(frozen=True)

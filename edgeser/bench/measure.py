@@ -64,6 +64,7 @@ class Report:
 
     edgeser: str
     machine: str
+    backend: str
     simd: str
     precision: str
     model: str
@@ -158,7 +159,7 @@ began = time.perf_counter()
 import edgeser
 imported = time.perf_counter()
 import numpy as np
-model = edgeser.load({path!r}, precision={precision!r})
+model = edgeser.load({path!r}, backend={backend!r}, precision={precision!r})
 stream = model.stream(model.sample_rate)
 frames = stream.process(np.zeros(round(model.hop * model.sample_rate), np.float32))
 assert frames
@@ -166,12 +167,14 @@ print(imported - began, time.perf_counter() - began)
 """
 
 
-def cold_start(path: str | None, precision: str = "float32", times: int = 5) -> tuple[float, float]:
+def cold_start(
+    path: str | None, precision: str = "float32", backend: str = "cpu", times: int = 5
+) -> tuple[float, float]:
     """Milliseconds of import, and of import, load and first frame: medians of new processes."""
     rows = []
     for _ in range(times):
         done = subprocess.run(  # noqa: S603 - this Python, and a program of our own
-            [sys.executable, "-c", _COLD.format(path=path, precision=precision)],
+            [sys.executable, "-c", _COLD.format(path=path, precision=precision, backend=backend)],
             capture_output=True,
             text=True,
             check=True,

@@ -20,8 +20,9 @@ from edgeser.bench.measure import (
     throughput,
     to_json,
 )
-from edgeser.cli.options import ModelOption, PrecisionOption
-from edgeser.loading import load
+from edgeser.cli.exit_codes import ExitCode
+from edgeser.cli.loading import load_model
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
 from edgeser.version import __version__
 
 
@@ -37,23 +38,20 @@ def bench(
     plot: Annotated[Path | None, typer.Option(metavar="bench.png", help="Draw it.")] = None,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
-    """Latency, missed deadlines, throughput and memory on this device, at real-time pace.
-
-    Exit codes: 0 all frames came in time, 1 something failed, 2 the command line makes no sense,
-    3 deadlines were missed.
-    """
+    """Latency, missed deadlines, throughput and memory on this device, at real-time pace."""
     try:
         counts = [int(part) for part in streams.split(",")]
     except ValueError:
         raise typer.BadParameter(f"--streams {streams}: give numbers, as 1,4,16,64") from None
     if not all(1 <= count <= 4096 for count in counts):
         raise typer.BadParameter("--streams: each is 1 to 4096")
-    loaded = load(model, precision=precision)
+    loaded = load_model(model, backend, precision)
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        imported, cold = cold_start(str(model) if model else None, precision)
+        imported, cold = cold_start(str(model) if model else None, precision, backend)
         task = bars.add_task("one stream", total=1.0)
         latencies, memory, busy = paced(
             loaded, minutes, flat_out, lambda done: bars.update(task, completed=done)
@@ -67,6 +65,7 @@ def bench(
     report = Report(
         edgeser=__version__,
         machine=machine_name(),
+        backend=loaded.backend,
         simd=loaded.simd,
         precision=loaded.precision,
         model=f"{loaded.name} {loaded.version}",
@@ -90,14 +89,15 @@ def bench(
     else:
         _print(report)
     if report.latency.missed:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.LATE)
 
 
 def _print(report: Report) -> None:
     console = Console(highlight=False)
     console.print(
         f"edgeser {report.edgeser}, {report.model}, {report.machine} "
-        f"({report.simd}, {report.precision}), {report.minutes:g} min at {report.pace}",
+        f"({report.backend}, {report.simd}, {report.precision}), "
+        f"{report.minutes:g} min at {report.pace}",
         soft_wrap=True,
     )
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -7,6 +7,8 @@ import json
 import platform
 import statistics
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,16 +17,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edgeser.backends import check_backend, kernels
-from edgeser.cli.options import ModelOption, PrecisionOption
+from edgeser.backends import Precision, kernels
+from edgeser.bundle import read_bundle
+from edgeser.cli.exit_codes import ExitCode
+from edgeser.cli.loading import load_model
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
 from edgeser.errors import BackendError, EdgeserError
-from edgeser.loading import load
+from edgeser.gpu.opening import kernels_folder
+from edgeser.gpu.survey import survey
+from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.version import __version__
 
 _REQUIRED = ("numpy", "onnxruntime", "safetensors", "soundfile", "typer", "rich")
-_EXTRAS = {"mic": "PyAudio", "plot": "matplotlib", "train": "torch"}
-_KNOWN_BACKENDS = ("cpu", "cuda")
+_EXTRAS = {"mic": "PyAudio", "plot": "matplotlib", "cuda": "cuda-core", "train": "torch"}
 _TIMED_HOPS = 50
 
 
@@ -32,11 +38,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
-    """Say what is installed, what works, and why the rest does not.
-
-    Exit codes: 0 the model runs here, 1 it does not.
-    """
+    """Say what is installed, what works, and why the rest does not; what a GPU would do here."""
     report: dict[str, Any] = {
         "edgeser": __version__,
         "python": platform.python_version(),
@@ -44,10 +48,10 @@ def doctor(
         "packages": {name: _version(name) for name in _REQUIRED},
         "extras": {extra: {name: _version(name)} for extra, name in _EXTRAS.items()},
         "simd": _simd(),
-        "backends": {name: _why_not(name) or "works" for name in _KNOWN_BACKENDS},
+        **_backends(model or DEFAULT_BUNDLE, precision),
     }
     try:
-        loaded = load(model, precision=precision)
+        loaded = load_model(model, backend, precision)
     except EdgeserError as error:
         report["model"] = {"error": str(error)}
     else:
@@ -58,7 +62,7 @@ def doctor(
     else:
         _print(report)
     if "error" in report["model"]:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _version(package: str) -> str | None:
@@ -76,12 +80,21 @@ def _simd() -> list[str]:
         return []
 
 
-def _why_not(backend: str) -> str | None:
+def _backends(bundle: Path, precision: Precision) -> dict[str, Any]:
+    """Which backends work, why the rest does not, and what there is of a GPU."""
     try:
-        check_backend(backend)
+        kernels()
     except BackendError as error:
-        return str(error)
-    return None
+        cpu = str(error)
+    else:
+        cpu = "works"
+    try:
+        found = survey(read_bundle(bundle), kernels_folder(bundle), precision)
+    except EdgeserError as error:
+        return {"backends": {"cpu": cpu, "cuda": str(error)}, "gpu": None}
+    problems = found.problems
+    cuda = problems.get("device") or problems.get("kernels") or "works"
+    return {"backends": {"cpu": cpu, "cuda": cuda}, "gpu": asdict(found)}
 
 
 def _about(model: Model) -> dict[str, Any]:
@@ -91,6 +104,7 @@ def _about(model: Model) -> dict[str, Any]:
         "hash": model.hash,
         "licence": model.licence,
         "labels": list(model.labels),
+        "backend": model.backend,
         "precision": model.precision,
         "stream_kib": round(model.state_bytes / 1024, 1),
     }
@@ -130,8 +144,31 @@ def _print(report: dict[str, Any]) -> None:
     for name, outcome in report["backends"].items():
         colour = "green" if outcome == "works" else "bright_black"
         table.add_row(f"backend {name}", f"[{colour}]{escape(outcome)}[/]")
+    if report["gpu"] is not None:
+        _add_gpu(table, report["gpu"])
     _add_model(table, report)
     Console(highlight=False).print(table)
+
+
+def _add_gpu(table: Table, gpu: dict[str, Any]) -> None:
+    problems = gpu["problems"]
+    device = gpu["device"] and f"{gpu['device']}, compute capability {gpu['capability']}"
+    choice = gpu["backend"]
+    if choice == "cuda":
+        choice += f", {gpu['front_end']} runs the front end"
+        if "front_end" in problems:
+            choice += f" ({problems['front_end']})"
+    else:
+        choice += ", for want of " + ("a GPU" if device is None else "kernels for the GPU")
+    for name, value in (
+        ("CUDA driver", gpu["driver"]),
+        ("GPU", device),
+        ("GPU kernels", gpu["kernels"] or problems.get("kernels")),
+        ("TensorRT", gpu["tensorrt"] or problems.get("tensorrt")),
+        ("ONNX Runtime on", ", ".join(gpu["onnx_providers"]) or problems.get("onnx_providers")),
+        ("backend auto", f"would be {choice}"),
+    ):
+        table.add_row(name, escape(value or "none"))
 
 
 def _add_model(table: Table, report: dict[str, Any]) -> None:
@@ -140,6 +177,7 @@ def _add_model(table: Table, report: dict[str, Any]) -> None:
         table.add_row("model", f"[red]{escape(about['error'])}[/]")
         return
     table.add_row("model", f"{about['name']} {about['version']} ({', '.join(about['labels'])})")
+    table.add_row("runs on", about["backend"])
     table.add_row("precision", about["precision"])
     table.add_row("hash", about["hash"])
     table.add_row("licence", escape(about["licence"]))

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from collections import Counter
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.markup import escape
-from rich.text import Text
 
-from edgeser.cli.options import ModelOption, PrecisionOption
-from edgeser.cli.timeline import Timeline, verdict_line
+from edgeser.cli.live import LiveView, clock
+from edgeser.cli.loading import load_model
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption, detector_of
+from edgeser.cli.timeline import bar
+from edgeser.detection import SpeechDetector
 from edgeser.listening import Listener
-from edgeser.loading import load
-from edgeser.microphone import Device, Event, Found, Gap, Microphone, microphones
-from edgeser.results import EmotionFrame, Verdict
-
-_WINDOW = 30.0  # seconds that the live view shows
+from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
+from edgeser.model import Model
+from edgeser.results import EmotionFrame
+from edgeser.utterances import SpeechStarted, Utterance, UtteranceEvent, Utterances
 
 
 def listen(
@@ -41,38 +40,48 @@ def listen(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a microphone that is missing or busy.")
     ] = False,
+    vad: VadOption = "own",
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
-    """Listen to a microphone until Ctrl-C: which emotion, how sure, now; at the end, the verdict.
-
-    Exit codes: 0 it listened, 1 there is no such microphone or something failed, 2 the command
-    line makes no sense.
-    """
+    """Listen to a microphone until Ctrl-C: which emotion, how sure, and utterance by utterance."""
     if list_only:
         _list(as_json)
         return
     wanted = int(device) if device is not None and device.isdecimal() else device
-    console = Console(highlight=False)
-    show: _Json | _Live | _Lines
-    loaded = load(model, precision=precision)
-    if as_json:
-        show = _Json()
-    elif console.is_terminal:
-        show = _Live(console, Timeline(loaded, _WINDOW, console.width))
-    else:
-        show = _Lines(console)
+    loaded, detector = load_model(model, backend, precision), detector_of(vad)
+    show = _Json() if as_json else _show(loaded, detector)
     listener = Listener(loaded, Microphone(wanted, wait=wait), on_event=show.event)
-    try:
-        with listener, show.around:
-            show.begin(listener.microphone.device, listener.microphone.sample_rate)
-            for frame in listener:
-                show.frame(frame)
-                if seconds is not None and frame.time >= seconds:
-                    break
-    except KeyboardInterrupt:
-        pass  # that is how listening ends
-    show.end(listener.conclude())
+    utterances: Utterances | None = None
+    with show:
+        try:
+            with listener:
+                show.begin(listener.microphone)
+                utterances = Utterances(
+                    loaded,
+                    listener.microphone.sample_rate,
+                    detector=detector,
+                    on_frame=show.frame,
+                )
+                for skipped, samples in listener.sound():
+                    utterances.skip(skipped)
+                    show.hear(utterances.process(samples))
+                    if seconds is not None and show.seconds >= seconds:
+                        break
+        except KeyboardInterrupt:
+            pass  # that is how listening ends
+        if utterances is not None:
+            show.hear(utterances.flush())
+    show.end()
+
+
+def _show(model: Model, detector: SpeechDetector | None) -> _Lines:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        return _Lines(console)
+    threshold = model.speech_threshold if detector is None else detector.threshold
+    return _Live(console, LiveView(console, model, threshold))
 
 
 def _list(as_json: bool) -> None:
@@ -98,66 +107,127 @@ def _told(event: Event) -> str:
     return f"{event.reason}; looking for it"
 
 
-class _Json:
-    """A line for each thing: {"device"}, {"frame"}, {"event"}, {"verdict"}."""
+class _Show:
+    """What happens, for somebody. A context manager, around all but the end."""
 
-    around: AbstractContextManager[object] = nullcontext()
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """On the microphone's clock, of the newest frame."""
+        self.said: Counter[str] = Counter()
+        """What the utterances were."""
 
-    def begin(self, device: Device, rate: int) -> None:
-        self._say("device", {**asdict(device), "rate": rate})
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def begin(self, microphone: Microphone) -> None:
+        """It is open."""
+
+    def event(self, event: Event) -> None:
+        """Something befell it."""
 
     def frame(self, frame: EmotionFrame) -> None:
+        """The next one."""
+        self.seconds = frame.time
+
+    def hear(self, events: list[UtteranceEvent]) -> None:
+        """What frames made of utterances."""
+        for event in events:
+            if isinstance(event, SpeechStarted):
+                self.started(event)
+            elif isinstance(event, Utterance):
+                self.said[event.verdict.summary] += 1
+                self.utterance(event)
+
+    def started(self, event: SpeechStarted) -> None:
+        """Somebody began to speak."""
+
+    def utterance(self, utterance: Utterance) -> None:
+        """Somebody stopped speaking."""
+
+    def end(self) -> None:
+        """Listening is over."""
+
+
+class _Json(_Show):
+    """A line for each thing, an object of one key: its kind."""
+
+    def begin(self, microphone: Microphone) -> None:
+        self._say("device", {**asdict(microphone.device), "rate": microphone.sample_rate})
+
+    def frame(self, frame: EmotionFrame) -> None:
+        super().frame(frame)
         self._say("frame", asdict(frame))
 
     def event(self, event: Event) -> None:
         self._say("event", {"kind": type(event).__name__.lower(), **asdict(event)})
 
-    def end(self, verdict: Verdict) -> None:
-        self._say("verdict", asdict(verdict))
+    def started(self, event: SpeechStarted) -> None:
+        self._say("speech_started", asdict(event))
+
+    def utterance(self, utterance: Utterance) -> None:
+        said = asdict(utterance)
+        del said["timeline"], said["verdict"]["frames"]  # were told as frames
+        self._say("utterance", said)
+
+    def end(self) -> None:
+        self._say("end", {"seconds": self.seconds, "utterances": self.said.total()})
 
     def _say(self, kind: str, what: dict[str, Any]) -> None:
         print(json.dumps({kind: what}, ensure_ascii=False), flush=True)
 
 
-class _Lines:
-    """Where the output is no terminal: a line whenever the label changes."""
-
-    around: AbstractContextManager[object] = nullcontext()
+class _Lines(_Show):
+    """Where the output is no terminal: a line for each utterance, and what befalls the device."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
-        self._label: str | None = None
 
-    def begin(self, device: Device, rate: int) -> None:
-        self._console.print(f"listening to {escape(device.name)} at {rate} Hz", soft_wrap=True)
-
-    def frame(self, frame: EmotionFrame) -> None:
-        if frame.label != self._label:
-            self._label = frame.label
-            line = f"{frame.time:7.2f} s  {frame.label or '-'}"
-            self._console.print(f"{line}  {frame.confidence:.2f}" if frame.label else line)
+    def begin(self, microphone: Microphone) -> None:
+        name, rate = escape(microphone.device.name), microphone.sample_rate
+        self._console.print(f"listening to {name} at {rate} Hz", soft_wrap=True)
 
     def event(self, event: Event) -> None:
-        self._console.print(f"{event.time:7.2f} s  {escape(_told(event))}", soft_wrap=True)
+        self._console.print(f"{event.time:9.2f} s  {escape(_told(event))}", soft_wrap=True)
 
-    def end(self, verdict: Verdict) -> None:
-        self._console.print(f"verdict  {verdict_line(verdict)}")
+    def utterance(self, utterance: Utterance) -> None:
+        span = f"{utterance.start:9.2f} to {utterance.end:9.2f} s"
+        sure = utterance.verdict.confidence
+        line = f"{span}  {utterance.verdict.summary:<10} {bar(sure)} {sure:.2f}"
+        self._console.print(line, soft_wrap=True)
+
+    def end(self) -> None:
+        counts = ", ".join(f"{what} {count}" for what, count in self.said.most_common())
+        many = f"{self.said.total()} utterance{'s' if self.said.total() != 1 else ''}"
+        heard = f"heard {clock(self.seconds)}, {many}"
+        self._console.print(f"{heard}: {counts}" if counts else heard, soft_wrap=True)
 
 
 class _Live(_Lines):
-    """In a terminal: the last seconds as a timeline that moves."""
+    """In a terminal: a view of the last seconds and of all utterances."""
 
-    def __init__(self, console: Console, timeline: Timeline) -> None:
+    def __init__(self, console: Console, view: LiveView) -> None:
         super().__init__(console)
-        self._timeline = timeline
-        self._frames: deque[EmotionFrame] = deque()
-        self.around = self._live = Live(console=console, refresh_per_second=10)
+        self._view = view
+
+    def __enter__(self) -> None:
+        self._view.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._view.__exit__(*error)
+
+    def begin(self, microphone: Microphone) -> None:
+        self._view.begin(microphone)
 
     def frame(self, frame: EmotionFrame) -> None:
-        self._frames.append(frame)
-        begin = max(0.0, frame.time - _WINDOW)
-        while self._frames[0].time < begin:
-            self._frames.popleft()
-        shifted = [replace(shown, time=shown.time - begin) for shown in self._frames]
-        now = self._timeline.now(frame)
-        self._live.update(Group(Text(), self._timeline.draw(shifted), Text(), now))
+        super().frame(frame)
+        self._view.frame(frame)
+
+    def event(self, event: Event) -> None:
+        self._view.event(event.time, _told(event), lost=isinstance(event, Lost))
+
+    def utterance(self, utterance: Utterance) -> None:
+        self._view.utterance(utterance)

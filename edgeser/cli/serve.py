@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgeser.cli.options import ModelOption, PrecisionOption
+from edgeser.cli.loading import engine_bar
+from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption
+from edgeser.detection import Silero
 
 
 def serve(
     host: Annotated[
         str, typer.Option(help="0.0.0.0 for everybody who can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     token: Annotated[
         str | None, typer.Option(envvar="EDGESER_TOKEN", help="What clients must send.")
     ] = None,
@@ -31,15 +35,17 @@ def serve(
         float, typer.Option(min=1.0, help="Times real time at which one client may send.")
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
+    vad: VadOption = "own",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say the address as a line of JSON.")
+    ] = False,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
+    backend: BackendOption = "cpu",
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
     Audio is judged in this process; nothing of it is stored, logged or sent on. Ctrl-C ends it.
-
-    Exit codes: 0 it served, 1 the address is taken or something failed, 2 the command line makes
-    no sense.
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")
@@ -55,8 +61,19 @@ def serve(
         certificate,
         key,
         Limits(connections, message_bytes, idle, speed),
+        detector=Silero if vad == "silero" else None,
         precision=precision,
+        backend=backend,
     )
     scheme = "https" if certificate else "http"
-    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    run(config, lambda: typer.echo(f"edgeser listens at {address} (Ctrl-C ends it)"))
+
+    def say(port: int) -> None:
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        if as_json:
+            typer.echo(json.dumps({"address": address}))
+        else:
+            typer.echo(f"edgeser listens at {address} (Ctrl-C ends it)")
+
+    # An interrupt is how serving ends.
+    with suppress(KeyboardInterrupt), engine_bar() as progress:
+        run(config, say, progress)

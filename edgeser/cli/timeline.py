@@ -23,15 +23,19 @@ class Timeline:
         model: whose frames these are.
         duration: seconds that the whole width stands for.
         room: columns of the terminal.
+        until_now: whether it ends now: then the ruler counts backwards from its right end.
     """
 
-    def __init__(self, model: Model, duration: float, room: int) -> None:
+    def __init__(
+        self, model: Model, duration: float, room: int, *, until_now: bool = False
+    ) -> None:
         self._labels = model.labels
         self._colours = colours(model.labels)
         self._speech_threshold = model.speech_threshold
         self._duration = max(duration, 1e-9)
         names = max(map(len, (*model.labels, "speech"))) + 2
         self._width = max(16, min(room - names, 120))
+        self._ruler = _ruler(self._duration, self._width, until_now=until_now)
 
     def draw(self, frames: Sequence[EmotionFrame]) -> Table:
         """The picture of ``frames``: heights are probabilities, grey where nobody speaks."""
@@ -52,7 +56,7 @@ class Timeline:
         speech = [_mean([frame.speech for frame in column]) for column in columns]
         row = Text("".join(map(_block, speech)), SPEECH)
         table.add_row(Text("speech", SPEECH), row)
-        table.add_row("", Text(_ruler(self._duration, self._width), "bright_black"))
+        table.add_row("", Text(self._ruler, "bright_black"))
         return table
 
     def now(self, frame: EmotionFrame) -> Text:
@@ -100,7 +104,7 @@ def _block(height: float) -> str:
     return _STEPS[round(height * (len(_STEPS) - 1))]
 
 
-def _ruler(duration: float, width: int) -> str:
+def _ruler(duration: float, width: int, *, until_now: bool) -> str:
     """Seconds under the columns, at round distances."""
     per_mark = next(
         (step for step in (1, 2, 5, 10, 30, 60, 300, 600, 3600) if duration / step <= width / 8),
@@ -108,8 +112,12 @@ def _ruler(duration: float, width: int) -> str:
     )
     ruler = [" "] * width
     for mark in range(0, int(duration) + 1, per_mark):
-        text = str(mark) if mark else "0 s"
         at = int(mark / duration * width)
+        if until_now:
+            text = f"-{mark} s" if mark else "now"
+            at = width - at - (0 if mark else len(text))
+        else:
+            text = str(mark) if mark else "0 s"
         if at + len(text) <= width:
             ruler[at : at + len(text)] = text
     return "".join(ruler)

@@ -51,7 +51,8 @@ class CudaDevice:
                 not installed.
         """
         self._core, self._driver = _packages()
-        with _named("no NVIDIA GPU can be used here"):
+        self._number = number
+        with _named("no NVIDIA GPU can be used here", "install its driver, or take the CPU"):
             device = self._core.Device(number)
             device.set_current()
             self._device = device
@@ -105,7 +106,11 @@ class CudaDevice:
             loaded = objects.from_cubin(code) if code[:4] == _ELF else objects.from_ptx(code)
             kernel = loaded.get_kernel(symbol)
             if shared_bytes > _PLAIN_SHARED_BYTES:
-                kernel.attributes.max_dynamic_shared_size_bytes = shared_bytes
+                driver = self._driver
+                most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+                self._check(
+                    driver.cuKernelSetAttribute(most, shared_bytes, kernel.handle, self._number)
+                )
             return _LoadedKernel(kernel, loaded)
 
     def launch(
@@ -138,24 +143,31 @@ class CudaDevice:
 
     def synchronize(self) -> None:
         """See :class:`~edgeser.gpu.device.Device`."""
-        with _named("the GPU failed"):
+        # After most errors, CUDA refuses everything else that this process asks of that GPU.
+        with _named("the GPU failed", "begin again in a new process, or go on on the CPU"):
             self._stream.sync()
 
     def _copy(self, target: int, source: int, size: int) -> None:
-        driver = self._driver
         with _named(f"{size} bytes cannot be copied"):
-            (outcome,) = driver.cuMemcpyAsync(target, source, size, self._stream.handle)
-            if outcome != driver.CUresult.CUDA_SUCCESS:
-                raise DeviceError(outcome.name)
+            self._check(self._driver.cuMemcpyAsync(target, source, size, self._stream.handle))
+
+    def _check(self, returned: tuple[Any, ...]) -> None:
+        (outcome,) = returned
+        if outcome != self._driver.CUresult.CUDA_SUCCESS:
+            raise RuntimeError(outcome.name)
 
 
-def why_no_gpu() -> str | None:
-    """Why no GPU can be used here; None if one can."""
+def driver_version() -> str | None:
+    """The newest CUDA that the installed driver knows, as ``13.0``; None if there is no driver."""
     try:
-        CudaDevice()
-    except DeviceError as error:
-        return str(error)
-    return None
+        _, driver = _packages()
+        with _named("no driver"):
+            outcome, number = driver.cuDriverGetVersion()
+    except DeviceError:
+        return None
+    if outcome != driver.CUresult.CUDA_SUCCESS:
+        return None
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _packages() -> tuple[Any, Any]:
@@ -167,8 +179,8 @@ def _packages() -> tuple[Any, Any]:
 
 
 @contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Turns whatever goes wrong inside into a DeviceError that begins with ``what``."""
+def _named(what: str, remedy: str = "") -> Iterator[None]:
+    """Turns whatever goes wrong inside into a DeviceError: what, the reason, what to do."""
     try:
         yield
     except EdgeserError:
@@ -176,7 +188,8 @@ def _named(what: str) -> Iterator[None]:
     except Exception as error:
         # A SystemError of a compiled module hides the exception that it was about.
         reason = error.__cause__ or error.__context__ or error
-        raise DeviceError(f"{what} ({_plain(reason)})") from error
+        then = f": {remedy}" if remedy else ""
+        raise DeviceError(f"{what} ({_plain(reason)}){then}") from error
 
 
 def _plain(error: BaseException) -> str:

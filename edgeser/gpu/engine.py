@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from edgeser.backends import Precision
 from edgeser.bundle import Bundle
 from edgeser.engine import Engine, Segments
 from edgeser.errors import DeviceError
@@ -27,22 +29,31 @@ class CudaEngine(Engine):
 
     largest_batch = BATCH_SIZES[-1]
 
-    def __init__(self, bundle: Bundle, runtime: Runtime, *, fall_back: bool) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: Runtime,
+        precision: Precision = "float32",
+        *,
+        fall_back: bool,
+    ) -> None:
         """Join a bundle to a runtime made for it.
 
         Args:
             bundle: the model.
             runtime: its front end and kernels on a device.
+            precision: theirs.
             fall_back: whether, when the device fails, streams go on on the CPU. One line is logged
                 then, and the device is not tried again.
 
         Raises:
             BundleError, KernelError: as for :class:`edgeser.engine.Engine`.
         """
-        super().__init__(bundle)
+        super().__init__(bundle, precision)
         self.runtime = runtime
         self._fall_back = fall_back
         self._lost = False
+        self._giving_up = threading.Lock()
 
     @property
     def backend(self) -> str:
@@ -97,11 +108,16 @@ class CudaEngine(Engine):
             except DeviceError as error:
                 if not self._fall_back:
                     raise
-                _log.warning("streams go on on the CPU: %s", error)
-                self._lost = True
+                self._give_up(error)
         for state in states:
             self._leave(state)
         return super()._step(states, segments)
+
+    def _give_up(self, error: DeviceError) -> None:
+        with self._giving_up:  # threads may find out at the same time; one says so
+            if not self._lost:
+                _log.warning("streams go on on the CPU: %s", error)
+            self._lost = True
 
     def _step_there(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
         residents = [self._resident(state) for state in states]

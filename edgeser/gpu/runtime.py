@@ -122,6 +122,9 @@ class Runtime:
         """
         count = len(rows)
         size = next(size for size in BATCH_SIZES if size >= count)
+        if isinstance(self.front_end, OnHost):  # threads need not wait for each other's
+            waves = np.concatenate(segments).reshape(count, -1)
+            deep, latent, new_levels = self.front_end.run(waves, np.array(levels, np.float32))
         with self._lock:
             self.device.activate()
             graph = self._graph(size)
@@ -130,8 +133,6 @@ class Runtime:
             arrays["rows"][:count] = rows
             arrays["rows"][count:] = -1
             if isinstance(self.front_end, OnHost):
-                waves = np.concatenate(segments).reshape(count, -1)
-                deep, latent, new_levels = self.front_end.run(waves, np.array(levels, np.float32))
                 arrays["deep"][:count] = deep
                 arrays["latent"][:count] = latent
             else:

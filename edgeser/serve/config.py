@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeser.backends import Precision
+from edgeser.backends import Backend, Precision
+from edgeser.detection import SpeechDetector
 from edgeser.utterances import Endpointing
 
 
@@ -48,5 +50,12 @@ class ServeConfig:
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     rules: Endpointing = field(default_factory=Endpointing)
+    detector: Callable[[], SpeechDetector] | None = None
+    """Makes what decides who speaks, one for each client, as ``edgeser.Silero``.
+
+    None for the model's own score, which :class:`edgeser.Endpointing` says when not to use.
+    """
     precision: Precision = "float32"
+    """See :func:`edgeser.load`."""
+    backend: Backend = "cpu"
     """See :func:`edgeser.load`."""

@@ -6,19 +6,27 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.detection import DetectedStream
 from edgeser.errors import EdgeserError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
-from edgeser.utterances import Endpointer
+from edgeser.stream import Stream
+from edgeser.utterances import (
+    Cutter,
+    Endpointer,
+    Utterance,
+    UtteranceEvent,
+    hearing,
+    with_threshold_of,
+)
 
 Samples = npt.NDArray[np.float32]
 
@@ -36,8 +44,10 @@ class Client:
     def __init__(self, model: Model, audio: AudioFormat, config: ServeConfig) -> None:
         self.audio, self.limits = audio, config.limits
         self.decode = audio.decoder()
-        self.stream = model.stream(audio.rate)
-        self.endpointer = Endpointer.of(model, config.rules)
+        detector = config.detector() if config.detector is not None else None
+        rules = with_threshold_of(detector, config.rules)
+        self._ears = hearing(model, audio.rate, rules, detector)
+        self.cutter = Cutter(self._ears, Endpointer.of(model, rules), model.hop)
         self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         """None after the last."""
         self.heard = asyncio.Event()
@@ -47,7 +57,6 @@ class Client:
         """Set once more events are unread than may be."""
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
-        self._offset = 0.0
         self.ending = False
         self.failed = False
 
@@ -55,6 +64,17 @@ class Client:
     def waiting(self) -> float:
         """Seconds of audio that were received and not yet heard."""
         return self._samples / self.audio.rate
+
+    @property
+    def stream(self) -> Stream:
+        """What the pool steps."""
+        return self._ears.stream if isinstance(self._ears, DetectedStream) else self._ears
+
+    def scored(self, frames: list[EmotionFrame], samples: Samples) -> list[EmotionFrame]:
+        """Frames that samples brought the stream, by whatever decides what is speech."""
+        if isinstance(self._ears, DetectedStream):
+            return self._ears.rescored(frames, samples)
+        return frames
 
     def push(self, samples: Samples) -> None:
         """Checked mono samples, to be heard at the worker's next turn."""
@@ -64,8 +84,9 @@ class Client:
             self.heard.clear()
 
     def take(self) -> tuple[float, Samples]:
-        """Up to a second of what is waiting, and when the last of it came."""
-        parts, most, came = [], int(MOST_SECONDS_A_STEP * self.audio.rate), 0.0
+        """What is waiting, up to a second or where an utterance may end, and when that came."""
+        parts, came = [], 0.0
+        most = min(self.cutter.room, int(MOST_SECONDS_A_STEP * self.audio.rate))
         while self._waiting and most > 0:
             came, samples = self._waiting.popleft()
             if len(samples) > most:
@@ -79,26 +100,14 @@ class Client:
             self.heard.set()
         return came, taken
 
-    def deliver(self, frames: list[EmotionFrame], came: float) -> int:
-        """Turn new frames into events; returns how many utterances ended."""
-        latency, ended = time.monotonic() - came, 0
-        for frame in frames:
-            self._send(frame_event(replace(frame, time=frame.time + self._offset), latency))
-        for event in self.endpointer.hear(frames):
-            ended += self._tell(event)
-        if self.endpointer.reset_due:
-            seconds = self.stream.position
-            self.stream.reset()
-            self.endpointer.was_reset(seconds)
-            self._offset += seconds
-        return ended
+    def deliver(self, samples: int, frames: list[EmotionFrame], came: float) -> int:
+        """Turn the frames of so many samples into events; returns how many utterances ended."""
+        return self._tell(*self.cutter.hear(samples, frames), came)
 
     def finish(self) -> int:
         """Judge what was said last; returns how many utterances ended."""
-        now, ended = time.monotonic(), 0
-        ended += self.deliver(list(self.stream.flush().frames), now)
-        for event in self.endpointer.flush():
-            ended += self._tell(event)
+        came = time.monotonic()
+        ended = self._tell(*self.cutter.flush(), came)
         self.events.put_nowait(None)
         return ended
 
@@ -108,11 +117,14 @@ class Client:
         self.events.put_nowait(error(code, message))
         self.events.put_nowait(None)
 
-    def _tell(self, event: Any) -> int:
-        told = utterance_event(event)
-        if told is not None:
-            self._send(told)
-        return int(told is not None and told["type"] == "utterance")
+    def _tell(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> int:
+        latency = time.monotonic() - came
+        for frame in frames:
+            self._send(frame_event(frame, latency))
+        for event in events:
+            if (told := utterance_event(event)) is not None:
+                self._send(told)
+        return sum(isinstance(event, Utterance) for event in events)
 
     def _send(self, event: dict[str, Any]) -> None:
         if self.events.qsize() < self.limits.unread_events:
@@ -189,24 +201,25 @@ class Hub:
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
-        ready = {c.stream: c for c in self.clients if c.waiting and not c.failed}
+        ready = [c for c in self.clients if c.waiting and not c.failed]
         if ready:
-            taken = {stream: client.take() for stream, client in ready.items()}
-            chunks = {stream: samples for stream, (_, samples) in taken.items()}
+            taken = {client: client.take() for client in ready}
+            chunks = {client: samples for client, (_, samples) in taken.items()}
             began = time.monotonic()
             loop = asyncio.get_running_loop()
             try:
-                frames = await loop.run_in_executor(self._thread, self._pool.process, chunks)
+                frames = await loop.run_in_executor(self._thread, self._process, chunks)
             except EdgeserError as failure:
-                for client in ready.values():
+                for client in ready:
                     client.fail("backend", str(failure))
                 return True
             self.metrics.step_seconds.observe(time.monotonic() - began)
             self.metrics.batch.observe(len(ready))
-            for stream, client in ready.items():
-                self.metrics.audio_seconds.inc(len(chunks[stream]) / client.audio.rate)
-                self.metrics.frames.inc(len(frames[stream]))
-                self.metrics.utterances.inc(client.deliver(frames[stream], taken[stream][0]))
+            for client, (came, samples) in taken.items():
+                self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
+                self.metrics.frames.inc(len(frames[client]))
+                ended = client.deliver(len(samples), frames[client], came)
+                self.metrics.utterances.inc(ended)
         done = [c for c in self.clients if c.failed or (c.ending and not c.waiting)]
         for client in done:
             if not client.failed:
@@ -214,3 +227,10 @@ class Hub:
             self.clients.discard(client)
         self.metrics.connections.set(len(self.clients))
         return bool(ready)
+
+    def _process(self, chunks: dict[Client, Samples]) -> dict[Client, list[EmotionFrame]]:
+        """In the worker's thread."""
+        frames = self._pool.process({client.stream: chunk for client, chunk in chunks.items()})
+        return {
+            client: client.scored(frames[client.stream], chunk) for client, chunk in chunks.items()
+        }

@@ -80,7 +80,7 @@ def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
     return int(text[:12])
 
 
-def ready(model: Model, audio: AudioFormat) -> dict[str, Any]:
+def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str, Any]:
     """The first event: who is listening, and to what."""
     return {
         "type": "ready",
@@ -90,7 +90,7 @@ def ready(model: Model, audio: AudioFormat) -> dict[str, Any]:
         "rate": audio.rate,
         "format": audio.sample,
         "channels": audio.channels,
-        "speech_threshold": model.speech_threshold,
+        "speech_threshold": speech_threshold,
         "confidence_threshold": model.confidence_threshold,
     }
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import logging
 import os
 import socket
 import time
@@ -42,13 +43,23 @@ POLICY = (
 )
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, IDLE, GOING = 1013, 1008, 1013, 1001, 1001
 GOODBYE_SECONDS = 5
+log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def application(config: ServeConfig | None = None) -> Starlette:
-    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`."""
+def application(
+    config: ServeConfig | None = None, progress: Callable[[float], object] | None = None
+) -> Starlette:
+    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
+
+    ``progress`` is that of :func:`edgeser.load`.
+    """
     config = config or ServeConfig()
-    model = load(config.model, precision=config.precision)
+    model = load(
+        config.model, backend=config.backend, precision=config.precision, progress=progress
+    )
+    if config.detector is not None:
+        config.detector()  # what is not installed is said now, not to the first client
     hub = Hub(model, config)
 
     @contextlib.asynccontextmanager
@@ -128,7 +139,7 @@ async def _converse(connection: WebSocket, hub: Hub) -> None:
     if client is None:
         await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
         return
-    await connection.send_json(ready(hub.model, audio))
+    await connection.send_json(ready(hub.model, audio, client.cutter.endpointer.speech_threshold))
     sending = asyncio.create_task(_send(connection, client))
     receiving = asyncio.create_task(_receive(connection, client, hub))
     overrun = asyncio.create_task(client.overrun.wait())
@@ -262,21 +273,28 @@ def listening_socket(config: ServeConfig) -> socket.socket:
     return bound
 
 
-def run(config: ServeConfig, on_listening: Callable[[], object] = lambda: None) -> None:
-    """Serve until interrupted; ``on_listening`` is called once clients can connect.
+def run(
+    config: ServeConfig,
+    on_listening: Callable[[int], object] = lambda _: None,
+    progress: Callable[[float], object] | None = None,
+) -> None:
+    """Serve until interrupted; ``on_listening`` is told the port once clients can connect.
+
+    ``progress`` is that of :func:`edgeser.load`.
 
     Raises:
         ServeError: the address is taken, or the certificate or its key cannot be used.
         BundleError, BackendError: the model cannot be loaded.
+        MissingExtraError: the detector is not installed.
     """
     settings = uvicorn.Config(
-        application(config),
+        application(config, progress),
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
-        access_log=False,
-        log_level="warning",
+        access_log=log.isEnabledFor(logging.DEBUG),
+        log_level="info" if log.isEnabledFor(logging.DEBUG) else "warning",
         server_header=False,
     )
     try:
@@ -286,5 +304,5 @@ def run(config: ServeConfig, on_listening: Callable[[], object] = lambda: None) 
             f"TLS with {config.certificate} and {config.key}: {problem.strerror or problem}"
         ) from None
     with listening_socket(config) as bound:
-        on_listening()
+        on_listening(bound.getsockname()[1])
         _Server(settings).run(sockets=[bound])

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgeser.errors import BackendError
 from edgeser.tensorrt.flavour import Capability, Flavour
+from edgeser.tensorrt.log import Log
 
 Progress = Callable[[float], object]
 """Called with the part done, from 0 to 1, never falling; on the thread that builds."""
@@ -60,7 +61,7 @@ def build(
             it needs one, or fails; the message has its reasons.
     """
     trt = flavour.api
-    said = _Log(trt)
+    said = Log(trt)
     try:
         builder = trt.Builder(said.logger)
         network = builder.create_network(flavour.network_flags())
@@ -88,7 +89,7 @@ def build(
     return bytes(plan)
 
 
-def _parse(flavour: Flavour, network: Any, graph: bytes, said: _Log) -> None:
+def _parse(flavour: Flavour, network: Any, graph: bytes, said: Log) -> None:
     parser = flavour.api.OnnxParser(network, said.logger)
     if not parser.parse(graph):
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
@@ -116,28 +117,6 @@ def _profile(builder: Any, network: Any, batches: Batches) -> Any:
             )
         profile.set_shape(tensor.name, (1, *inner), (batches.usual, *inner), (batches.most, *inner))
     return profile
-
-
-class _Log:
-    """Keeps what TensorRT says of errors, for messages; a library does not print."""
-
-    def __init__(self, trt: Any) -> None:
-        errors: list[str] = []
-
-        class Logger(trt.ILogger):  # type: ignore[misc]
-            def __init__(self) -> None:
-                trt.ILogger.__init__(self)
-
-            def log(self, severity: Any, message: str) -> None:
-                if severity <= trt.ILogger.Severity.ERROR:
-                    errors.append(message.strip())
-
-        self.logger = Logger()
-        self._errors = errors
-
-    def reason(self, error: BaseException | None = None) -> str:
-        own = [] if error is None else [str(error)]
-        return "; ".join([*self._errors[-_SHOWN_ERRORS:], *own]) or "it gave no reason"
 
 
 class _Watch:

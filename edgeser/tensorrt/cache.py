@@ -121,6 +121,14 @@ class EngineCache:
             _log.warning("the engine cannot be kept in %s (%s)", self.folder, _plain(error))
         return engine
 
+    def has(self, origin: Origin) -> bool:
+        """Whether the engine of ``origin`` is kept."""
+        try:
+            read_engine((self.folder / origin.file_name).read_bytes(), origin)
+        except (OSError, ValueError):
+            return False
+        return True
+
     def forget(self, origin: Origin, reason: str) -> None:
         """Delete an engine that TensorRT would not run after all; log one line that says why."""
         path = self.folder / origin.file_name

@@ -66,15 +66,19 @@ class Flavour:
                 f"{self.title} builds only for the GPU of the machine it runs on, "
                 f"not for compute capability {major}.{minor}: build there, or use TensorRT-RTX"
             )
+        self.check(target)
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(self.api.ComputeCapability, f"SM{major}{minor}"), 0)
+
+    def check(self, target: Capability) -> None:
+        """Raises BackendError if it is known not to build for ``target``, here or anywhere."""
         known = self.targets()
-        if target not in known:
+        if self.portable and target not in known:
             names = ", ".join(f"{a}.{b}" for a, b in known)
             raise BackendError(
                 f"{self.title} {self.version} does not build for compute capability "
-                f"{major}.{minor}; it does for {names}"
+                f"{target[0]}.{target[1]}; it does for {names}"
             )
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(getattr(self.api.ComputeCapability, f"SM{major}{minor}"), 0)
 
     def targets(self) -> tuple[Capability, ...]:
         """The compute capabilities that it can build for without their GPU, in order."""

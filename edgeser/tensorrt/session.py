@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeser.errors import DeviceError
 from edgeser.tensorrt.flavour import Flavour
+from edgeser.tensorrt.log import Log
 
 Enqueue = Callable[[int], None]
 """Enqueues a batch on the CUDA stream with this handle, and returns before it is done."""
@@ -20,14 +21,15 @@ class Session:
         self._flavour = flavour
         trt = flavour.api
         # The runtime must outlive its engine, and the logger both.
-        self._logger = trt.Logger(trt.Logger.Severity.INTERNAL_ERROR)
-        self._runtime = trt.Runtime(self._logger)
+        self._said = said = Log(trt)
+        title = f"{flavour.title} {flavour.version}"
         try:
+            self._runtime = trt.Runtime(said.logger)
             self._engine = self._runtime.deserialize_cuda_engine(engine)
         except Exception as error:
-            raise DeviceError(f"{flavour.title} does not take the engine ({error})") from error
+            raise DeviceError(f"{title} does not run here ({said.reason(error)})") from error
         if self._engine is None:
-            raise DeviceError(f"{flavour.title} {flavour.version} does not run this engine here")
+            raise DeviceError(f"{title} does not run this engine here ({said.reason()})")
         self._contexts: list[Any] = []
 
     @property
@@ -66,8 +68,8 @@ class Session:
             try:
                 done = context.execute_async_v3(stream)
             except Exception as error:
-                raise DeviceError(f"{title} failed ({error})") from error
+                raise DeviceError(f"{title} failed ({self._said.reason(error)})") from error
             if not done:
-                raise DeviceError(f"{title} failed to run a batch of {batch}")
+                raise DeviceError(f"{title} failed ({self._said.reason()})")
 
         return enqueue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,26 +13,7 @@ import soundfile
 
 import edgeser
 from edgeser.cli.demo import SAMPLE
-from tests.sounds import speech_like
-
-
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``edgeser`` with plain, wide output."""
-    return subprocess.run(
-        [sys.executable, "-m", "edgeser", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **environment},
-    )
-
-
-@pytest.fixture
-def sound(tmp_path: Path) -> Path:
-    path = tmp_path / "sound.wav"
-    soundfile.write(path, speech_like(4.0), 16_000)
-    return path
+from tests.cli.conftest import run
 
 
 def test_version() -> None:

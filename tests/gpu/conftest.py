@@ -7,6 +7,9 @@ import pytest
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.gpu.index import Index
 from tests.gpu.fake import make_index
+from tests.tensorrt.conftest import rtx
+
+__all__ = ["rtx"]
 
 
 @pytest.fixture(scope="session")

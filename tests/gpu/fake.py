@@ -296,8 +296,29 @@ def fake_engine(
     bundle: Bundle, device: FakeDevice, index: Index, *, in_graph: bool, fall_back: bool = False
 ) -> CudaEngine:
     """An engine on the fake, its front end on the fake as well or on the host."""
-    host = Engine(bundle).front_end
     sizes, tacn = bundle.manifest.sizes, device.tacn
+    front_end = (
+        OnDevice("numpy", prepare_on(device, bundle))
+        if in_graph
+        else OnHost("numpy", Engine(bundle).front_end)
+    )
+    runtime = Runtime(
+        device,
+        Kernels(device, index, bundle),
+        Arena(device, tacn.block_bytes, tacn.state_bytes),
+        sizes,
+        tacn.outputs,
+        front_end,
+    )
+    return CudaEngine(bundle, runtime, fall_back=fall_back)
+
+
+def prepare_on(
+    device: FakeDevice, bundle: Bundle
+) -> Callable[[int, Mapping[str, int]], Callable[[int], None]]:
+    """What :attr:`OnDevice.prepare` is, on the fake."""
+    host = Engine(bundle).front_end
+    sizes = bundle.manifest.sizes
 
     def prepare(batch: int, addresses: Mapping[str, int]) -> Callable[[int], None]:
         def work() -> None:
@@ -314,13 +335,4 @@ def fake_engine(
 
         return enqueue
 
-    front_end = OnDevice("numpy", prepare) if in_graph else OnHost("numpy", host)
-    runtime = Runtime(
-        device,
-        Kernels(device, index, bundle),
-        Arena(device, tacn.block_bytes, tacn.state_bytes),
-        sizes,
-        tacn.outputs,
-        front_end,
-    )
-    return CudaEngine(bundle, runtime, fall_back=fall_back)
+    return prepare

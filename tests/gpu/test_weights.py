@@ -9,14 +9,8 @@ import pytest
 from edgeser.errors import BackendError
 from edgeser.gpu.shapes import TacnShape, VQShape
 from edgeser.gpu.weights import PackedWeights, pack_tacn, pack_vq
-from tests.kernels.tester import (
-    Floats,
-    cpp_tacn,
-    tacn_tensors,
-    tacn_weights,
-    vq_tensors,
-    vq_weights,
-)
+from edgeser.kernels.random_weights import tacn_weights, vq_weights
+from tests.kernels.tester import Floats, cpp_tacn, tacn_tensors, vq_tensors
 
 
 def section(packed: PackedWeights, name: str, dtype: npt.DTypeLike, *shape: int) -> Floats:

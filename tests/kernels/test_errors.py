@@ -9,7 +9,8 @@ import pytest
 
 from edgeser import _kernels
 from edgeser.errors import EdgeserError, KernelError
-from tests.kernels.tester import cpp_tacn, random_tokens, tacn_weights, vq_weights
+from edgeser.kernels.random_weights import tacn_weights, vq_weights
+from tests.kernels.tester import cpp_tacn, random_tokens
 
 TACN: dict[str, Any] = {
     name: np.asarray(getattr(tacn_weights(6, 3, 3, (1, 2), 2), name), np.float32)

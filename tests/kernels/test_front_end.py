@@ -10,6 +10,7 @@ import pytest
 from edgeser import _kernels
 from edgeser.errors import KernelError
 from edgeser.kernels import front_end
+from edgeser.kernels.random_weights import front_end_weights
 from tests.kernels import plain_torch
 from tests.kernels.tester import (
     FRONT_END_BACKENDS,
@@ -20,7 +21,6 @@ from tests.kernels.tester import (
     assert_accurate,
     assert_same_bits,
     cpp_front_end,
-    front_end_weights,
 )
 
 every_backend = pytest.mark.parametrize("backend", FRONT_END_BACKENDS, ids=lambda b: b.name)

@@ -10,6 +10,7 @@ import pytest
 from edgeser import _kernels
 from edgeser.errors import KernelError
 from edgeser.kernels import reference
+from edgeser.kernels.random_weights import tacn_weights, vq_weights
 from tests.kernels import plain_torch
 from tests.kernels.test_tacn import SIZES
 from tests.kernels.tester import (
@@ -23,8 +24,6 @@ from tests.kernels.tester import (
     cpp_vq_fusion,
     random_tokens,
     run_alone,
-    tacn_weights,
-    vq_weights,
 )
 
 every_level = pytest.mark.parametrize("level", LEVELS)

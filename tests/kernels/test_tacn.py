@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edgeser.errors import KernelError
 from edgeser.kernels import reference
+from edgeser.kernels.random_weights import tacn_weights
 from tests.kernels.tester import (
     LEVELS,
     PRECISIONS,
@@ -25,7 +26,6 @@ from tests.kernels.tester import (
     cpp_tacn,
     random_tokens,
     run_alone,
-    tacn_weights,
 )
 
 every_backend = pytest.mark.parametrize("backend", TACN_BACKENDS, ids=lambda b: b.name)

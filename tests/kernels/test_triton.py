@@ -10,6 +10,7 @@ pytest.importorskip("triton")
 
 from edgeser.gpu.shapes import TacnShape, VQShape
 from edgeser.kernels import reference
+from edgeser.kernels.random_weights import tacn_weights, vq_weights
 from edgeser.kernels.reference import TacnWeights, VQFusionWeights
 from edgeser.kernels.triton import host
 from edgeser.kernels.triton.launch import CONFIGURATIONS
@@ -19,9 +20,7 @@ from tests.kernels.tester import (
     cpp_tacn,
     random_tokens,
     tacn_tensors,
-    tacn_weights,
     vq_tensors,
-    vq_weights,
 )
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

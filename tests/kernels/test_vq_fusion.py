@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeser.kernels import reference
+from edgeser.kernels.random_weights import vq_weights
 from tests.kernels.tester import (
     LEVELS,
     PRECISIONS,
@@ -17,7 +18,6 @@ from tests.kernels.tester import (
     assert_same_bits,
     cpp_vq_fusion,
     random_tokens,
-    vq_weights,
 )
 
 every_backend = pytest.mark.parametrize("backend", VQ_BACKENDS, ids=lambda b: b.name)

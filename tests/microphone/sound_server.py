@@ -46,6 +46,11 @@ class SoundServer:
             ["paplay", "--latency-msec=50", path], check=True, timeout=60, env=self.environment
         )
 
+    def recording(self) -> list[str]:
+        """The programs that record from it; its own modules, which have no client, do too."""
+        listed = self._control("list", "short", "source-outputs").splitlines()
+        return [line for line in listed if line.split("\t")[2] != "-"]
+
     def is_up(self) -> bool:
         """Whether it answers."""
         asked = ["pactl", "info"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -77,29 +78,32 @@ def test_a_voice_is_heard_and_judged(start: Start, browser: Any) -> None:
     assert [url for url in foreign if not url.startswith(("data:", "blob:"))] == []
 
 
+PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 OWN_PAGE = """<!doctype html><title>own</title><link rel="icon" href="data:,">
-<script type="module">
-import { listen } from "./client.js";
-const url = new URL("ws://ADDRESS/v1/stream");
-window.heard = [];
-window.listening = await listen((event) => window.heard.push(event.type), { url });
-</script>"""
+<button id="stop">stop</button><script type="module">PROGRAM</script>"""
 
 
-def test_the_client_works_in_a_page_of_ones_own(start: Start, browser: Any, tmp_path: Path) -> None:
+def test_the_documented_program_works_in_a_page_of_ones_own(
+    start: Start, browser: Any, tmp_path: Path
+) -> None:
+    (program,) = re.findall(r"^```js\n(.*?)^```$", PROTOCOL.read_text(), re.DOTALL | re.MULTILINE)
     for name in ("client.js", "capture.js"):
         shutil.copy(Path(edgeser.__file__).parent / "serve" / "page" / name, tmp_path)
     serve_folder = partial(QuietHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), serve_folder) as own:
         origin = f"http://127.0.0.1:{own.server_port}"
         address, _ = start("--origin", origin)
-        (tmp_path / "index.html").write_text(OWN_PAGE.replace("ADDRESS", address))
+        program = program.replace("wss://kiosk.example:8765", f"ws://{address}")
+        (tmp_path / "index.html").write_text(OWN_PAGE.replace("PROGRAM", program))
         Thread(target=own.serve_forever, daemon=True).start()
         page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text.split()[0]))
         page.goto(origin)
-        page.wait_for_function("window.heard?.includes('frame')", timeout=20_000)
-        assert page.evaluate("window.heard[0]") == "ready"
-        page.evaluate("window.listening.stop()")
+        with page.expect_console_message(lambda m: "speech_started" in m.text, timeout=20_000):
+            pass
+        assert said[:2] == ["ready", "speech_started"]
+        page.click("#stop")
         own.shutdown()
 
 

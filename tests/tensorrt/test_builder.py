@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -11,7 +14,9 @@ from edgeser.errors import BackendError
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.tensorrt import Batches, Flavour, build, find_flavour
 from tests import toy
+from tests.sounds import noise
 from tests.tensorrt.plan_header import constant_types, read_header
+from train.precision import graphs
 
 BATCHES = Batches(usual=1, most=64)
 
@@ -78,6 +83,43 @@ def test_precision_is_that_of_the_graph(rtx: Flavour) -> None:
     for engine in engines.values():
         assert b"tf32=0" in engine
         assert b"stream_capturable=1" in engine
+
+
+FEED = {
+    "segment": noise(8 * toy.SEGMENT).reshape(8, toy.SEGMENT),
+    "level": np.full(8, -20, np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower"),
+    [
+        ("float", lambda graph: graph),
+        ("half", graphs.float16),
+        ("int8", lambda graph: graphs.int8(graph, [FEED])),
+    ],
+)
+def test_the_bundled_front_end_in_each_precision(
+    rtx: Flavour, kind: str, lower: Callable[[bytes], bytes]
+) -> None:
+    full = read_bundle(DEFAULT_BUNDLE).frontend
+    engine = build(rtx, lower(full), BATCHES, target=(8, 6))
+    shapes = [tuple(t.dims) for t in onnx.load_from_string(full).graph.initializer]
+    network = [shape for shape in shapes if shape[2:] == (3, 3)]
+    network += [shape[::-1] for shape in shapes if len(shape) == 2]
+    assert len(network) > 5
+    for shape in network:
+        assert constant_types(engine, shape) == {kind}, shape
+    # The transforms need the range of float32, whatever the network has.
+    transforms = [shape for shape in shapes if len(shape) == 3]
+    assert len(transforms) == 2
+    for shape in transforms:
+        assert constant_types(engine, (*shape, 1)) == {"float"}, shape
+
+
+def test_the_profile_is_in_the_engine(rtx: Flavour) -> None:
+    engine = build(rtx, toy.frontend(), Batches(usual=3, most=77), target=(8, 6))
+    assert b"out of bounds [1, 77]" in engine  # what it says of other batches
 
 
 def test_ctrl_c_ends_a_build(rtx: Flavour) -> None:

@@ -72,6 +72,8 @@ def test_the_report_is_written_and_resumed(tmp_path: Path) -> None:
     assert "| Fusion_TACN |" in text
     assert "*69.44*" in text
     assert "shares no speakers" in text
+    assert "2 of 5 folds, 1 epoch instead of 15" in text
+    assert "reaches 12.7 standard errors" in text
     results = json.loads((tmp_path / "docs" / "made.json").read_text())
     assert len(results) == 28
     assert summary(results) in text

@@ -140,8 +140,10 @@ def heard(chunks: list[npt.NDArray[np.float32]], rate: int) -> list[UtteranceEve
     return events + utterances.flush()
 
 
-def test_chunks_do_not_matter() -> None:
-    sound, rate = sample()
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
+def test_chunks_do_not_matter(rate: int) -> None:
+    sound, recorded = sample()
+    sound = soxr.resample(sound, recorded, rate)
     whole = heard([sound], rate)
     assert any(isinstance(event, Utterance) for event in whole)
     cuts, draw = [], random.Random(0)
@@ -165,6 +167,25 @@ def test_bad_chunks_are_refused_and_nothing_is_lost() -> None:
             disturbed.process(np.full(100, np.nan, np.float32))
         events[1] += disturbed.process(chunk)
     assert events[0] == events[1]
+
+
+def test_every_frame_is_told_with_its_true_time() -> None:
+    sound, rate = sample()
+    model = edgeser.load()
+    frames: list[edgeser.EmotionFrame] = []
+    utterances = Utterances(model, rate, on_frame=frames.append)
+    events = utterances.process(sound)
+    utterances.skip(100.0)
+    later = [*utterances.process(sound), *utterances.flush()]
+    inside = [event.frame for event in (*events, *later) if isinstance(event, Emotion)]
+    assert inside
+    assert all(frame in frames for frame in inside)
+    times = [frame.time for frame in frames]
+    assert times == sorted(times)
+    whole = len(sound) / rate
+    assert len(frames) == pytest.approx(2 * whole / model.hop, abs=8)  # a reset loses part of a hop
+    assert times[-1] == pytest.approx(2 * whole + 100.0, abs=2 * model.hop)
+    assert not any(whole + model.hop < time < 100.0 + whole for time in times)
 
 
 def test_the_last_hour_is_as_good_as_the_first() -> None:

@@ -1,15 +1,20 @@
-"""What a network costs: multiply-adds of its convolutions and linear layers."""
+"""What a network costs: multiply-adds of its convolutions and linear layers, and parameters."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from train.models.emotion import EmotionModel
 from train.models.harmonics import Harmonics
+from train.models.segment import SEGMENT
 from train.models.spectrogram import Spectrogram
+from train.models.tacn import TACNConfig
 
 
 @torch.no_grad()
-def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
-    """Multiply-adds of one call of ``module`` on inputs of batch 1."""
+def multiply_adds(module: nn.Module, *inputs: Any) -> int:
+    """Multiply-adds of one call of ``module``, in eval mode, on inputs of batch 1."""
     total = 0
 
     def count(part: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
@@ -28,3 +33,41 @@ def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
     for hook in hooks:
         hook.remove()
     return total
+
+
+@torch.no_grad()
+def multiply_adds_a_hop(model: EmotionModel) -> dict[str, int]:
+    """Multiply-adds of one result of a stream, every 128 ms, by part; ``model`` in eval mode.
+
+    Fourier transforms count as the products with their basis that they are written as; the
+    kernels, which fold them, need a quarter of that.
+    """
+    frontend, fusion, config = model.frontend, model.fusion, model.config
+    segment, level = torch.zeros(1, SEGMENT), torch.zeros(1)
+    views, _ = frontend.views(segment, level)
+    deep, latent = frontend.read(views)
+    codes = config.vqvae
+    token = fusion(deep, latent)
+    return {
+        "spectra": multiply_adds(frontend.views, segment, level),
+        "CNN": multiply_adds(frontend.cnn, views),
+        "VQ-VAE encoder": multiply_adds(frontend.encoder, views.spectrogram),
+        "VQ lookup": codes.positions * codes.codes * codes.code_width,
+        "fusion": multiply_adds(fusion, deep, latent),
+        "TACN": tacn_step(config.tacn),
+        "head": multiply_adds(model.head, token),
+    }
+
+
+def tacn_step(config: TACNConfig) -> int:
+    """Multiply-adds of one token through the incremental form, with W folded into the taps.
+
+    A layer's are 3 C^2 for Q, K and V, k C^2 for the taps, 2 k^2 C for attention among the taps.
+    """
+    c, k = config.width, config.taps
+    return config.layers * (3 * c * c + k * c * c + 2 * k * k * c)
+
+
+def parameters(model: EmotionModel) -> int:
+    """Numbers that a bundle holds: what is trained, and the codebook."""
+    return sum(p.numel() for p in model.parameters()) + model.fusion.codebook.codes.numel()

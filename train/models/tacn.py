@@ -1,13 +1,20 @@
 """Temporal attention convolutional network (paper, section 2.2, Eq. 3 to 7).
 
 ``forward`` models a whole sequence at once, ``step`` one token with an explicit state; both
-compute the same function, as does the C++ kernel, which keeps the same state in one flat block.
+compute the same function, as does the C++ kernel, which keeps the same state in one flat block. On
+a GPU ``forward`` goes through Triton (``tacn_operator.py``) where there is one; what is here is the
+reference.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+try:
+    from train.models import tacn_operator
+except ImportError:  # no Triton, as on macOS
+    tacn_operator = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class TACNLayer(nn.Module):
         self.heads, self.taps, self.dilation = heads, taps, dilation
         self.interleaved = False
         """Whether Q, K and V have their columns ordered as in the kernels' state: heads fastest."""
+        self.by_operator = True
+        """Whether whole sequences go through Triton on a GPU that it runs on."""
         self.receptive_field = 1 + (taps - 1) * dilation
         self.qkv = nn.Parameter(torch.empty(3, width, width))
         self.output = nn.Parameter(torch.empty(width, width))
@@ -50,6 +59,8 @@ class TACNLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, T, C) to (B, T, C); token t sees tokens t, t - d, ..., t - (k-1)d only."""
+        if self._operator_serves(x):
+            return self.forward_by_operator(x)
         time = x.shape[1]
         projected = torch.einsum("btc,pcd->pbtd", x, self.qkv)
         # Taps that reach back before token 0 from everywhere are left out.
@@ -59,6 +70,23 @@ class TACNLayer(nn.Module):
         offsets = torch.tensor(reach, device=x.device) * self.dilation
         y = self._attend_and_convolve(windows, age >= offsets, len(reach))
         return x + y
+
+    def forward_by_operator(self, x: Tensor) -> Tensor:
+        """As :meth:`forward`, wherever Triton runs or interprets."""
+        width = x.shape[-1]
+        weight = self.qkv.transpose(0, 1).reshape(width, 3 * width)
+        projected = (x @ weight).unflatten(-1, (3, width))
+        with torch.autocast(x.device.type, enabled=False):
+            filters = self.output @ self.filters  # once, and not for every token
+        y: Tensor = tacn_operator.attend_and_convolve(
+            projected, filters, self.bias, self.heads, self.dilation
+        )
+        y = self.dropout(y)
+        return x + y
+
+    def _operator_serves(self, x: Tensor) -> bool:
+        wanted = self.by_operator and not self.interleaved and tacn_operator is not None
+        return wanted and tacn_operator.serves(x.device, x.shape[-1])
 
     def step(self, x: Tensor, past: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """One token: x (B, C), ring (B, (k-1)d, 3, C), position (B,) to y (B, C), new ring."""
@@ -137,6 +165,11 @@ class TACN(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def use_operator(self, wanted: bool) -> None:
+        """Let whole sequences go through Triton, where it runs, or through plain PyTorch."""
+        for layer in self.layers:
+            layer.by_operator = wanted  # type: ignore[assignment]
 
     def initial_state(self, batch: int) -> TACNState:
         c = self.config

@@ -27,7 +27,7 @@ def reliability(path: Path, rows: Rows) -> None:
         axis.scatter(x, y, s=size, color=COLOURS[corpus], label=NAMES[corpus])
     axis.set(xlim=(0.2, 1), ylim=(0, 1), xlabel="confidence", ylabel="share of right verdicts")
     axis.legend(frameon=False, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def early(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
@@ -47,7 +47,7 @@ def early(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
     axis.text(0, 0.26, "chance", color="#5c6b73", fontsize=9)
     axis.set(xlabel="speech heard", ylabel="UA of the verdict", ylim=(0.2, 0.9))
     axis.legend(frameon=False, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def abstention(path: Path, rows: Rows, threshold: float) -> None:
@@ -66,10 +66,11 @@ def abstention(path: Path, rows: Rows, threshold: float) -> None:
     axis.set(xlabel="share of verdicts with a label", ylabel="share of these that is right")
     axis.set_title(f"dots: the bundle's threshold, {threshold:.2f}", fontsize=10)
     axis.legend(frameon=False, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure with the house's axes and close it."""
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)

@@ -14,6 +14,11 @@ Results = Sequence[Mapping[str, Any]]
 ABLATIONS = (("tcn", False), ("tcn", True), ("tacn", False), ("tacn", True))
 
 
+def student(values: int) -> float:
+    """Standard errors in half of a 95 % interval of the mean of so many values; nan for one."""
+    return float(stats.t.ppf(0.975, values - 1)) if values > 1 else float("nan")
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean and half the width of its 95 % interval (Student's t), in per cent points."""
@@ -27,7 +32,7 @@ class Estimate:
         v = 100 * np.asarray(values)
         if len(v) < 2:
             return Estimate(float(v.mean()), float("nan"))
-        spread = float(stats.t.ppf(0.975, len(v) - 1)) * v.std(ddof=1) / np.sqrt(len(v))
+        spread = student(len(v)) * v.std(ddof=1) / np.sqrt(len(v))
         return Estimate(float(v.mean()), float(spread))
 
     def __str__(self) -> str:

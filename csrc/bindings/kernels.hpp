@@ -1,0 +1,13 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace edgeser {
+
+// Each adds one kernel's class to the module.
+void bind_front_end(pybind11::module_& m);
+void bind_resampler(pybind11::module_& m);
+void bind_tacn(pybind11::module_& m);
+void bind_vq_fusion(pybind11::module_& m);
+
+}  // namespace edgeser

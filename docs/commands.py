@@ -1,0 +1,43 @@
+"""The command line's page: every command's options, as Typer itself writes them down.
+
+A Sphinx extension: before anything is read it writes ``_generated/commands.md``, which
+``commands.md`` includes. What is on the page is what the parser takes.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+FILE = Path("_generated") / "commands.md"
+
+
+def written() -> str:
+    """Markdown, a section a command, the options of ``edgeser`` itself first."""
+    command = [sys.executable, "-m", "typer", "edgeser.cli", "utils", "docs", "--name", "edgeser"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    text = done.stdout.replace("# `edgeser`", "## `edgeser`", 1)
+    # The sections themselves say what each command is, and in whole sentences.
+    text = re.sub(r"^\*\*Commands\*\*:.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
+    # In prose two hyphens would become a dash: options that a sentence names are code as well.
+    prose_and_code = text.split("`")
+    prose_and_code[::2] = [re.sub(r"--[a-z-]+", r"`\g<0>`", part) for part in prose_and_code[::2]]
+    return "`".join(prose_and_code)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write before anything is read."""
+
+    def write(app: Sphinx) -> None:
+        file = Path(app.srcdir) / FILE
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(written(), encoding="utf-8")
+
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,49 @@
+"""What all commands have in common: --verbose, and the exit codes under their help."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from edgeser.cli.exit_codes import SUMMARY
+
+log = logging.getLogger("edgeser")
+
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Say on standard error what happens, and where in the code an error was.",
+    ),
+]
+
+
+def register(app: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
+    """Add a command to the application; None names it as the function."""
+    kinds = get_type_hints(command, include_extras=True)
+    verbose = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False)
+    parameters = [*inspect.signature(command).parameters.values(), verbose]
+
+    @functools.wraps(command)
+    def run(*, verbose: bool, **options: Any) -> None:
+        if verbose:
+            logging.basicConfig(format="edgeser: %(message)s")
+            log.setLevel(logging.DEBUG)
+        command(**options)
+
+    run.__annotations__ = {**kinds, "verbose": VerboseOption}
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(annotation=run.__annotations__[p.name]) for p in parameters]
+    )
+    app.command(name, epilog=SUMMARY)(run)
+
+
+def is_verbose() -> bool:
+    """Whether the command line asked for it."""
+    return log.isEnabledFor(logging.DEBUG)

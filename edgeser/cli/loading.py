@@ -1,0 +1,46 @@
+"""Loading a model as commands do: with a bar while TensorRT builds an engine, which takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edgeser.backends import Backend, Precision
+from edgeser.loading import load
+from edgeser.model import Model
+
+
+def load_model(model: Path | None, backend: Backend, precision: Precision) -> Model:
+    """As :func:`edgeser.load`."""
+    with engine_bar() as progress:
+        return load(model, backend=backend, precision=precision, progress=progress)
+
+
+@contextmanager
+def engine_bar(errors: Console | None = None) -> Iterator[Callable[[float], object]]:
+    """What ``progress`` of :func:`edgeser.load` can be: a bar on standard error, if a terminal.
+
+    It appears when a build begins and goes when it is done.
+    """
+    errors = errors or Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+    task = bars.add_task("TensorRT builds its engine, once", total=1.0, start=False)
+
+    def show(done: float) -> None:
+        if done >= 1:
+            bars.stop()
+            return
+        if not bars.live.is_started:
+            bars.start_task(task)
+            bars.start()
+        bars.update(task, completed=done)
+
+    try:
+        yield show
+    finally:
+        bars.stop()

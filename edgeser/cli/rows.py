@@ -1,0 +1,74 @@
+"""What a table of results holds: a row for each recording, utterance or frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from edgeser.analysis import utterances_of
+from edgeser.cli.options import Vad, detector_of
+from edgeser.cli.table import Columns, Row
+from edgeser.model import Model
+
+Kind = Literal["files", "utterances", "frames"]
+Progress = Callable[[float, float], object]
+
+_OWN: dict[Kind, Columns] = {
+    "files": {
+        "duration": float,
+        "sample_rate": int,
+        "label": str,
+        "confidence": float,
+        "speech_seconds": float,
+    },
+    "utterances": {
+        "start": float,
+        "end": float,
+        "ended": str,
+        "label": str,
+        "confidence": float,
+        "speech_seconds": float,
+    },
+    "frames": {"time": float, "label": str, "confidence": float, "speech": float, "level": float},
+}
+
+
+def columns(kind: Kind, model: Model) -> Columns:
+    """Name to type; after those of the kind, the probability of each label."""
+    return {**_OWN[kind], **{f"p_{label}": float for label in model.labels}}
+
+
+def rows(kind: Kind, model: Model, file: Path, vad: Vad, progress: Progress) -> list[Row]:
+    """The rows of one recording. Raises AudioError if it cannot be used."""
+    if kind == "utterances":
+        spoken = utterances_of(model, file, detector=detector_of(vad), progress=progress)
+        return [
+            (
+                utterance.start,
+                utterance.end,
+                utterance.ended,
+                utterance.label,
+                utterance.verdict.confidence,
+                utterance.verdict.speech_seconds,
+                *utterance.verdict.probabilities.values(),
+            )
+            for utterance in spoken
+        ]
+    analysis = model.analyze(file, progress=progress)
+    if kind == "frames":
+        return [
+            (f.time, f.label, f.confidence, f.speech, f.level, *f.probabilities.values())
+            for f in analysis.frames
+        ]
+    verdict = analysis.verdict
+    return [
+        (
+            analysis.duration,
+            analysis.sample_rate,
+            verdict.label,
+            verdict.confidence,
+            verdict.speech_seconds,
+            *verdict.probabilities.values(),
+        )
+    ]

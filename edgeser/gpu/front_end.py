@@ -1,0 +1,132 @@
+"""What runs a model's front end beside the kernels on a GPU: TensorRT, or what takes its place."""
+
+from __future__ import annotations
+
+import logging
+
+from edgeser.backends import onnx_runtime
+from edgeser.bundle import Bundle
+from edgeser.errors import BackendError, DeviceError
+from edgeser.frontend import Features, FloatArray, FrontEnd, OnnxFrontEnd
+from edgeser.gpu.device import Device
+from edgeser.gpu.runtime import BATCH_SIZES, OnDevice, OnHost
+from edgeser.tensorrt import Batches, EngineCache, Flavour, Progress, build, find_flavour
+from edgeser.tensorrt.cache import Origin
+from edgeser.tensorrt.flavour import Capability
+from edgeser.tensorrt.session import Session
+
+ON_CPU = "the CPU"
+ON_GPU_BY_ONNX_RUNTIME = "ONNX Runtime on the GPU"
+_PROVIDER = "CUDAExecutionProvider"
+_BATCHES = Batches(usual=1, most=BATCH_SIZES[-1])
+
+_log = logging.getLogger(__name__)
+
+
+def open_front_end(
+    bundle: Bundle,
+    device: Device,
+    on_cpu: FrontEnd,
+    cache: EngineCache,
+    progress: Progress | None = None,
+) -> OnDevice | OnHost:
+    """The best that this machine has. Where that is not TensorRT, one line is logged that says why.
+
+    Args:
+        bundle: the model.
+        device: current on this thread.
+        on_cpu: the model's front end on the CPU, which is always there.
+        cache: where TensorRT's engines are kept.
+        progress: told how far an engine is that has to be built.
+    """
+    reasons = []
+    try:
+        return _in_tensorrt(bundle, device, cache, progress)
+    except BackendError as error:
+        reasons.append(str(error))
+    instead = OnHost(ON_CPU, on_cpu)
+    if has_cuda_provider():
+        try:
+            instead = OnHost(ON_GPU_BY_ONNX_RUNTIME, _OnnxOnGpu(bundle))
+        except BackendError as error:
+            reasons.append(str(error))
+    _log.warning("%s runs the front end: %s", instead.title, "; ".join(reasons))
+    return instead
+
+
+def expected_front_end(
+    bundle: Bundle, target: Capability, cache: EngineCache
+) -> tuple[str, str | None]:
+    """What :func:`open_front_end` will take, as far as can be told without trying.
+
+    Returns:
+        Its title, and why not TensorRT, or that TensorRT has yet to build its engine.
+    """
+    try:
+        flavour = find_flavour()
+        flavour.check(target)
+    except BackendError as error:
+        return (ON_GPU_BY_ONNX_RUNTIME if has_cuda_provider() else ON_CPU), str(error)
+    kept = cache.has(_origin(flavour, bundle, target))
+    return _title(flavour), None if kept else "its engine will be built at the first load"
+
+
+def has_cuda_provider() -> bool:
+    """Whether the ONNX Runtime that is installed was built for GPUs."""
+    try:
+        return _PROVIDER in onnx_runtime().get_available_providers()
+    except BackendError:
+        return False
+
+
+class _OnnxOnGpu:
+    """Implements :class:`~edgeser.frontend.FrontEnd`; raises DeviceError if it fails."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        # Float32 stays float32, as with TensorRT; and batches differ in size, so that trying all
+        # algorithms out for each would never end.
+        options = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+        manifest = bundle.manifest
+        self._run = OnnxFrontEnd(
+            bundle.frontend, manifest.sizes, manifest.level_initial, _PROVIDER, options
+        )
+
+    def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
+        try:
+            return self._run(segments, levels)
+        except BackendError as error:
+            raise DeviceError(str(error)) from error
+
+
+def _in_tensorrt(
+    bundle: Bundle, device: Device, cache: EngineCache, progress: Progress | None
+) -> OnDevice:
+    flavour = find_flavour()
+    origin = _origin(flavour, bundle, device.capability)
+    built = False
+
+    def make() -> bytes:
+        nonlocal built
+        built = True
+        _log.info("%s builds its engine, to be kept in %s", _title(flavour), cache.folder)
+        target = device.capability if flavour.portable else None
+        return build(flavour, bundle.frontend, _BATCHES, target=target, progress=progress)
+
+    engine = cache.get(origin, make)
+    try:
+        session = Session(flavour, engine)
+    except DeviceError as error:
+        if built:
+            raise
+        cache.forget(origin, str(error))
+        session = Session(flavour, cache.get(origin, make))
+    return OnDevice(_title(flavour), session.prepare)
+
+
+def _origin(flavour: Flavour, bundle: Bundle, target: Capability) -> Origin:
+    # The precision is the graph's own, and its hash is part of the origin.
+    return Origin.of(flavour, bundle.frontend, _BATCHES, target, bundle.hash, "graph")
+
+
+def _title(flavour: Flavour) -> str:
+    return f"{flavour.title} {flavour.version}"

@@ -1,0 +1,176 @@
+"""From a bundle to an engine on this machine's GPU, or on the CPU where there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from edgeser.backends import Precision
+from edgeser.bundle import Bundle
+from edgeser.engine import Engine
+from edgeser.errors import BackendError, DeviceError
+from edgeser.gpu.arena import Arena
+from edgeser.gpu.cuda import CudaDevice
+from edgeser.gpu.device import Device
+from edgeser.gpu.engine import CudaEngine
+from edgeser.gpu.front_end import open_front_end
+from edgeser.gpu.index import read_index
+from edgeser.gpu.launcher import Kernels
+from edgeser.gpu.runtime import BATCH_SIZES, Runtime
+from edgeser.gpu.shapes import tacn_shape
+from edgeser.lane import Lane
+from edgeser.results import EmotionFrame
+from edgeser.tensorrt import EngineCache, Progress
+from edgeser.tensorrt.cache import default_folder
+
+_log = logging.getLogger(__name__)
+
+PRECISIONS: dict[Precision, str] = {"float32": "fp32", "bfloat16": "bf16"}
+"""The precisions that the GPU's kernels have, by the names they go by there."""
+
+_TRIAL_HOPS = 9
+_TRIAL_TOLERANCE = 0.05
+"""Of a probability. Rounding stays far below: int8 on the CPU differs by 0.004 from float32."""
+
+OpenDevice = Callable[[], Device]
+
+
+def kernels_folder(bundle: Path) -> Path:
+    """Where the compiled kernels of the bundle at a path lie: ``NAME.kernels``, beside it."""
+    return bundle.with_suffix(".kernels")
+
+
+def check_gpu_precision(precision: Precision) -> str:
+    """What the GPU's kernels call ``precision``. Raises BackendError: they do not have it."""
+    if precision not in PRECISIONS:
+        raise BackendError(
+            f"the kernels for GPUs have no {precision}: take {' or '.join(PRECISIONS)}, or the CPU"
+        )
+    return PRECISIONS[precision]
+
+
+def open_auto(
+    bundle: Bundle,
+    kernels: Path,
+    precision: Precision,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    open_device: OpenDevice | None = None,
+) -> Engine:
+    """As :func:`open_cuda`; and on the CPU, now or later, when the GPU cannot be used.
+
+    That there is no GPU is worth a line of information in the log; that there is one which cannot
+    be used is worth a warning.
+    """
+    try:
+        device = (open_device or CudaDevice)()
+    except DeviceError as error:
+        _log.info("the model runs on the CPU: %s", error)
+        return Engine(bundle, precision)
+    try:
+        return _open(bundle, device, kernels, precision, cache, progress, fall_back=True)
+    except BackendError as error:
+        _log.warning("the model runs on the CPU, not on the %s: %s", device.name, error)
+        return Engine(bundle, precision)
+
+
+def open_cuda(
+    bundle: Bundle,
+    kernels: Path,
+    precision: Precision,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    open_device: OpenDevice | None = None,
+) -> CudaEngine:
+    """An engine for ``bundle`` on the first GPU, tried out once.
+
+    Args:
+        bundle: the model.
+        kernels: the folder that ``edgeser compile`` wrote.
+        precision: of the kernels; the front end keeps that of its graph.
+        cache: the folder of TensorRT's engines; None for the user's own.
+        progress: told how far a TensorRT engine is that has to be built.
+        open_device: what opens the GPU; None for CUDA.
+
+    Raises:
+        DeviceError: there is no GPU that can be used, or it fails.
+        BackendError: there are no kernels for this model, GPU or precision, or what comes out of
+            them is not what the CPU computes.
+    """
+    check_gpu_precision(precision)  # before anything slow
+    device = (open_device or CudaDevice)()
+    return _open(bundle, device, kernels, precision, cache, progress, fall_back=False)
+
+
+def _open(
+    bundle: Bundle,
+    device: Device,
+    folder: Path,
+    precision: Precision,
+    cache: Path | None,
+    progress: Progress | None,
+    *,
+    fall_back: bool,
+) -> CudaEngine:
+    kernels = Kernels(device, read_index(folder), bundle, check_gpu_precision(precision))
+    for size in BATCH_SIZES:
+        kernels.load(size)  # so that a damaged file is found now, not in the middle of a stream
+    shape = tacn_shape(bundle.manifest)
+    cpu = Engine(bundle, precision)
+    front_end = open_front_end(
+        bundle, device, cpu.front_end, EngineCache(cache or default_folder()), progress
+    )
+    runtime = Runtime(
+        device,
+        kernels,
+        Arena(device, shape.block_bytes, shape.state_bytes),
+        bundle.manifest.sizes,
+        shape.outputs,
+        front_end,
+    )
+    engine = CudaEngine(bundle, runtime, precision, fall_back=fall_back)
+    _try_out(engine, cpu, device.name)
+    return engine
+
+
+def _try_out(engine: CudaEngine, cpu: Engine, name: str) -> None:
+    """Let both hear the same noise. This also records the graph for one stream.
+
+    Raises:
+        DeviceError: the device fails.
+        BackendError: it computes something else.
+    """
+    sizes = cpu.bundle.manifest.sizes
+    random = np.random.default_rng(0)
+    noise = (0.05 * random.standard_normal(_TRIAL_HOPS * sizes.hop)).astype(np.float32)
+
+    def hear(engine: Engine) -> list[EmotionFrame]:
+        lane = Lane(engine, sizes.sample_rate)
+        return engine.advance([lane.state], [lane.feed(noise)])[0]
+
+    remedy = "update its driver, or compile the kernels again"
+    wanted = hear(cpu)
+    try:
+        found = hear(engine)
+    except DeviceError:
+        raise
+    except BackendError as error:
+        raise BackendError(f"the {name} does not compute what it should: {remedy}") from error
+    # The median: where two codes are equally near, either may be chosen.
+    distance = median(_distance(*pair) for pair in zip(found, wanted, strict=True))
+    if distance > _TRIAL_TOLERANCE:
+        raise BackendError(
+            f"the {name} gives probabilities that differ by {distance:.2f} from the CPU's: {remedy}"
+        )
+
+
+def _distance(one: EmotionFrame, other: EmotionFrame) -> float:
+    """The largest difference of a probability."""
+    pairs = zip(one.probabilities.values(), other.probabilities.values(), strict=True)
+    return max(abs(one.speech - other.speech), *(abs(p - q) for p, q in pairs))

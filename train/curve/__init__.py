@@ -1,0 +1,1 @@
+"""What a larger or smaller model would bring: ``python -m train curve``."""

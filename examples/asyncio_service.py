@@ -1,52 +1,92 @@
-"""Many speakers in one asyncio program: audio comes by coroutine, computing happens in a thread.
+"""An asyncio service: 16-bit mono audio at 16 kHz comes in over TCP, utterances go out as JSON.
 
-The model is shared, every speaker has a stream, and a pool steps all that have something to say in
-one batch. Here recordings stand for them: ``python examples/asyncio_service.py a.wav b.wav``.
+All connections share one model, and are computed together: whoever sends audio while a batch is
+being computed is in the next one, so the more clients there are, the larger the batches. Run
+``python examples/asyncio_service.py 8766`` and send it something::
+
+    ffmpeg -loglevel error -i talk.mp4 -f s16le -ac 1 -ar 16000 - | nc -N 127.0.0.1 8766
 """
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 import edgeser
 
-Chunk = npt.NDArray[np.float32]
+RATE = 16_000
+Samples = npt.NDArray[np.int16]
+Frames = list[edgeser.EmotionFrame]
 
 
-async def microphone(path: Path, seconds: float = 0.5) -> AsyncIterator[tuple[int, Chunk]]:
-    """A recording, as if it were being spoken (but faster)."""
-    with soundfile.SoundFile(path) as file:
-        size = int(seconds * file.samplerate)
-        for block in file.blocks(size, dtype="float32", always_2d=True):
-            yield file.samplerate, block.mean(axis=1)
-            await asyncio.sleep(0)
+class Batches:
+    """Chunks of many streams, computed together in a thread."""
+
+    def __init__(self, pool: edgeser.Pool) -> None:
+        self._pool = pool
+        self._chunks: dict[edgeser.Stream, Samples] = {}
+        self._waiting: dict[edgeser.Stream, asyncio.Future[Frames]] = {}
+        self._awake = asyncio.Event()
+
+    async def process(self, stream: edgeser.Stream, chunk: Samples) -> Frames:
+        """What :meth:`edgeser.Stream.process` would return, a little later."""
+        self._chunks[stream] = chunk
+        self._waiting[stream] = asyncio.get_running_loop().create_future()
+        self._awake.set()
+        return await self._waiting[stream]
+
+    async def run(self) -> None:
+        """Compute whatever waits, for ever."""
+        while await self._awake.wait():
+            self._awake.clear()
+            chunks, waiting = self._chunks, self._waiting
+            self._chunks, self._waiting = {}, {}
+            frames = await asyncio.to_thread(self._pool.process, chunks)
+            for stream, answer in waiting.items():
+                if not answer.done():  # the client may have gone
+                    answer.set_result(frames[stream])
 
 
-async def main(paths: list[Path]) -> dict[Path, str]:
-    """Judge all of them side by side."""
-    pool = edgeser.load().pool()
-    speakers = {path: microphone(path) for path in paths}
-    streams: dict[Path, edgeser.Stream] = {}
-    while speakers:
-        chunks = {}
-        for path, voice in list(speakers.items()):
-            try:
-                rate, chunk = await anext(voice)
-            except StopAsyncIteration:
-                del speakers[path]
+async def serve(port: int) -> None:
+    """Listen on this machine until cancelled."""
+    model = edgeser.load()
+    pool = model.pool()
+    batches = Batches(pool)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stream, endpointer = pool.stream(RATE), edgeser.Endpointer.of(model)
+
+        def tell(events: list[edgeser.UtteranceEvent]) -> None:
+            for event in events:
+                if isinstance(event, edgeser.Utterance):
+                    line = {"start": event.start, "end": event.end, "label": event.label}
+                    writer.write(json.dumps(line).encode() + b"\n")
+
+        rest = b""
+        while data := await reader.read(4_096):
+            data = rest + data
+            whole = len(data) // 2 * 2  # a packet may cut a sample in two
+            data, rest = data[:whole], data[whole:]
+            if not data:
                 continue
-            stream = streams.setdefault(path, pool.stream(rate))
-            chunks[stream] = chunk
-        if chunks:
-            await asyncio.to_thread(pool.process, chunks)
-    return {path: stream.flush().summary for path, stream in streams.items()}
+            samples = np.frombuffer(data, "<i2").astype(np.int16)
+            tell(endpointer.hear(await batches.process(stream, samples)))
+            if endpointer.reset_due:
+                seconds = stream.position
+                stream.reset()
+                endpointer.was_reset(seconds)
+            await writer.drain()
+        tell([*endpointer.hear(stream.flush().frames), *endpointer.flush()])
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(client, "127.0.0.1", port)
+    print(f"listening on port {server.sockets[0].getsockname()[1]}", flush=True)
+    async with server:
+        await asyncio.gather(server.serve_forever(), batches.run())
 
 
 if __name__ == "__main__":
-    for spoken, verdict in asyncio.run(main([Path(name) for name in sys.argv[1:]])).items():
-        print(f"{spoken.name}: {verdict}")
+    asyncio.run(serve(int(sys.argv[1])))

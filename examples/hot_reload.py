@@ -1,9 +1,12 @@
 """A new model under a running program: loaded beside the old one, swapped in between utterances.
 
-Models are immutable and streams small, so a swap is a new stream from a new model, at a moment when
-nobody speaks. ``Reloading`` does that for any bundle file that is replaced on disk.
+Models are immutable and streams small, so a swap is a new stream of a new model, at a moment when
+nobody speaks. Times go on. ``python examples/hot_reload.py mine.edgeser`` listens to the microphone
+with whatever the file holds; replace it (``mv new.edgeser mine.edgeser``) while it runs.
 """
 
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +16,59 @@ import edgeser
 
 
 class Reloading:
-    """Utterances of one microphone, with whatever model its bundle file holds at the time."""
+    """Utterances of one microphone, by the model that its bundle file held at the last silence."""
 
     def __init__(self, bundle: Path, sample_rate: int) -> None:
         self.bundle, self.sample_rate = bundle, sample_rate
-        self.model = edgeser.load(bundle)
         self._changed = bundle.stat().st_mtime_ns
-        self._utterances = edgeser.Utterances(self.model, sample_rate)
+        self._loader = ThreadPoolExecutor(1)  # loading takes a moment, and sound does not wait
+        self._loading: Future[edgeser.Model] | None = None
+        self._heard = 0.0
+        self._begin(edgeser.load(bundle))
 
-    def process(self, chunk: npt.NDArray[np.float32]) -> list[edgeser.UtteranceEvent]:
-        """Hear a chunk; afterwards, if nobody is speaking, see whether there is a newer model."""
-        events = self._utterances.process(chunk)
-        if not self._utterances.speaking:
-            self._swap()
+    def process(self, chunk: npt.NDArray[np.int16]) -> list[edgeser.UtteranceEvent]:
+        """Hear a chunk; then, if nobody is speaking, take the newer model, if there is one."""
+        events = self._endpointer.hear(self._stream.process(chunk))
+        newer = None if self._endpointer.speaking else self._newer()
+        if newer is not None or self._endpointer.reset_due:
+            self._heard += self._stream.position
+            self._begin(newer or self.model)
         return events
 
-    def _swap(self) -> None:
+    def _begin(self, model: edgeser.Model) -> None:
+        self.model = model
+        self._stream = model.stream(self.sample_rate)
+        self._endpointer = edgeser.Endpointer.of(model)
+        self._endpointer.was_reset(self._heard)
+
+    def _newer(self) -> edgeser.Model | None:
+        """The model that the file was replaced by, once it is loaded and if it is another one."""
         changed = self.bundle.stat().st_mtime_ns
-        if changed == self._changed:
-            return
-        self._changed = changed
+        if changed != self._changed and self._loading is None:
+            self._changed = changed
+            self._loading = self._loader.submit(edgeser.load, self.bundle)
+        if self._loading is None or not self._loading.done():
+            return None
+        loading, self._loading = self._loading, None
         try:
-            model = edgeser.load(self.bundle)
+            model = loading.result()
         except edgeser.BundleError as error:
             print(f"kept the old model: {error}", flush=True)  # half-written, or broken
-            return
-        if model.hash != self.model.hash:
-            self.model = model
-            self._utterances = edgeser.Utterances(model, self.sample_rate)
+            return None
+        return model if model.hash != self.model.hash else None
+
+
+def main(bundle: Path) -> None:
+    """Listen until Ctrl-C."""
+    with edgeser.Microphone() as microphone:
+        ears = Reloading(bundle, microphone.sample_rate)
+        for item in microphone:
+            if isinstance(item, edgeser.microphone.Chunk):
+                for event in ears.process(item.samples):
+                    if isinstance(event, edgeser.Utterance):
+                        name = f"{ears.model.name} {ears.model.version}"
+                        print(f"{event.end:.1f} s: {event.verdict.summary} ({name})", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

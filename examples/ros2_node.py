@@ -1,7 +1,8 @@
 """A ROS 2 node: ``audio_common_msgs/AudioData`` in, emotions out as a JSON ``std_msgs/String``.
 
 Everything that decides anything is in :class:`EmotionTopic`, which knows nothing of ROS; the node
-around it only passes messages on. Run it where ROS 2 is: ``python3 examples/ros2_node.py``.
+around it only passes messages on. Run it where ROS 2 is: ``python3 examples/ros2_node.py
+--ros-args -p sample_rate:=48000``; it takes 16-bit mono on ``audio`` and publishes on ``emotion``.
 """
 
 import json
@@ -15,7 +16,7 @@ import edgeser
 class EmotionTopic:
     """16-bit mono audio as a topic brings it, to messages for another one."""
 
-    def __init__(self, publish: Callable[[str], object], sample_rate: int = 16_000) -> None:
+    def __init__(self, publish: Callable[[str], object], sample_rate: int) -> None:
         self._publish = publish
         self._utterances = edgeser.Utterances(edgeser.load(), sample_rate)
 
@@ -47,7 +48,13 @@ def main() -> None:
         topic.hear(bytes(message.data))
 
     node.create_subscription(AudioData, "audio", hear, 50)
-    rclpy.spin(node)
+    try:
+        rclpy.spin(node)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import runpy
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,19 +85,42 @@ def test_stdin_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg here")
-def test_ffmpeg_into_the_pipe() -> None:
-    command = ["ffmpeg", "-loglevel", "error", "-i", str(SAMPLE), "-f", "s16le"]
-    command += ["-ac", "1", "-ar", "16000", "-"]
-    raw = subprocess.run(command, capture_output=True, check=True)
-    assert json.loads(run("stdin_pipe.py", stdin=raw.stdout).splitlines()[0])["end"] > 0
+def test_ffmpeg_into_the_pipe(tmp_path: Path) -> None:
+    (command,) = re.findall(
+        r"^    (ffmpeg .*)$", (EXAMPLES / "stdin_pipe.py").read_text(), re.MULTILINE
+    )
+    subprocess.run(
+        ["ffmpeg", "-loglevel", "error", "-i", SAMPLE, tmp_path / "talk.mp4"], check=True
+    )
+    command = command.replace("python examples", f"{shlex.quote(sys.executable)} {EXAMPLES}")
+    piped = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert json.loads(piped.stdout.splitlines()[0])["end"] > 0
 
 
 def test_asyncio_service(tmp_path: Path) -> None:
-    path = spoken(tmp_path)
-    said = run("asyncio_service.py", str(path), str(SAMPLE))
-    verdict = edgeser.load().analyze(path).verdict.summary
-    assert f"talk.wav: {verdict}" in said
-    assert "voices.ogg: " in said
+    samples, _ = soundfile.read(spoken(tmp_path), dtype="int16")
+
+    def speak(port: int) -> list[dict[str, object]]:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(samples.tobytes() + b"\0")
+            connection.shutdown(socket.SHUT_WR)
+            return [json.loads(line) for line in connection.makefile()]
+
+    command = [sys.executable, str(EXAMPLES / "asyncio_service.py"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        port = int(service.stdout.readline().split()[-1])
+        with ThreadPoolExecutor(3) as clients:
+            told = list(clients.map(speak, [port] * 3))
+        service.terminate()
+    ours = edgeser.Utterances(edgeser.load(), 16_000)
+    events = [*ours.process(samples), *ours.flush()]
+    expected = [e.end for e in events if isinstance(e, edgeser.Utterance)]
+    for lines in told:
+        # It forgets between utterances too, but where its chunks end.
+        assert [line["end"] for line in lines] == pytest.approx(expected, abs=0.5)
 
 
 def test_hand_over(tmp_path: Path) -> None:
@@ -104,20 +132,44 @@ def test_hand_over(tmp_path: Path) -> None:
     assert said.splitlines()[-1] == f"{analysis.verdict.confidence:.6f}"
 
 
-def test_hot_reload(tmp_path: Path) -> None:
+def test_hot_reload(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = tmp_path / "model.edgeser"
     shutil.copy(Path(edgeser.__file__).parent / "models" / "default.edgeser", bundle)
-    reloading = module("hot_reload").Reloading(bundle, 16_000)
-    first = reloading.model.hash
-    reloading.process(np.zeros(8_000, np.float32))
-    assert reloading.model.hash == first
+    samples, _ = soundfile.read(spoken(tmp_path), dtype="int16")
+    ears = module("hot_reload").Reloading(bundle, 16_000)
+    first = ears.model.hash
+
+    def hear(begin: float, end: float) -> list[edgeser.UtteranceEvent]:
+        return ears.process(samples[int(16_000 * begin) : int(16_000 * end)])
+
+    silence = np.zeros(8_000, np.int16)
     bundle.write_bytes(b"half")
-    reloading.process(np.zeros(8_000, np.float32))
-    assert reloading.model.hash == first  # a broken file changes nothing
+    ears.process(silence)  # begins to load
+    assert ears._loader.submit(lambda: True).result()
+    ears.process(silence)
+    assert ears.model.hash == first  # a broken file changes nothing
+    assert "kept the old model" in capsys.readouterr().out
+
+    assert any(isinstance(event, edgeser.SpeechStarted) for event in hear(0, 2))
     toy.write_bundle(tmp_path / "new", toy.manifest(), toy.frontend(), toy.tensors())
     (tmp_path / "new").replace(bundle)
-    reloading.process(np.zeros(8_000, np.float32))
-    assert reloading.model.hash != first
+    hear(2, 2.5)
+    assert ears._loader.submit(lambda: True).result()
+    hear(2.5, 2.6)
+    assert ears.model.hash == first  # somebody is speaking
+    ended = [
+        event
+        for begin in np.arange(2.6, 6.6)
+        for event in hear(begin, begin + 1)
+        if isinstance(event, edgeser.Utterance)
+    ]
+    ended += ears.process(np.zeros(32_000, np.int16))[-1:]
+    ears.process(silence)
+    assert ears._loader.submit(lambda: True).result()
+    ears.process(silence)
+    assert ears.model.hash != first
+    assert all(isinstance(event, edgeser.Utterance) for event in ended)
+    assert ended[-1].end > 2.0  # on the same clock: 1 s before the sample, and what was heard of it
 
 
 def test_ros_topic() -> None:
@@ -127,12 +179,59 @@ def test_ros_topic() -> None:
     sound = (32767 * soxr.resample(samples, rate, 16_000)).astype("<i2")
     sound = np.concatenate([sound, np.zeros(32_000, "<i2")])
     told: list[str] = []
-    topic = module("ros2_node").EmotionTopic(told.append)
+    topic = module("ros2_node").EmotionTopic(told.append, 16_000)
     topic.hear(b"")
     for at in range(0, len(sound), 1_024):
         topic.hear(sound[at : at + 1_024].tobytes())
     assert told
     assert {"label", "confidence", "start", "end"} == set(json.loads(told[0]))
+
+
+def test_ros_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node with a stand-in for rclpy: what it subscribes to, and what it publishes."""
+    published: list[str] = []
+    subscribed: dict[str, Callable[[object], None]] = {}
+
+    class Node:
+        def __init__(self, name: str) -> None:
+            assert name == "edgeser"
+
+        def create_publisher(self, *_: object) -> SimpleNamespace:
+            return SimpleNamespace(publish=lambda message: published.append(message.data))
+
+        def declare_parameter(self, _: str, preset: object) -> SimpleNamespace:
+            return SimpleNamespace(value=preset)
+
+        def create_subscription(
+            self, _: object, topic: str, hear: Callable[[object], None], *__: object
+        ) -> None:
+            subscribed[topic] = hear
+
+        def destroy_node(self) -> None:
+            subscribed.clear()
+
+    def spin(_: Node) -> None:
+        samples, rate = soundfile.read(SAMPLE, dtype="float32")
+        sound = (32767 * soxr.resample(samples, rate, 16_000)).astype("<i2").tobytes()
+        subscribed["audio"](SimpleNamespace(data=list(sound + bytes(64_000))))
+        raise KeyboardInterrupt
+
+    import soxr
+
+    def stand_in(name: str, **members: object) -> None:
+        made = ModuleType(name)
+        vars(made).update(members)
+        monkeypatch.setitem(sys.modules, name, made)
+
+    stand_in("rclpy", init=lambda: None, spin=spin, try_shutdown=lambda: None)
+    stand_in("rclpy.node", Node=Node)
+    for package, message in (("audio_common_msgs", "AudioData"), ("std_msgs", "String")):
+        stand_in(package)
+        stand_in(f"{package}.msg", **{message: SimpleNamespace})
+    module("ros2_node").main()
+    assert published
+    assert not subscribed
+    assert "label" in json.loads(published[0])
 
 
 def test_custom_model(tmp_path: Path) -> None:

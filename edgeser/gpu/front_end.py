@@ -114,13 +114,25 @@ def _in_tensorrt(
 
     engine = cache.get(origin, make)
     try:
-        session = Session(flavour, engine)
+        session = Session(flavour, engine, _shapes(bundle))
     except DeviceError as error:
         if built:
             raise
         cache.forget(origin, str(error))
-        session = Session(flavour, cache.get(origin, make))
+        session = Session(flavour, cache.get(origin, make), _shapes(bundle))
     return OnDevice(_title(flavour), session.prepare)
+
+
+def _shapes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
+    """Of the front end's inputs and outputs, without the batch."""
+    s = bundle.manifest.sizes
+    return {
+        "segment": (s.segment,),
+        "level": (),
+        "deep": (s.deep,),
+        "latent": (s.positions, s.code_width),
+        "level_out": (),
+    }
 
 
 def _origin(flavour: Flavour, bundle: Bundle, target: Capability) -> Origin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgeser.errors import DeviceError
+from edgeser.errors import BackendError, DeviceError
 from edgeser.tensorrt.flavour import Flavour
 from edgeser.tensorrt.log import Log
 
@@ -16,8 +16,21 @@ Enqueue = Callable[[int], None]
 class Session:
     """An engine on the GPU that is current. For one thread at a time."""
 
-    def __init__(self, flavour: Flavour, engine: bytes) -> None:
-        """Raises DeviceError: TensorRT does not run this engine on this GPU."""
+    def __init__(
+        self, flavour: Flavour, engine: bytes, shapes: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        """Deserialise an engine.
+
+        Args:
+            flavour: the TensorRT that built it.
+            engine: as :func:`edgeser.tensorrt.build` returned it.
+            shapes: of all its inputs and outputs, which are float32, without the batch. Where a
+                graph says otherwise, it would be read and written beyond what belongs to it.
+
+        Raises:
+            DeviceError: TensorRT does not run this engine on this GPU.
+            BackendError: it has other inputs or outputs.
+        """
         self._flavour = flavour
         trt = flavour.api
         # The runtime must outlive its engine, and the logger both.
@@ -31,12 +44,8 @@ class Session:
         if self._engine is None:
             raise DeviceError(f"{title} does not run this engine here ({said.reason()})")
         self._contexts: list[Any] = []
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """The names of all inputs and outputs."""
-        engine = self._engine
-        return tuple(engine.get_tensor_name(i) for i in range(engine.num_io_tensors))
+        self._shapes = shapes
+        self._check()
 
     def prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
         """Make ready for batches of one size, from and to fixed places.
@@ -49,18 +58,22 @@ class Session:
                 as the batch needs.
 
         Raises:
-            DeviceError: TensorRT refuses the size or an address.
+            DeviceError: TensorRT refuses the size or an address, or its outputs are of other sizes.
         """
         title, trt = self._flavour.title, self._flavour.api
         context = self._flavour.context(self._engine)
         if context is None:
             raise DeviceError(f"{title} has no memory for a batch of {batch}")
         self._contexts.append(context)
-        for name in self.tensors:
-            if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
-                inner = tuple(self._engine.get_tensor_shape(name))[1:]
-                if not context.set_input_shape(name, (batch, *inner)):
-                    raise DeviceError(f"{title}: the engine does not take batches of {batch}")
+        shapes = {name: (batch, *inner) for name, inner in self._shapes.items()}
+        for name, shape in shapes.items():
+            is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+            if is_input and not context.set_input_shape(name, shape):
+                raise DeviceError(f"{title}: the engine does not take batches of {batch}")
+        for name, shape in shapes.items():
+            made = tuple(context.get_tensor_shape(name))  # of an output, now that inputs are known
+            if made != shape:
+                raise DeviceError(f"{title}: {name} has shape {made}; it should be {shape}")
             if not context.set_tensor_address(name, addresses[name]):
                 raise DeviceError(f"{title}: the engine does not take the place of {name}")
 
@@ -73,3 +86,16 @@ class Session:
                 raise DeviceError(f"{title} failed ({self._said.reason()})")
 
         return enqueue
+
+    def _check(self) -> None:
+        engine, trt = self._engine, self._flavour.api
+        names = {engine.get_tensor_name(i) for i in range(engine.num_io_tensors)}
+        if names != set(self._shapes):
+            raise BackendError(
+                f"the engine's inputs and outputs are {', '.join(sorted(names))}; "
+                f"they should be {', '.join(sorted(self._shapes))}"
+            )
+        for name in names:
+            kind = engine.get_tensor_dtype(name)
+            if kind != trt.DataType.FLOAT:
+                raise BackendError(f"the engine has {name} in {kind}; it should be in float32")

@@ -198,8 +198,15 @@ class FakeTensorRT:
             progress(done)
         return b"runs" if self.runs_new else b"does not run"
 
-    def _session(self, flavour: Flavour, engine: bytes) -> FakeTensorRT:
+    def _session(self, flavour: Flavour, engine: bytes, shapes: object) -> FakeTensorRT:
         assert flavour is _FLAVOUR
+        assert shapes == {
+            "segment": (4224,),
+            "level": (),
+            "deep": (24,),
+            "latent": (4, 8),
+            "level_out": (),
+        }
         if engine != b"runs":
             raise edgeser.DeviceError("it does not run")
         return self

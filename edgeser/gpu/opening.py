@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 
+from edgeser import backends
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
 from edgeser.engine import Engine
@@ -21,7 +22,7 @@ from edgeser.gpu.front_end import open_front_end
 from edgeser.gpu.index import read_index
 from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import BATCH_SIZES, Runtime
-from edgeser.gpu.shapes import tacn_shape
+from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.lane import Lane
 from edgeser.results import EmotionFrame
 from edgeser.tensorrt import EngineCache, Progress
@@ -29,7 +30,7 @@ from edgeser.tensorrt.cache import default_folder
 
 _log = logging.getLogger(__name__)
 
-PRECISIONS: dict[Precision, str] = {"float32": "fp32", "bfloat16": "bf16"}
+PRECISIONS = {p: PRECISION_NAMES[p] for p in backends.PRECISIONS if p in PRECISION_NAMES}
 """The precisions that the GPU's kernels have, by the names they go by there."""
 
 _TRIAL_HOPS = 9

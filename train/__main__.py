@@ -9,12 +9,14 @@ from typing import Annotated
 import torch
 import typer
 
+from edgeser.bundle import read_bundle
+from edgeser.export.step_graph import step_graph
 from train.card import model_card
 from train.checkpoint import Checkpoint
 from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
 from train.default import UNHEARD
-from train.export import export_bundle, step_onnx
+from train.export import export_bundle
 from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
 
@@ -68,7 +70,7 @@ def export(
     )
     typer.echo(f"bundle: {bundle} (sha256 {digest})")
     if step is not None:
-        step.write_bytes(step_onnx(trained.model, trained.temperature))
+        step.write_bytes(step_graph(read_bundle(bundle)))
         typer.echo(f"step graph: {step}")
 
 

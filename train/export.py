@@ -1,4 +1,4 @@
-"""From a trained model to what runs: the bundle, and the step graph for other people's runtimes."""
+"""From a trained model to what runs: the bundle."""
 
 import copy
 import warnings
@@ -18,8 +18,8 @@ from train.models import harmonics, spectrogram
 from train.models.cnn import NARROW_PLACES, WIDE_PLACES
 from train.models.emotion import EmotionModel, FrontEnd
 from train.models.level import UNSET
-from train.models.segment import HOP, LEAD, SAMPLE_RATE, SEGMENT
-from train.models.tacn import TACN, TACNLayer, TACNState
+from train.models.segment import HOP, SAMPLE_RATE, SEGMENT
+from train.models.tacn import TACNLayer
 
 OPSET = 18
 """Old enough for the TensorRT of JetPack 6, new enough for everything used here."""
@@ -198,87 +198,3 @@ def export_bundle(
     }
     tensors = kernel_tensors(model, temperature) | network
     return write_bundle(path, manifest, frontend_onnx(model.frontend), tensors)
-
-
-class StepGraph(nn.Module):
-    """One hop of the whole model, its state in and out.
-
-    For runtimes that keep the state for their client.
-
-    The rings are one flat row a stream, in the order of the kernels' state block: layer, slot, (Q,
-    K, V), and within each of these the heads fastest.
-    """
-
-    def __init__(self, model: EmotionModel, temperature: float) -> None:
-        super().__init__()
-        folded_frontend = folded(model.frontend)
-        assert isinstance(folded_frontend, FrontEnd)
-        self.frontend = folded_frontend
-        self.fusion = copy.deepcopy(model.fusion).eval()
-        self.tacn = heads_fastest(model.tacn)
-        self.head = copy.deepcopy(model.head)
-        cooled = torch.ones(len(model.config.labels) + 1)
-        cooled[:-1] /= temperature
-        with torch.no_grad():
-            self.head.weight.mul_(cooled[:, None])
-            self.head.bias.mul_(cooled)
-
-    def forward(
-        self, audio: Tensor, tail: Tensor, level: Tensor, position: Tensor, rings: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """One hop of B streams.
-
-        Takes audio (B, 2048), tail (B, 2176), level (B, 1), position (B, 1) int64, rings (B, R);
-        gives log_probabilities (B, L), speech (B, 1), and the four states anew. A stream starts
-        with zeros for tail, position and rings and -1000 for the level.
-        """
-        segment = torch.cat([tail, audio], dim=1)
-        deep, latent, heard = self.frontend(segment, level[:, 0])
-        token = self.fusion(deep, latent)
-        c = self.tacn.config
-        parts = rings.split([(c.taps - 1) * 2**n * 3 * c.width for n in range(c.layers)], dim=1)
-        past = [part.reshape(-1, (c.taps - 1) * 2**n, 3, c.width) for n, part in enumerate(parts)]
-        y, state = self.tacn.step(token, TACNState(position[:, 0], past))
-        logits = self.head(y)
-        flat = torch.cat([ring.flatten(1) for ring in state.rings], dim=1)
-        return (
-            logits[:, :-1].log_softmax(-1),
-            logits[:, -1:].sigmoid(),
-            segment[:, HOP:],
-            heard[:, None],
-            state.position[:, None],
-            flat,
-        )
-
-
-def heads_fastest(tacn: TACN) -> TACN:
-    """A copy whose Q, K and V columns are ordered as in the state block: heads fastest.
-
-    The same function: the columns of the projections and the rows of the output move together.
-    """
-    c = tacn.config
-    order = torch.arange(c.width).reshape(c.heads, -1).T.flatten()
-    moved = copy.deepcopy(tacn).eval()
-    for layer in moved.layers:
-        assert isinstance(layer, TACNLayer)
-        layer.interleaved = True
-        with torch.no_grad():
-            layer.qkv.copy_(layer.qkv[:, :, order])
-            layer.output.copy_(layer.output[order])
-    return moved
-
-
-def step_onnx(model: EmotionModel, temperature: float = 1.0) -> bytes:
-    """``step.onnx``: see :class:`StepGraph` for its inputs and outputs."""
-    graph = StepGraph(model, temperature).eval()
-    c = model.config.tacn
-    floats = sum((c.taps - 1) * 2**n * 3 * c.width for n in range(c.layers))
-    inputs = {
-        "audio": torch.randn(2, HOP) * 0.1,
-        "tail": torch.zeros(2, LEAD),
-        "level": torch.full((2, 1), UNSET),
-        "position": torch.zeros(2, 1, dtype=torch.int64),
-        "rings": torch.zeros(2, floats),
-    }
-    states = ("tail_out", "level_out", "position_out", "rings_out")
-    return to_onnx(graph, inputs, ("log_probabilities", "speech", *states))

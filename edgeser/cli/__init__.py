@@ -16,6 +16,7 @@ from edgeser.cli.compile import compile_kernels
 from edgeser.cli.demo import demo
 from edgeser.cli.doctor import doctor
 from edgeser.cli.exit_codes import SUMMARY, ExitCode
+from edgeser.cli.export import export
 from edgeser.cli.info import info
 from edgeser.cli.listen import listen
 from edgeser.cli.serve import serve
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, analyze, listen, serve, bench, info, doctor):
+for command in (demo, analyze, listen, serve, bench, export, info, doctor):
     register(app, command)
 register(app, compile_kernels, "compile")
 

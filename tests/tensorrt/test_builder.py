@@ -11,12 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeser.bundle import read_bundle
 from edgeser.errors import BackendError
+from edgeser.export import precision as graphs
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.tensorrt import Batches, Flavour, build, find_flavour
 from tests import toy
 from tests.sounds import noise
 from tests.tensorrt.plan_header import constant_types, read_header
-from train.precision import graphs
 
 BATCHES = Batches(usual=1, most=64)
 

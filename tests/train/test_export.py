@@ -3,18 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
 
 import edgeser
-from edgeser.bundle import read_bundle
 from tests.train.models import small_model, voice
 from train.checkpoint import Checkpoint
-from train.export import export_bundle, step_onnx
+from train.export import export_bundle
 from train.models.emotion import EmotionModel
-from train.models.segment import HOP, LEAD
 
 FACTS = {"name": "small", "version": "1", "licence": "Apache-2.0", "notices": [], "training": {}}
 THRESHOLDS = {"speech": 0.5, "confidence": 0.0}
@@ -49,64 +46,6 @@ def test_stream_equals_offline(model: EmotionModel, bundle: Path, gain: float) -
     log_probabilities, speech = streamed(bundle, audio[0].numpy())
     np.testing.assert_allclose(log_probabilities, logits[:, :-1].log_softmax(-1), rtol=0, atol=1e-4)
     np.testing.assert_allclose(speech, logits[:, -1].sigmoid(), rtol=0, atol=1e-4)
-
-
-def test_step_graph_equals_the_stream_and_shares_its_state(
-    model: EmotionModel, bundle: Path
-) -> None:
-    audio = voice(4.0)[0].numpy()[: 31 * HOP]
-    session = onnxruntime.InferenceSession(step_onnx(model), providers=["CPUExecutionProvider"])
-    floats = session.get_inputs()[4].shape[1]
-    state = {
-        "tail": np.zeros((2, LEAD), np.float32),
-        "level": np.full((2, 1), -1000, np.float32),
-        "position": np.zeros((2, 1), np.int64),
-        "rings": np.zeros((2, floats), np.float32),
-    }
-    rows = []
-    for t in range(31):
-        # The second stream of the batch hears something else: it must not matter to the first.
-        hop = np.stack([audio[t * HOP : (t + 1) * HOP], np.full(HOP, 0.01 * (t % 3), np.float32)])
-        log_probabilities, _, *after = session.run(None, {"audio": hop, **state})
-        state = dict(zip(state, after, strict=True))
-        rows.append(log_probabilities[0])
-    expected, _ = streamed(bundle, audio)
-    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-4)
-
-    kernel = _kernel(bundle)
-    block = np.zeros(kernel.state_bytes, np.uint8)
-    for token in _tokens(model, audio):
-        kernel.step(token[None], [block])
-    assert int(block[:8].view(np.int64)[0]) == int(state["position"][0, 0]) == 31
-    np.testing.assert_allclose(block[64:].view(np.float32), state["rings"][0], rtol=0, atol=1e-4)
-
-
-def _kernel(bundle: Path) -> "edgeser._kernels.TACN":
-    from edgeser._kernels import TACN
-
-    loaded = read_bundle(bundle)
-    tensors, sizes = loaded.tensors, loaded.manifest.sizes
-    parts = ("query", "key", "value", "output", "taps", "bias")
-    return TACN(
-        *(tensors[f"tacn.{part}"] for part in parts),
-        tensors["head.weight"],
-        tensors["head.bias"],
-        heads=sizes.heads,
-        dilations=sizes.dilations,
-    )
-
-
-@torch.no_grad()
-def _tokens(model: EmotionModel, audio: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    padded, level, tokens = (
-        torch.from_numpy(np.pad(audio, (LEAD, 0)))[None],
-        torch.tensor([-1000.0]),
-        [],
-    )
-    for t in range(len(audio) // HOP):
-        deep, latent, level = model.frontend(padded[:, t * HOP : t * HOP + LEAD + HOP], level)
-        tokens.append(model.fusion(deep, latent)[0].numpy())
-    return tokens
 
 
 def test_temperature_divides_the_logits(model: EmotionModel, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 
 from edgeser.bundle import read_bundle
+from edgeser.export import precision as graphs
 from edgeser.loading import DEFAULT_BUNDLE
 from tests.sounds import speech_like
-from train.precision import graphs
 from train.precision.page import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "model" / "precision.md"

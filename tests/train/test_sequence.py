@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tests.train.models import small_config, small_model, voice
 from train.__main__ import main
 from train.checkpoint import Checkpoint
-from train.export import export_bundle, step_onnx
+from train.export import export_bundle
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.recurrent import CannotStreamError
 from train.models.segment import HOP, Segments
@@ -205,8 +205,6 @@ def test_only_tacn_is_exported(kind: str, tmp_path: Path) -> None:
     with pytest.raises(CannotStreamError, match=f"'{kind}' .* cannot be exported: .*{why}"):
         export_bundle(model, tmp_path / "x.edgeser", facts, {"speech": 0.5, "confidence": 0.0})
     assert not list(tmp_path.iterdir())
-    with pytest.raises(CannotStreamError, match=f"'{kind}' .* cannot be exported"):
-        step_onnx(model)
 
 
 def test_the_command_line_says_so_in_one_line(

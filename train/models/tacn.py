@@ -43,8 +43,6 @@ class TACNLayer(nn.Module):
         if width % heads:
             raise ValueError(f"heads ({heads}) must divide the width ({width})")
         self.heads, self.taps, self.dilation = heads, taps, dilation
-        self.interleaved = False
-        """Whether Q, K and V have their columns ordered as in the kernels' state: heads fastest."""
         self.by_operator = True
         """Whether whole sequences go through Triton on a GPU that it runs on."""
         self.receptive_field = 1 + (taps - 1) * dilation
@@ -85,7 +83,7 @@ class TACNLayer(nn.Module):
         return x + y
 
     def _operator_serves(self, x: Tensor) -> bool:
-        wanted = self.by_operator and not self.interleaved and tacn_operator is not None
+        wanted = self.by_operator and tacn_operator is not None
         return wanted and tacn_operator.serves(x.device, x.shape[-1])
 
     def step(self, x: Tensor, past: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,8 +110,7 @@ class TACNLayer(nn.Module):
         missing = ~valid.expand(batch, time, taps)
         scores = scores.masked_fill(missing[:, :, None, None, :], float("-inf"))
         attended = torch.einsum("bthij,btjhe->btihe", scores.softmax(-1), v)
-        attended = (attended.transpose(-1, -2) if self.interleaved else attended).flatten(-2)
-        attended = attended.masked_fill(missing[..., None], 0.0)
+        attended = attended.flatten(-2).masked_fill(missing[..., None], 0.0)
         mixed = attended @ self.output
         z = torch.einsum("btkc,kcd->btd", mixed, self.filters[:taps]) + self.bias
         y: Tensor = self.dropout(torch.relu(z))
@@ -121,8 +118,6 @@ class TACNLayer(nn.Module):
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(..., C) to (..., h, C / h)."""
-        if self.interleaved:
-            return x.reshape(*x.shape[:-1], -1, self.heads).transpose(-1, -2)
         return x.reshape(*x.shape[:-1], self.heads, -1)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 import edgeser
 from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
+from edgeser.export import precision as graphs
 from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
 from edgeser.kernels import reference
 from edgeser.loading import DEFAULT_BUNDLE
@@ -24,7 +25,6 @@ from train.losses import speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, SEGMENT
-from train.precision import graphs
 
 Samples = NDArray[np.float32]
 TOGETHER = 64

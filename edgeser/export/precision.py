@@ -5,21 +5,23 @@ DequantizeLinear. ONNX Runtime runs the same graphs. What becomes lower is the n
 of a segment and the running level need the range of float32 and stay as they are.
 """
 
+from __future__ import annotations
+
+import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+
+from edgeser.backends import onnx_runtime
+from edgeser.bundle import Bundle
+from edgeser.engine import Engine
+from edgeser.frontend import Features
+from edgeser.model import Model
 
 Feed = dict[str, NDArray[np.float32]]
 """Inputs of the graph: segment (B, 4224) and level (B,)."""
@@ -71,6 +73,22 @@ def int8(graph: bytes, calibration: Iterable[Feed]) -> bytes:
     Symmetric, as TensorRT wants it: a scale for each output of a product, and one for each map,
     from the greatest value that it takes over ``calibration``.
     """
+    onnx_runtime()
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc] # it comes without types
+        def __init__(self) -> None:
+            self.feeds = iter(calibration)
+
+        def get_next(self) -> Feed | None:
+            return next(self.feeds, None)
+
     model = onnx.load_from_string(graph)
     network, _ = _network(model)
     products = [node.name for node in network if node.op_type in ("Conv", "Gemm")]
@@ -79,7 +97,7 @@ def int8(graph: bytes, calibration: Iterable[Feed]) -> bytes:
         quantize_static(
             model,
             made,
-            _Reader(iter(calibration)),
+            Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QInt8,
@@ -96,12 +114,33 @@ def int8(graph: bytes, calibration: Iterable[Feed]) -> bytes:
         return made.read_bytes()
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime comes without types
-    def __init__(self, feeds: Iterator[Feed]) -> None:
-        self.feeds = feeds
+def calibration_feeds(
+    bundle: Bundle,
+    recordings: Iterable[str | os.PathLike[str]],
+    progress: Callable[[], object] | None = None,
+) -> list[Feed]:
+    """What the front end is given while a stream hears each of these recordings.
 
-    def get_next(self) -> Feed | None:
-        return next(self.feeds, None)
+    ``progress`` is called after each of them.
+
+    Raises:
+        AudioError: a file cannot be read.
+    """
+    feeds: list[Feed] = []
+    engine = Engine(bundle)
+    front_end = engine.front_end
+
+    def listen(segments: NDArray[np.float32], levels: NDArray[np.float32]) -> Features:
+        feeds.append({"segment": segments, "level": levels})
+        return front_end(segments, levels)
+
+    engine.front_end = listen
+    model = Model(engine)
+    for recording in recordings:
+        model.analyze(recording)
+        if progress is not None:
+            progress()
+    return feeds
 
 
 def _network(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:

@@ -1,0 +1,140 @@
+"""``edgeser export``: a model for other people's runtimes, as ONNX graphs or a TensorRT engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from edgeser.bundle import Bundle, read_bundle
+from edgeser.errors import MissingExtraError
+from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.tensorrt import Batches, build, find_flavour
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+def export(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="NAME.edgeser", help="Else the bundled model.")
+    ] = None,
+    frontend: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="Write the front end, which has no state."),
+    ] = None,
+    step: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.onnx", help="Write the whole model, its state in and out."),
+    ] = None,
+    tensorrt_step: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.engine", help="Write the same as an engine of TensorRT."),
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Of the front end's network.")] = "float32",
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="SOUND", help="A recording that gives int8 its scales. Repeatable."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sm_86",
+            help="The GPU that the engine is for, by TensorRT-RTX; else the one that is here.",
+        ),
+    ] = None,
+    batch: Annotated[
+        str, typer.Option(metavar="USUAL,MOST", help="How many streams the engine is to step.")
+    ] = "1,16",
+    as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
+) -> None:
+    """Write a model for other runtimes: its front end or all of it in ONNX, or a TensorRT engine.
+
+    Needs the extra "export".
+    """
+    wanted = {"frontend": frontend, "step": step, "tensorrt_step": tensorrt_step}
+    if not any(wanted.values()):
+        raise typer.BadParameter("say what to write: --frontend, --step or --tensorrt-step")
+    if (precision == "int8") != bool(calibrate):
+        raise typer.BadParameter(
+            "--precision int8 and --calibrate belong together: give some typical recordings"
+        )
+    if target and not tensorrt_step:
+        raise typer.BadParameter("--target is that of an engine: add --tensorrt-step")
+    batches, capability = _batches(batch), _capability(target)
+    read = read_bundle(bundle or DEFAULT_BUNDLE)
+    errors = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        made: dict[str, bytes] = {"frontend": _in_precision(read, precision, calibrate, bars)}
+        if step or tensorrt_step:
+            from edgeser.export.step_graph import step_graph
+
+            made["step"] = step_graph(read, made["frontend"])
+        if tensorrt_step:
+            flavour = find_flavour("tensorrt_rtx" if capability else None)
+            task = bars.add_task(f"{flavour.title} builds", total=1.0)
+            made["tensorrt_step"] = build(
+                flavour,
+                made["step"],
+                batches,
+                target=capability,
+                progress=lambda done: bars.update(task, completed=done),
+            )
+    files: dict[str, dict[str, Any]] = {}
+    for what, path in wanted.items():
+        if path:
+            path.write_bytes(made[what])
+            files[what] = {"path": str(path), "bytes": len(made[what])}
+    if tensorrt_step:
+        files["tensorrt_step"] |= {"flavour": flavour.name, "version": flavour.version}
+    if as_json:
+        about = {"name": read.manifest.name, "hash": read.hash, "precision": precision}
+        typer.echo(json.dumps({"model": about, "files": files}, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for what, file in files.items():
+        size = f"{file['bytes'] / 1e6:.2f} MB"
+        table.add_row(what.replace("_", " "), size, file["path"])
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _in_precision(
+    bundle: Bundle, precision: Precision, recordings: list[Path] | None, bars: Progress
+) -> bytes:
+    """The front end's graph."""
+    try:
+        from edgeser.export.precision import calibration_feeds, float16, int8
+    except ImportError as error:
+        raise MissingExtraError(
+            f"graphs are made with onnx ({error}): pip install 'edgeser[export]'"
+        ) from None
+    if precision == "float16":
+        return float16(bundle.frontend)
+    if precision == "int8" and recordings:
+        task = bars.add_task("recordings", total=len(recordings))
+        feeds = calibration_feeds(bundle, recordings, lambda: bars.advance(task))
+        return int8(bundle.frontend, feeds)
+    return bundle.frontend
+
+
+def _batches(text: str) -> Batches:
+    try:
+        usual, most = map(int, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--batch {text}: give two numbers, as 1,16") from None
+    return Batches(usual, most)
+
+
+def _capability(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(?:sm_)?(\d+)\.?(\d)", text)
+    if found is None:
+        raise typer.BadParameter(f"--target {text}: give a compute capability, as sm_86 or 8.6")
+    return int(found[1]), int(found[2])

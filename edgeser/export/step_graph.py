@@ -1,0 +1,225 @@
+"""The step graph: one hop of the whole model as one ONNX graph, its state in and out.
+
+The front end is the bundle's own; lookup, fusion and TACN are written around it from the weights.
+Inputs, for B streams:
+
+    audio      float32 (B, hop)               new samples at the model's rate, in [-1, 1]
+    tail       float32 (B, segment - hop)     the samples before them, at first zero
+    level      float32 (B, 1)                 running level in dBFS, at first ``level_initial``
+    position   int64   (B, 1)                 hops done, at first 0
+    rings      float32 (B, R)                 Q, K and V of earlier tokens, at first zero
+
+Outputs are ``log_probabilities`` float32 (B, L) over the labels, ``speech`` float32 (B, 1), the
+probability of it, and the four states as they are afterwards, ``tail_out`` and so on. The rings are
+those of the CPU's state block (see csrc/README.md): layer by layer, slot by slot, Q, K and V, heads
+fastest. What the names of the labels are and what a stream begins with is in the metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, load_from_string
+from onnx import numpy_helper as arrays
+
+from edgeser.bundle import Bundle, Sizes
+from edgeser.errors import BundleError
+
+_OLDEST_OPSET = 13  # Softmax over one axis, axes as inputs
+_PREFIX = "frontend/"
+
+
+def step_graph(bundle: Bundle, frontend: bytes | None = None) -> bytes:
+    """The serialised graph.
+
+    Args:
+        bundle: the model.
+        frontend: its front end in another precision; None for the one in the bundle.
+
+    Raises:
+        BundleError: the front end's graph is of an opset that is too old to be built upon.
+    """
+    model = compose.add_prefix(load_from_string(frontend or bundle.frontend), _PREFIX)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < _OLDEST_OPSET:
+        raise BundleError(
+            f"frontend.onnx has opset {opset}; a step graph needs at least {_OLDEST_OPSET}: "
+            "export the model anew"
+        )
+    sizes = bundle.manifest.sizes
+    before, after = _Nodes("input"), _Nodes("step")
+    before.add("Concat", "tail", "audio", to=f"{_PREFIX}segment", axis=1)
+    before.add("Squeeze", "level", before.whole([1]), to=f"{_PREFIX}level")
+    _tail_and_level(after, sizes)
+    token = _token(after, bundle)
+    rings = []
+    for n in range(sizes.layers):
+        token, ring = _layer(after, bundle, n, token)
+        rings.append(ring)
+    after.add("Concat", *rings, to="rings_out", axis=1)
+    _results(after, bundle, token)
+    own = list(model.graph.node)
+    del model.graph.node[:], model.graph.value_info[:]
+    del model.graph.input[:], model.graph.output[:]
+    model.graph.node.extend([*before.nodes, *own, *after.nodes])
+    model.graph.initializer.extend([*before.constants, *after.constants])
+    _declare(model, bundle)
+    checker.check_model(model, full_check=True)
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+class _Nodes:
+    """Nodes and constants under way. Names begin with ``place``, unless they are given."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def add(self, kind: str, *inputs: str, to: str = "", **attributes: Any) -> str:
+        output = to or f"{self.place}/{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, values: npt.ArrayLike, kind: npt.DTypeLike = np.float32) -> str:
+        name = f"{self.place}/constant_{len(self.constants)}"
+        self.constants.append(arrays.from_array(np.asarray(values, kind), name))
+        return name
+
+    def whole(self, values: npt.ArrayLike) -> str:
+        return self.constant(values, np.int64)
+
+    def columns(self, of: str, begin: int, end: int) -> str:
+        return self.add("Slice", of, *(self.whole([at]) for at in (begin, end, 1)))
+
+    def reshaped(self, of: str, *shape: int, to: str = "") -> str:
+        """A zero in the shape keeps what is there, so the batch stays free."""
+        return self.add("Reshape", of, self.whole(shape), to=to)
+
+
+def _tail_and_level(nodes: _Nodes, sizes: Sizes) -> None:
+    bounds = (nodes.whole([at]) for at in (sizes.hop, sizes.segment, 1))
+    nodes.add("Slice", f"{_PREFIX}segment", *bounds, to="tail_out")
+    nodes.add("Unsqueeze", f"{_PREFIX}level_out", nodes.whole([1]), to="level_out")
+    nodes.add("Add", "position", nodes.whole(1), to="position_out")
+
+
+def _token(nodes: _Nodes, bundle: Bundle) -> str:
+    """Lookup and fusion: the token (B, C)."""
+    weights, sizes = bundle.tensors, bundle.manifest.sizes
+    codebook = weights["vq.codebook"]
+    # ||E - e||^2 is least where E e - ||e||^2 / 2 is greatest; on ties, as elsewhere, the first.
+    halves = (codebook.astype(np.float64) ** 2).sum(1) / 2
+    products = nodes.add("MatMul", f"{_PREFIX}latent", nodes.constant(codebook.T))
+    nearness = nodes.add("Sub", products, nodes.constant(halves))
+    codes = nodes.add("ArgMax", nearness, axis=2, keepdims=0)
+    found = nodes.add("Gather", nodes.constant(codebook), codes, axis=0)
+    flat = nodes.reshaped(found, 0, sizes.positions * sizes.code_width)
+    deep = nodes.add("MatMul", f"{_PREFIX}deep", nodes.constant(weights["vq.deep_weight"]))
+    latent = nodes.add("MatMul", flat, nodes.constant(weights["vq.latent_weight"]))
+    both = nodes.add("Add", deep, latent)
+    return nodes.add("Add", both, nodes.constant(weights["vq.bias"]))
+
+
+def _layer(nodes: _Nodes, bundle: Bundle, n: int, x: str) -> tuple[str, str]:
+    """TACN layer n on x (B, C): its output, and its ring afterwards (B, slots * 3C)."""
+    weights, sizes = bundle.tensors, bundle.manifest.sizes
+    width, heads, taps = sizes.width, sizes.heads, sizes.taps
+    depth, dilation = width // heads, sizes.dilations[n]
+    slots = (taps - 1) * dilation
+    begin = (taps - 1) * (dilation - 1) * 3 * width  # dilations are 1, 2, 4: d - 1 is their sum
+    offsets = dilation * np.arange(taps)
+    fastest = np.arange(width).reshape(heads, depth).T.ravel()  # columns with heads fastest
+
+    flat = nodes.columns("rings", begin, begin + slots * 3 * width)
+    ring = nodes.reshaped(flat, 0, slots, 3 * width)
+    projections = [weights[f"tacn.{part}"][n][:, fastest] for part in ("query", "key", "value")]
+    new = nodes.add("MatMul", x, nodes.constant(np.concatenate(projections, axis=1)))
+    new = nodes.add("Unsqueeze", new, nodes.whole([1]))  # (B, 1, 3C)
+
+    # The taps, newest first: slots + position - offset is never negative.
+    at = nodes.add("Add", "position", nodes.whole((slots - offsets[1:])[None]))
+    at = nodes.add("Mod", at, nodes.whole(slots))
+    at = nodes.add("Unsqueeze", at, nodes.whole([2]))
+    past = nodes.add("GatherND", ring, at, batch_dims=1)
+    window = nodes.add("Concat", new, past, axis=1)  # (B, k, 3C)
+    there = nodes.add("GreaterOrEqual", "position", nodes.whole(offsets[None]))  # (B, k)
+
+    def by_head(part: int, order: list[int]) -> str:
+        bounds = (nodes.whole([at]) for at in (part * width, (part + 1) * width, 2))
+        columns = nodes.add("Slice", window, *bounds)
+        return nodes.add("Transpose", nodes.reshaped(columns, 0, taps, depth, heads), perm=order)
+
+    scores = nodes.add("MatMul", by_head(0, [0, 3, 1, 2]), by_head(1, [0, 3, 2, 1]))
+    scores = nodes.add("Mul", scores, nodes.constant(depth**-0.5))  # (B, h, k, k)
+    for_scores = nodes.add("Unsqueeze", there, nodes.whole([1, 2]))
+    scores = nodes.add("Where", for_scores, scores, nodes.constant(-np.inf))
+    shares = nodes.add("Softmax", scores, axis=3)
+    mixed = nodes.add("MatMul", shares, by_head(2, [0, 3, 1, 2]))  # (B, h, k, C / h)
+    mixed = nodes.add("Transpose", mixed, perm=[0, 2, 3, 1])
+    mixed = nodes.reshaped(mixed, 0, taps, width)
+    for_rows = nodes.add("Unsqueeze", there, nodes.whole([2]))
+    mixed = nodes.add("Where", for_rows, mixed, nodes.constant(0.0))
+    mixed = nodes.reshaped(mixed, 0, taps * width)
+
+    # W folded into the taps, as in the C++ kernel: G_i = W F_i, rows heads fastest.
+    output = weights["tacn.output"][n].astype(np.float64)[fastest]
+    folded = np.concatenate([output @ tap for tap in weights["tacn.taps"][n].astype(np.float64)])
+    z = nodes.add("MatMul", mixed, nodes.constant(folded))
+    z = nodes.add("Add", z, nodes.constant(weights["tacn.bias"][n]))
+    y = nodes.add("Add", x, nodes.add("Relu", z))
+
+    slot = nodes.add("Mod", "position", nodes.whole(slots))
+    written = nodes.add("Equal", slot, nodes.whole(np.arange(slots)[None]))
+    written = nodes.add("Unsqueeze", written, nodes.whole([2]))
+    ring = nodes.add("Where", written, new, ring)
+    return y, nodes.reshaped(ring, 0, slots * 3 * width)
+
+
+def _results(nodes: _Nodes, bundle: Bundle, y: str) -> None:
+    weights, labels = bundle.tensors, len(bundle.manifest.labels)
+    logits = nodes.add("MatMul", y, nodes.constant(weights["head.weight"]))
+    logits = nodes.add("Add", logits, nodes.constant(weights["head.bias"]))
+    emotions = nodes.columns(logits, 0, labels)
+    nodes.add("LogSoftmax", emotions, to="log_probabilities", axis=1)
+    nodes.add("Sigmoid", nodes.columns(logits, labels, labels + 1), to="speech")
+
+
+def _declare(model: ModelProto, bundle: Bundle) -> None:
+    """Inputs, outputs, and what somebody needs to know who has the graph alone."""
+    manifest = bundle.manifest
+    sizes = manifest.sizes
+    slots = (sizes.taps - 1) * sum(sizes.dilations)
+    states = {
+        "tail": (TensorProto.FLOAT, sizes.segment - sizes.hop),
+        "level": (TensorProto.FLOAT, 1),
+        "position": (TensorProto.INT64, 1),
+        "rings": (TensorProto.FLOAT, slots * 3 * sizes.width),
+    }
+    inputs = {"audio": (TensorProto.FLOAT, sizes.hop), **states}
+    outputs = {
+        "log_probabilities": (TensorProto.FLOAT, len(manifest.labels)),
+        "speech": (TensorProto.FLOAT, 1),
+        **{f"{name}_out": kind for name, kind in states.items()},
+    }
+    for values, table in ((model.graph.input, inputs), (model.graph.output, outputs)):
+        values.extend(
+            helper.make_tensor_value_info(name, kind, ["batch", width])
+            for name, (kind, width) in table.items()
+        )
+    model.graph.name, model.producer_name, model.producer_version = "step", "edgeser", ""
+    facts = {
+        "name": manifest.name,
+        "version": manifest.version,
+        "hash": bundle.hash,
+        "licence": manifest.licence,
+        "labels": json.dumps(manifest.labels, ensure_ascii=False),
+        "sample_rate": str(sizes.sample_rate),
+        "level_initial": str(manifest.level_initial),
+        "thresholds": json.dumps(manifest.raw["thresholds"]),
+    }
+    helper.set_model_props(model, facts)

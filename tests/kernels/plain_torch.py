@@ -1,4 +1,4 @@
-"""The kernels as anybody would write them in PyTorch, in bfloat16 and with int8 linear layers.
+"""The kernels as anybody would write them in PyTorch, in 16 bits and with int8 linear layers.
 
 What a lower precision costs anyone: the yardstick of the tests of our kernels in that precision.
 """
@@ -16,6 +16,9 @@ from edgeser.kernels.front_end import FrontEndWeights, Layer
 from edgeser.kernels.reference import Integers, TacnWeights, VQFusionWeights
 from tests.kernels.tester import Floats
 
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Of the precisions that have one; the others compute in float32 around their linear layers."""
+
 Linear = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -27,11 +30,13 @@ def int8_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return product.to(x.dtype) * (x_scale * w_scale)
 
 
-def fuse_bfloat16(w: VQFusionWeights, deep: Floats, codes: Integers) -> Floats:
+def fuse(
+    w: VQFusionWeights, deep: Floats, codes: Integers, dtype: torch.dtype = torch.bfloat16
+) -> Floats:
     """The tokens (B, C) of deep features (B, F) and codes (B, P)."""
     flat = w.codebook[codes].reshape(len(codes), -1)
     inputs, weights, bias = (
-        torch.from_numpy(array).bfloat16()
+        torch.from_numpy(array).to(dtype)
         for array in (
             np.concatenate((deep, flat), 1),
             np.concatenate((w.deep_weight, w.latent_weight)),
@@ -43,7 +48,7 @@ def fuse_bfloat16(w: VQFusionWeights, deep: Floats, codes: Integers) -> Floats:
 
 def tacn(w: TacnWeights, tokens: Floats, precision: str) -> Floats:
     """The logits (T, L + 1) of tokens (T, C); see ``reference.tacn_offline``."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    dtype = DTYPES.get(precision, torch.float32)
     linear: Linear = int8_linear if precision == "int8" else torch.matmul
 
     def tensor(array: Floats) -> torch.Tensor:
@@ -74,7 +79,7 @@ def tacn(w: TacnWeights, tokens: Floats, precision: str) -> Floats:
 
 def convolution(layer: Layer, x: torch.Tensor, precision: str) -> torch.Tensor:
     """A map (channels, time, frequency) through one layer; in int8 with a scale a map."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    dtype = DTYPES.get(precision, torch.float32)
     weight = torch.from_numpy(layer.weight).to(dtype).permute(3, 2, 0, 1)
     if precision == "int8":
         x_scale = x.abs().max().clamp_min(1e-30) / 127
@@ -92,7 +97,7 @@ def front_end(
     w: FrontEndWeights, segments: Floats, levels: Floats, precision: str
 ) -> tuple[Floats, Floats]:
     """Deep (B, F) and latent (B, P, D); the views are those of the reference."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    dtype = DTYPES.get(precision, torch.float32)
     linear: Linear = int8_linear if precision == "int8" else torch.matmul
     new = reference.read(w, segments, levels)[2]
     deep, latent = [], []

@@ -77,7 +77,7 @@ def test_fusion_errs_at_most_twice_as_much(
     assert_same_bits(codes, cpp_vq_fusion(weights, level)(deep, latent)[1])  # the search is float32
     assert fusion.precision == precision
     want = reference.fuse(weights, deep.astype(np.float64), codes)
-    assert_accurate(tokens, plain_torch.fuse_bfloat16(weights, deep, codes), want, 0.0)
+    assert_accurate(tokens, plain_torch.fuse(weights, deep, codes), want, 0.0)
 
 
 @low_precision

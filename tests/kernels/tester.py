@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from edgeser import _kernels
 from edgeser.kernels import front_end, reference
 from edgeser.kernels.front_end import FrontEndWeights, Layer
 from edgeser.kernels.reference import TacnPast, TacnWeights, VQFusionWeights
+from tests.kernels import triton_backend
 
 Floats = npt.NDArray[np.floating[Any]]
 Float32s = npt.NDArray[np.float32]
@@ -37,10 +38,20 @@ class TacnModel(Protocol):
     ) -> Float32s: ...
 
 
-class TacnBackend(Protocol):
+class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def largest_width(self) -> int:
+        """Of blocks, whose sides are powers of two."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes some tenths of a second for a token."""
+
+
+class TacnBackend(Backend, Protocol):
     def load(self, weights: TacnWeights) -> TacnModel: ...
 
 
@@ -50,10 +61,7 @@ class VQFusionModel(Protocol):
     ) -> tuple[Float32s, npt.NDArray[np.int32]]: ...
 
 
-class VQFusionBackend(Protocol):
-    @property
-    def name(self) -> str: ...
-
+class VQFusionBackend(Backend, Protocol):
     def load(self, weights: VQFusionWeights) -> VQFusionModel: ...
 
 
@@ -91,6 +99,9 @@ class CppTacn:
 @dataclass(frozen=True)
 class CppBackend:
     simd: str
+
+    largest_width: ClassVar[int] = 512
+    slow: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -175,16 +186,18 @@ class NumpyTacn:
         return rows
 
 
-class NumpyTacnBackend:
+class NumpyBackend:
     name = "numpy"
+    largest_width = 512
+    slow = False
 
+
+class NumpyTacnBackend(NumpyBackend):
     def load(self, weights: TacnWeights) -> NumpyTacn:
         return NumpyTacn(weights)
 
 
-class NumpyVQFusionBackend:
-    name = "numpy"
-
+class NumpyVQFusionBackend(NumpyBackend):
     def load(self, weights: VQFusionWeights) -> VQFusionModel:
         w = weights.astype(np.float32)
 
@@ -236,6 +249,27 @@ def run_alone(model: TacnModel, tokens: Float32s, state: Any = None) -> Float32s
     return np.concatenate([model.step(token[None], [state]) for token in tokens])
 
 
+FEW = 8
+"""Tokens that a slow backend is given at either end of a long sequence."""
+
+
+def run_sequence(
+    backend: TacnBackend, weights: TacnWeights, tokens: Float32s
+) -> tuple[npt.NDArray[np.intp], Float32s]:
+    """Logits of tokens (T, C), and which those are: all, or of a slow backend the first and last.
+
+    In between, the C++ kernel carries its state on, so such a backend must have the same state.
+    """
+    model, times = backend.load(weights), np.arange(len(tokens))
+    if not backend.slow:
+        return times, run_alone(model, tokens)
+    state = model.fresh()
+    first = run_alone(model, tokens[:FEW], state)
+    run_alone(CppTacn(cpp_tacn(weights)), tokens[FEW:-FEW], state)
+    last = run_alone(model, tokens[-FEW:], state)
+    return np.r_[times[:FEW], times[-FEW:]], np.concatenate((first, last))
+
+
 def assert_accurate(
     got: Floats, plain: Floats, oracle: Floats, epsilon: float = float(np.finfo(np.float32).eps)
 ) -> None:
@@ -263,10 +297,12 @@ PRECISIONS = ("float32", "bfloat16", "int8")
 TACN_BACKENDS: list[TacnBackend] = [
     *(CppTacnBackend(level) for level in LEVELS),
     NumpyTacnBackend(),
+    *triton_backend.backends("tacn_step"),
 ]
 VQ_BACKENDS: list[VQFusionBackend] = [
     *(CppVQFusionBackend(level) for level in LEVELS),
     NumpyVQFusionBackend(),
+    *triton_backend.backends("vq_fusion"),
 ]
 FRONT_END_BACKENDS: list[FrontEndBackend] = [
     *(CppFrontEndBackend(level) for level in LEVELS),

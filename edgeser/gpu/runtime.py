@@ -7,7 +7,8 @@ padded up to the next of them, and its empty rows sit out. Streams of different 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -100,6 +101,7 @@ class Runtime:
         self._places: dict[int, _Places] = {}
         self._graphs: dict[int, tuple[Graph, int]] = {}  # and the arena's address in it
         self._lock = threading.Lock()
+        self._waiting = False
 
     @property
     def recorded(self) -> tuple[int, ...]:
@@ -125,8 +127,7 @@ class Runtime:
         if isinstance(self.front_end, OnHost):  # threads need not wait for each other's
             waves = np.concatenate(segments).reshape(count, -1)
             deep, latent, new_levels = self.front_end.run(waves, np.array(levels, np.float32))
-        with self._lock:
-            self.device.activate()
+        with self._turn():
             graph = self._graph(size)
             places = self._places[size]
             arrays = places.inputs.arrays
@@ -140,7 +141,7 @@ class Runtime:
                     arrays["segment"][row] = segment
                 arrays["level"][:count] = levels
             graph.launch()
-            self.device.synchronize()
+            self._finish()
             outputs = places.outputs
             if isinstance(self.front_end, OnDevice):
                 new_levels = outputs.floats("level_out", count)
@@ -150,12 +151,11 @@ class Runtime:
 
     def admit(self, block: Bytes) -> int:
         """Lease a row of the arena to a stream, copy its block (state_bytes,) there; the row."""
-        with self._lock:
-            self.device.activate()
+        with self._turn():
             row = self._arena.lease()
             try:
                 self._arena.write(row, block)
-                self.device.synchronize()
+                self._finish()
             except BaseException:
                 self._arena.release(row)
                 raise
@@ -163,14 +163,30 @@ class Runtime:
 
     def read(self, row: int, block: Bytes) -> None:
         """Copy a row to a stream's block (state_bytes,)."""
-        with self._lock:
-            self.device.activate()
+        with self._turn():
             self._arena.read(row, block)
-            self.device.synchronize()
+            self._finish()
 
     def release(self, row: int) -> None:
         """Take a row back; from any thread, at any time, a garbage collector's too."""
         self._arena.release(row)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread alone, and nothing under way: an interrupt may have come before the end.
+
+        What was enqueued then still reads from the places that the next step writes to.
+        """
+        with self._lock:
+            self.device.activate()
+            if self._waiting:
+                self._finish()
+            self._waiting = True
+            yield
+
+    def _finish(self) -> None:
+        self.device.synchronize()
+        self._waiting = False
 
     def _graph(self, size: int) -> Graph:
         graph, arena = self._graphs.get(size, (None, 0))

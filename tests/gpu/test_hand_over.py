@@ -131,6 +131,32 @@ def test_reset_needs_no_gpu(toy_bundle: Bundle, toy_index: Index, toy_model: edg
     assert stream.position > 0
 
 
+def test_an_interrupt_while_the_gpu_works(
+    toy_bundle: Bundle,
+    toy_index: Index,
+    toy_model: edgeser.Model,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it was told before still happens, and must not happen to what it is told next."""
+    model, _ = opened(toy_bundle, toy_index, fall_back=False)
+    one, other = model.stream(16_000), model.stream(16_000)
+    sounds = [speech_like(2.0, seed=i) for i in range(2)]
+    heard = {s: s.process(x[: 5 * HOP]) for s, x in zip((one, other), sounds, strict=True)}
+
+    def interrupt(device: FakeDevice) -> None:
+        assert device._queue
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeDevice, "synchronize", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            one.process(sounds[0][5 * HOP : 6 * HOP])
+    heard[other] += other.process(sounds[1][5 * HOP :])
+    heard[one] += one.process(sounds[0][5 * HOP :])
+    for stream, sound in zip((one, other), sounds, strict=True):
+        assert_close(heard[stream], toy_model.stream(16_000).process(sound))
+
+
 def test_threads_find_out_together_and_it_is_said_once(
     toy_bundle: Bundle,
     toy_index: Index,

@@ -1,11 +1,6 @@
 """Measure everything; write ``bench/results/<machine>.json``, ``.md`` and pictures."""
 
-import json
-import os
-import platform
-import re
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +9,12 @@ import typer
 import edgeser
 from bench import frontend, judge, native, plots, process, start
 from bench.page import page
+from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
 from bench.tacn import suite as tacn
 from bench.vq import suite as vq
 from bench.worker import Contest, contest
 from edgeser.bench.measure import paced
-from edgeser.cli.bench import machine_name
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main(
@@ -30,7 +23,7 @@ def main(
     shared: Annotated[
         bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = RESULTS,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
     """Run all of it; about ten minutes."""
     say = typer.echo
@@ -68,21 +61,9 @@ def main(
         "`stream.process`": judge.process(whole, pools, cores, len(recording()) / RATE),
         "Small": judge.small(started, model.state_bytes, wheel),
     }
-    facts = {
-        "machine": machine_name(),
-        "version": edgeser.__version__,
-        "simd": simd,
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        "rounds": rounds,
-        "shared": "was shared with other work" if shared else "was idle otherwise",
-    }
-    stem = re.sub(r"[^a-z0-9]+", "-", machine_name().lower()).strip("-")
-    out.mkdir(parents=True, exist_ok=True)
+    about = {**facts(shared), "simd": simd, "rounds": rounds}
     result = {
-        **facts,
+        **about,
         "goals": {
             title: [{**asdict(goal), "reached": goal.reached} for goal in section]
             for title, section in sections.items()
@@ -101,16 +82,16 @@ def main(
         "memory_mib": memory,
         "latency_seconds": {"real_time": at_pace, "flat_out": flat_out},
     }
-    rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
-    (out / f"{stem}.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    name = str(facts["machine"])
+    name = str(about["machine"])
+    stem = machine_stem()
+    out.mkdir(parents=True, exist_ok=True)
     plots.latency(out / f"{stem}-latency.png", at_pace, flat_out, name)
     streams = {n: model.hop * n / pools.rounds.median(f"pool of {n}") for n in process.POOLS}
     alone = model.hop / pools.rounds.median("stream")
     plots.throughput(out / f"{stem}-throughput.png", streams, alone, name)
     plots.roofline(out / f"{stem}-roofline.png", cases, name)
-    text = page(facts, sections, stem)
-    (out / f"{stem}.md").write_text(text)
+    text = page(about, sections, stem)
+    save(stem, result, text, out)
     say(text)
 
 

@@ -86,6 +86,15 @@ class Lane:
         self._undo_rings.clear()
         self._lock.release()
 
+    @property
+    def until_frame(self) -> int:
+        """Samples without which no next frame can come; see :attr:`edgeser.Stream.until_frame`."""
+        hop, rate = self.state.layout.hop, self.engine.bundle.manifest.sizes.sample_rate
+        missing = hop - int(self.state.counters[SAMPLES]) % hop
+        if self.sample_rate == rate:
+            return missing
+        return max(1, (missing - 1) * self.sample_rate // rate)  # the resampler's phase is its own
+
     def feed(self, mono: Samples) -> list[Samples]:
         """Take in checked mono samples at the lane's rate; return the segments now complete."""
         self.state.counters[RECEIVED] += mono.size

@@ -51,6 +51,15 @@ class Stream:
         return self._lane.engine.decoder.hop + self._lane.resampler.delay
 
     @property
+    def until_frame(self) -> int:
+        """So many samples, at least, must still be pushed before the next frame can come.
+
+        For who collects many streams' audio before stepping them: nothing is late for having been
+        held back until there is so much.
+        """
+        return self._lane.until_frame
+
+    @property
     def state_bytes(self) -> int:
         """Bytes of memory that everything this stream knows takes. It never changes."""
         return self._lane.state.block.size

@@ -169,9 +169,9 @@ class Endpointer:
         """The stream ended: so does the utterance, if there is one."""
         return [self._end("flush")] if self._speaking else []
 
-    def was_reset(self, seconds: float) -> None:
-        """The stream was reset, ``seconds`` after its last reset: its times begin at 0 again."""
-        self.skip(seconds)
+    def was_reset(self, at: float) -> None:
+        """The stream was reset ``at`` seconds after it first began: its times are 0 again."""
+        self._offset = at
         self.reset_due = False
 
     def skip(self, seconds: float) -> None:
@@ -233,6 +233,9 @@ class Cutter:
         self._hop = hop * stream.sample_rate
         self._block = max(1, round(self._hop / 4))
         self._filled = 0
+        # Whole samples, so that times are exact after any number of resets.
+        self._samples = 0
+        self._skipped = 0.0
 
     @property
     def room(self) -> int:
@@ -246,21 +249,28 @@ class Cutter:
     def hear(self, samples: int, frames: Iterable[EmotionFrame]) -> Heard:
         """The frames that the next ``samples`` brought, timed since the start, and their events."""
         timed, events = self._heard(frames)
+        self._samples += samples
         self._filled = (self._filled + samples) % self._block
         if self.endpointer.reset_due and not self._filled:
-            seconds = self._stream.position
             self._stream.reset()
-            self.endpointer.was_reset(seconds)
+            self.endpointer.was_reset(self._now())
         return timed, events
+
+    def skip(self, seconds: float) -> None:
+        """So much time passes that the stream does not hear."""
+        self._skipped += seconds
+        self.endpointer.skip(seconds)
 
     def flush(self) -> Heard:
         """The same of the stream's end, after which it is fresh. Raises as the stream's flush."""
-        seconds = self._stream.position
         timed, events = self._heard(self._stream.flush().frames)
         events += self.endpointer.flush()
-        self.endpointer.was_reset(seconds)
+        self.endpointer.was_reset(self._now())
         self._filled = 0
         return timed, events
+
+    def _now(self) -> float:
+        return self._samples / self._stream.sample_rate + self._skipped
 
     def _heard(self, frames: Iterable[EmotionFrame]) -> Heard:
         known = list(frames)
@@ -343,7 +353,7 @@ class Utterances:
 
     def skip(self, seconds: float) -> None:
         """Time passes unheard, as where sound was lost: what follows is timed so much later."""
-        self._cutter.endpointer.skip(seconds)
+        self._cutter.skip(seconds)
 
     def flush(self) -> list[UtteranceEvent]:
         """End the stream: what it still holds, and the utterance that was going on, if any."""

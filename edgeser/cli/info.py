@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edgeser.bundle import read_bundle
+from edgeser.cli.output import table_console
 from edgeser.loading import DEFAULT_BUNDLE, is_commercial
 
 
@@ -28,7 +28,7 @@ def info(
         about = {"path": str(path), "bytes": path.stat().st_size, "hash": read.hash}
         typer.echo(json.dumps({**about, "manifest": raw}, indent=1, ensure_ascii=False))
         return
-    manifest, console = read.manifest, Console(highlight=False)
+    manifest, console = read.manifest, table_console()
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -40,8 +40,24 @@ def info(
         ("licence", manifest.licence + commercial),
         ("file", f"{path.name}, {path.stat().st_size / 1e6:.2f} MB"),
         ("sha256 of the manifest", read.hash),
-        ("hop, segment", f"{sizes.hop}, {sizes.segment} samples at {sizes.sample_rate} Hz"),
-        ("network", f"width {sizes.width}, {sizes.layers} layers, {sizes.codes} codes"),
+        *(
+            (f"sha256 of {name}", f"{member['sha256']}, {member['bytes'] / 1e6:.2f} MB")
+            for name, member in raw["members"].items()
+        ),
+        (
+            "hop, segment",
+            (
+                f"{sizes.hop / sizes.sample_rate * 1000:g}, "
+                f"{sizes.segment / sizes.sample_rate * 1000:g} ms at {sizes.sample_rate} Hz"
+            ),
+        ),
+        (
+            "network",
+            (
+                f"width {sizes.width}, {sizes.layers} layers of {sizes.heads} heads and "
+                f"{sizes.taps} taps, {sizes.codes} codes"
+            ),
+        ),
         (
             "thresholds",
             (

@@ -55,6 +55,9 @@ class Client:
         self.heard.set()
         self.overrun = asyncio.Event()
         """Set once more events are unread than may be."""
+        self.awaited_since: float | None = None
+        """Since when its next message is waited for; None while it is not."""
+        self._needed = self.stream.until_frame
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
         self.ending = False
@@ -75,6 +78,13 @@ class Client:
         if isinstance(self._ears, DetectedStream):
             return self._ears.rescored(frames, samples)
         return frames
+
+    @property
+    def due(self) -> bool:
+        """Whether a step would do anything for it; what brings no frame yet can wait for more."""
+        if self.failed or not self._samples:
+            return False
+        return self.ending or self._samples >= self._needed
 
     def push(self, samples: Samples) -> None:
         """Checked mono samples, to be heard at the worker's next turn."""
@@ -102,7 +112,9 @@ class Client:
 
     def deliver(self, samples: int, frames: list[EmotionFrame], came: float) -> int:
         """Turn the frames of so many samples into events; returns how many utterances ended."""
-        return self._tell(*self.cutter.hear(samples, frames), came)
+        heard = self.cutter.hear(samples, frames)
+        self._needed = self.stream.until_frame
+        return self._tell(*heard, came)
 
     def finish(self) -> int:
         """Judge what was said last; returns how many utterances ended."""
@@ -201,7 +213,7 @@ class Hub:
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
-        ready = [c for c in self.clients if c.waiting and not c.failed]
+        ready = [c for c in self.clients if c.due]
         if ready:
             taken = {client: client.take() for client in ready}
             chunks = {client: samples for client, (_, samples) in taken.items()}

@@ -143,10 +143,12 @@ async def _converse(connection: WebSocket, hub: Hub) -> None:
     sending = asyncio.create_task(_send(connection, client))
     receiving = asyncio.create_task(_receive(connection, client, hub))
     overrun = asyncio.create_task(client.overrun.wait())
-    tasks, code = (sending, receiving, overrun), 1000
+    idle = asyncio.create_task(_become_idle(client))
+    tasks, code = (sending, receiving, overrun, idle), 1000
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if receiving.done() and not sending.done() and receiving.result():
+        still_there = idle.done() or (receiving.done() and receiving.result())
+        if still_there and not sending.done():
             # The last events; unless nobody reads them.
             await asyncio.wait((sending, overrun), return_when=asyncio.FIRST_COMPLETED)
         if overrun.done():
@@ -176,11 +178,9 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
     """Take audio until the client ends it; whether it still wants to hear the rest."""
     limits, began, taken = hub.config.limits, time.monotonic(), 0.0
     while not client.ending:
-        try:
-            message = await asyncio.wait_for(connection.receive(), limits.idle_seconds)
-        except asyncio.TimeoutError:
-            client.fail("idle", f"nothing came for {limits.idle_seconds:g} s")
-            return True
+        client.awaited_since = time.monotonic()
+        message = await connection.receive()
+        client.awaited_since = None
         if message["type"] == "websocket.disconnect":
             return False
         content = message.get("bytes")
@@ -198,7 +198,8 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
             client.fail("audio", str(problem))
             return True
         client.push(samples)
-        hub.wake()
+        if client.due:
+            hub.wake()
         taken += len(samples) / client.audio.rate
         ahead = taken - limits.speed * (time.monotonic() - began) - limits.burst_seconds
         if ahead > 0:
@@ -207,6 +208,21 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
     client.ending = True
     hub.wake()
     return True
+
+
+async def _become_idle(client: Client) -> None:
+    """Wait until the client has said nothing for too long; it is told so.
+
+    One task that seldom wakes costs less than a deadline for each message.
+    """
+    patience = client.limits.idle_seconds
+    while True:
+        since = client.awaited_since
+        rest = patience if since is None else since + patience - time.monotonic()
+        if rest <= 0:
+            client.fail("idle", f"nothing came for {patience:g} s")
+            return
+        await asyncio.sleep(rest)
 
 
 async def _send(connection: WebSocket, client: Client) -> None:
@@ -292,6 +308,8 @@ def run(
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # speech does not get smaller, but the CPU busier
         timeout_graceful_shutdown=GOODBYE_SECONDS,
         access_log=log.isEnabledFor(logging.DEBUG),
         log_level="info" if log.isEnabledFor(logging.DEBUG) else "warning",

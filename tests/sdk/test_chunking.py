@@ -117,3 +117,18 @@ def test_delay_is_kept(model: edgeser.Model) -> None:
             missing = int(np.ceil(due * rate)) - round(stream.position * rate)
             frames = stream.process(np.zeros(missing, np.float32))
             assert [round(frame.time / model.hop) for frame in frames] == [count]
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_no_frame_comes_before_a_stream_says(toy_model: edgeser.Model, rate: int) -> None:
+    """Pushing less than ``until_frame`` brings nothing; pushing it, again and again, soon does."""
+    stream, sound, frames, pushes = toy_model.stream(rate), speech_like(3.0, rate), 0, 0
+    while len(sound) > 2 * toy_model.hop * rate:
+        needed = stream.until_frame
+        if needed > 1:
+            assert stream.process(sound[: needed - 1]) == []
+        frames += len(stream.process(sound[needed - 1 : needed]))
+        sound = sound[needed:]
+        pushes += 1
+    assert frames > 1.0 / toy_model.hop
+    assert pushes < 12 * frames

@@ -35,24 +35,31 @@ export class Timeline {
     canvas.height = height * scale;
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
-    pen.strokeStyle = getComputedStyle(canvas).color; // the lines' colour, light or dark
-    pen.beginPath();
-    for (let second = 5; second < SECONDS; second += 5) {
+    const { color, fontFamily, fontSize } = getComputedStyle(canvas); // light or dark, as the page
+    const size = parseFloat(fontSize) * 0.8;
+    pen.font = `${size}px ${fontFamily}`;
+    pen.fillStyle = color;
+    const floor = height - 1.6 * size; // under it the seconds
+    const every = width < 28 * size ? 10 : 5;
+    pen.textBaseline = "bottom";
+    for (let second = 0; second < SECONDS; second += every) {
       const x = width * (1 - second / SECONDS);
-      pen.moveTo(x, 0);
-      pen.lineTo(x, height);
+      pen.textAlign = second ? "center" : "right";
+      pen.globalAlpha = 1;
+      pen.fillText(second ? `\u2212${second} s` : "now", x, height);
+      pen.globalAlpha = 0.3;
+      pen.fillRect(x - 0.5, 0, 1, floor);
     }
-    pen.moveTo(0, height - 0.5);
-    pen.lineTo(width, height - 0.5);
-    pen.stroke();
+    pen.fillRect(0, floor - 0.5, width, 1);
+    pen.globalAlpha = 1;
     if (!this.frames.length) return;
     const now = this.frames[this.frames.length - 1].time;
     const step = (width * this.hop) / SECONDS;
     for (const frame of this.frames) {
       const x = width * (1 - (now - frame.time) / SECONDS) - step;
-      let y = height;
+      let y = floor;
       for (const label of this.labels) {
-        const share = frame.probabilities[label] * frame.speech * height;
+        const share = frame.probabilities[label] * frame.speech * floor;
         pen.fillStyle = this.colours[label];
         pen.fillRect(x, y - share, step + 0.6, share);
         y -= share;

@@ -1,0 +1,224 @@
+"""``edgeser serve`` under load: how many clients at real-time pace before frames come late.
+
+    python -m bench.serve
+
+Real WebSocket clients, in a process of their own, send 20 ms of speech every 20 ms, each with a
+phase of its own, and note when each frame comes. A frame's latency is from the moment when the
+message with its last sample was due to be sent until the frame was received: scheduling of the
+clients counts too. More and more clients take part until the 99th percentile is above one hop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+import edgeser
+from bench.record import FOLDER, facts, machine_stem, save
+from bench.sound import RATE, recording
+
+MESSAGE_SECONDS = 0.02
+WARM_UP = 3.0  # seconds of a run that do not count
+TICKS = os.sysconf("SC_CLK_TCK")
+
+PAGE = """\
+# `edgeser serve` under load
+
+edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
+{shared}. Clients and server share it.
+
+Each client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
+{seconds:g} s after a start that does not count. Latency is from when the message with a frame's
+last sample was due until the frame was received, in milliseconds. CPU is of one core. *Late* is how
+late the clients themselves sent, 99th percentile: where it is not small, they were what the machine
+could not do.
+
+{table}
+
+A frame comes every {hop:.0f} ms. The 99th percentile stays below that up to **{most} clients**.
+
+Made by `python -m bench.serve`.
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What so many clients saw."""
+
+    clients: int
+    frames: int
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    late_p99_ms: float
+    """How late messages were sent."""
+    server_cpu: float
+    """Cores that the server was busy."""
+    client_cpu: float
+    server_mib: float
+
+
+@contextmanager
+def server(*options: str) -> Iterator[tuple[str, int]]:
+    """A server in a process of its own: its address and process id."""
+    command = [sys.executable, "-m", "edgeser", "serve", "--port", "0", "--json"]
+    command += ["--connections", "4096", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["address"], process.pid
+        finally:
+            process.terminate()
+
+
+class Client:
+    """One client's run."""
+
+    def __init__(self, url: str, sound: npt.NDArray[np.int16], rate: int, begin: float) -> None:
+        self._url, self._sound, self._begin = url, sound, begin
+        self._size = round(MESSAGE_SECONDS * rate)
+        self._rate = rate
+        self.latencies: list[tuple[float, float]] = []
+        """When a frame came, and its latency; seconds."""
+        self.late: list[float] = []
+
+    async def run(self, until: float) -> None:
+        """Talk and listen until a time of ``time.perf_counter``."""
+        from websockets.asyncio.client import connect
+
+        async with connect(self._url, compression=None, max_queue=None) as socket:
+            assert json.loads(await socket.recv())["type"] == "ready"
+            listening = asyncio.create_task(self._listen(socket))
+            message, begin = 0, max(self._begin, time.perf_counter())
+            self._begin = begin
+            while (due := begin + message * MESSAGE_SECONDS) < until:
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                self.late.append(time.perf_counter() - due)
+                at = message * self._size % (len(self._sound) - self._size)
+                await socket.send(self._sound[at : at + self._size].tobytes())
+                message += 1
+            if listening.done():
+                listening.result()  # what went wrong
+            listening.cancel()
+
+    async def _listen(self, socket: Any) -> None:
+        async for text in socket:
+            now, event = time.perf_counter(), json.loads(text)
+            assert event["type"] != "error", event
+            if event["type"] == "frame":
+                last = round(event["time"] * self._rate) - 1  # sample of the frame
+                sent = self._begin + last // self._size * MESSAGE_SECONDS
+                self.latencies.append((now, now - sent))
+
+
+def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Load:
+    """Let so many clients talk for so long."""
+    import soxr
+
+    draw = np.random.default_rng(clients)
+
+    sound = (soxr.resample(recording(), RATE, rate) * 32767).astype(np.int16)
+    url = f"{address.replace('http', 'ws')}/v1/stream?rate={rate}"
+
+    async def talk() -> tuple[list[Client], float, float, float]:
+        start = time.perf_counter() + 0.5 + clients / 200
+        everybody = [
+            Client(url, np.roll(sound, draw.integers(len(sound))), rate, start + draw.random())
+            for _ in range(clients)
+        ]
+        end = start + 1 + WARM_UP + seconds
+        running = [asyncio.create_task(client.run(end)) for client in everybody]
+        await asyncio.sleep(max(0.0, start + 1 + WARM_UP - time.perf_counter()))
+        measured, before = time.perf_counter(), (cpu_seconds(pid), time.process_time())
+        await asyncio.sleep(max(0.0, end - time.perf_counter() - 0.1))
+        passed = time.perf_counter() - measured
+        server_cpu = (cpu_seconds(pid) - before[0]) / passed
+        client_cpu = (time.process_time() - before[1]) / passed
+        await asyncio.gather(*running)
+        return everybody, measured, server_cpu, client_cpu
+
+    everybody, measured, server_cpu, client_cpu = asyncio.run(talk())
+    latencies = [wait for c in everybody for when, wait in c.latencies if when > measured]
+    wanted = clients * seconds / edgeser.load().hop
+    if len(latencies) < 0.5 * wanted:
+        latencies += [seconds] * round(wanted - len(latencies))  # what never came
+    milliseconds = 1000 * np.asarray(latencies)
+    return Load(
+        clients=clients,
+        frames=len(latencies),
+        p50_ms=float(np.median(milliseconds)),
+        p99_ms=float(np.quantile(milliseconds, 0.99)),
+        worst_ms=float(milliseconds.max()),
+        late_p99_ms=1000 * float(np.quantile([x for c in everybody for x in c.late], 0.99)),
+        server_cpu=server_cpu,
+        client_cpu=client_cpu,
+        server_mib=resident_mib(pid),
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process."""
+    return (
+        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    )
+
+
+def main(
+    counts: Annotated[str, typer.Option(help="How many clients, comma-separated.")] = (
+        "1,8,32,64,128,192,256,384,512"
+    ),
+    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 20.0,
+    rate: Annotated[int, typer.Option(help="Hz, that the clients send.")] = RATE,
+    vad: Annotated[str, typer.Option(help="As of edgeser serve.")] = "own",
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
+) -> None:
+    """Measure until frames come late; write a page and the figures."""
+    hop, loads = 1000 * edgeser.load().hop, []
+    for clients in map(int, counts.split(",")):
+        with server("--vad", vad) as (address, pid):
+            loads.append(load(address, pid, clients, seconds, rate))
+        typer.echo(loads[-1])
+        if loads[-1].p99_ms > hop:
+            break
+    rows = ["| clients | p50 | p99 | worst | late | server CPU | clients' CPU | server MiB |"]
+    rows.append("|---|---|---|---|---|---|---|---|")
+    rows += [
+        f"| {x.clients} | {x.p50_ms:.1f} | {x.p99_ms:.1f} | {x.worst_ms:.0f} "
+        f"| {x.late_p99_ms:.1f} | {x.server_cpu:.0%} | {x.client_cpu:.0%} | {x.server_mib:.0f} |"
+        for x in loads
+    ]
+    most = max((x.clients for x in loads if x.p99_ms <= hop), default=0)
+    about = facts(shared)
+    text = PAGE.format(
+        **about, rate=rate, seconds=seconds, table="\n".join(rows), hop=hop, most=most
+    )
+    figures = {**about, "rate": rate, "seconds": seconds, "vad": vad}
+    loaded = {**figures, "loads": [asdict(x) for x in loads]}
+    save(f"{machine_stem()}-serve", loaded, text, out)
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -35,7 +35,9 @@ class Decoder:
             BackendError: if a logit is not finite: the model overflowed on this input.
         """
         if not math.isfinite(sum(logits)):
-            raise BackendError("the model returned values that are not finite; check the bundle")
+            raise BackendError(
+                "the model returned values that are not finite: its bundle is broken, take another"
+            )
         *emotions, speech_logit = logits
         top = max(emotions)
         powers = [math.exp(logit - top) for logit in emotions]

@@ -79,9 +79,10 @@ def save_timeline(analysis: Analysis, path: str | os.PathLike[str]) -> None:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        AudioError: the file of the analysis can no longer be read.
+        AudioError: the file of the analysis can no longer be read, or no image be written there.
         OSError: the image cannot be written.
     """
+    check_plot_path(Path(path))
     waveform = None if analysis.source is None else envelope(analysis.source)
     timeline(analysis, waveform).savefig(path, dpi=150, facecolor="white")
 
@@ -98,7 +99,7 @@ def check_plot_path(path: Path) -> None:
     if ending not in known:
         raise AudioError(f"{path}: end it in one of {', '.join(sorted(known))}")
     if not path.absolute().parent.is_dir():
-        raise AudioError(f"{path}: there is no such folder")
+        raise AudioError(f"{path}: there is no folder {path.parent}: make it first")
 
 
 def _figure_class() -> type[Figure]:

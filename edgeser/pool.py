@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgeser.audio.chunk import to_mono
+from edgeser.audio.chunk import Samples, to_mono
 from edgeser.engine import Engine
-from edgeser.errors import StateError
+from edgeser.errors import AudioError, StateError
 from edgeser.lane import Lane
 from edgeser.results import EmotionFrame
 from edgeser.stream import Stream, lane_of
@@ -52,10 +52,7 @@ class Pool:
             BackendError, KernelError: the model failed while it ran.
         """
         lanes = [self._lane(stream) for stream in chunks]
-        mono = [
-            to_mono(chunk, lane.sample_rate)
-            for lane, chunk in zip(lanes, chunks.values(), strict=True)
-        ]
+        mono = [_mono(stream, chunk) for stream, chunk in chunks.items()]
         with ExitStack() as turns:
             for lane in lanes:
                 turns.enter_context(lane)
@@ -66,9 +63,17 @@ class Pool:
     def _lane(self, stream: Stream) -> Lane:
         if not isinstance(stream, Stream):
             raise StateError(
-                f"the keys of a pool's chunks are streams, not {type(stream).__name__}"
+                f"the keys of a pool's chunks are streams, not {type(stream).__name__}: "
+                "pass {stream: chunk, ...}"
             )
         lane = lane_of(stream)
         if lane.engine is not self._engine:
             raise StateError(f"{stream!r} belongs to another model: make it with this pool's model")
         return lane
+
+
+def _mono(stream: Stream, chunk: npt.NDArray[Any]) -> Samples:
+    try:
+        return to_mono(chunk, stream.sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{stream!r}: {error}") from None

@@ -55,11 +55,13 @@ class Endpointing:
         if self.speech is not None and not 0 < self.speech < 1:
             raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
         for name in ("onset", "hangover", "longest"):
-            if not getattr(self, name) > 0:
-                raise AudioError(f"{name} is {getattr(self, name)} s: give a length above 0")
+            length = getattr(self, name)
+            if not isinstance(length, int | float) or not length > 0:
+                raise AudioError(f"{name} is {length!r} s: give a length above 0")
         if self.longest <= self.onset:
             raise AudioError(
-                f"an utterance of at most {self.longest} s never begins after {self.onset} s"
+                f"an utterance of at most {self.longest} s never begins after {self.onset} s: "
+                "make longest greater than onset"
             )
 
 

@@ -3,11 +3,14 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "bundle/bundle_error.hpp"
 
 namespace edgeser {
 namespace {
+
+const std::string again = "take a file NAME.edgeser, or fetch this one again";
 
 static_assert(std::endian::native == std::endian::little, "zips and safetensors are little-endian");
 
@@ -17,7 +20,7 @@ class Record {
   Record(std::string_view bytes, std::size_t at, std::size_t size, const char* signature) {
     if (at > bytes.size() || bytes.size() - at < size ||
         bytes.compare(at, 4, std::string_view(signature, 4)) != 0) {
-      throw BundleError("is not a bundle, or was cut short");
+      throw BundleError("is not a bundle, or was cut short: " + again);
     }
     fields_ = bytes.substr(at, size);
   }
@@ -59,13 +62,14 @@ std::string readable(std::string_view name) {
 
 Archive read_archive(std::string_view bytes, std::size_t comment_bytes) {
   if (bytes.size() < end_bytes + comment_bytes) {
-    throw BundleError("is not a bundle, or was cut short");
+    throw BundleError("is not a bundle, or was cut short: " + again);
   }
   const std::size_t end_at = bytes.size() - end_bytes - comment_bytes;
   const Record end(bytes, end_at, end_bytes, "PK\5\6");
   const std::size_t count = end.u16(10), contents = end.u32(16);
   if (end.u16(20) != comment_bytes || contents > end_at || end.u32(12) != end_at - contents) {
-    throw BundleError("is not a bundle as it was written: its ends were cut off or added to");
+    throw BundleError("is not a bundle as it was written, its ends were cut off or added to: " +
+                      again);
   }
   Archive archive;
   archive.comment = bytes.substr(end_at + end_bytes);

@@ -32,12 +32,12 @@ def check_rate(sample_rate: int) -> int:
         rate = operator.index(sample_rate)
     except TypeError:
         raise AudioError(
-            f"the sample rate must be a whole number of Hz, not {sample_rate!r}"
+            f"the sample rate must be a whole number of Hz, not {sample_rate!r}: pass an int"
         ) from None
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
             f"a sample rate of {rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz: "
-            "state the rate at which the samples were taken"
+            "state the rate at which the samples were taken, in Hz"
         )
     return rate
 

@@ -58,7 +58,7 @@ def open_recording(
 def _from_array(array: npt.NDArray[Any], sample_rate: int) -> Recording:
     length = len(array) if array.ndim else 0
     if length == 0:
-        raise AudioError("the recording is empty")
+        raise AudioError("the recording is empty: there is nothing to judge")
     step = BLOCK_SECONDS * sample_rate
     return Recording(
         None, sample_rate, length, (array[at : at + step] for at in range(0, length, step))

@@ -25,6 +25,8 @@ LARGEST_BUNDLE = 512 << 20
 LARGEST_MANIFEST = 1 << 20
 """Bytes. The same for manifest.json alone."""
 
+_AGAIN = "take a file NAME.edgeser, or fetch this one again"
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -54,7 +56,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{source}: there is no such file") from None
     except OSError as error:
         if error.errno == errno.EINVAL:  # a place before the file's beginning
-            raise BundleError(f"{source}: is not a bundle, or was cut short") from None
+            raise BundleError(f"{source}: is not a bundle, or was cut short: {_AGAIN}") from None
         raise BundleError(f"{source}: cannot be read ({error.strerror or error})") from None
 
 
@@ -68,9 +70,9 @@ def _read(source: Path) -> Bundle:
         with zipfile.ZipFile(source) as archive:
             return _read_archive(archive, size)
     except zipfile.BadZipFile as error:
-        raise BundleError(f"is not a bundle, or was cut short ({error})") from None
+        raise BundleError(f"is not a bundle, or was cut short ({error}): {_AGAIN}") from None
     except (NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError) as error:
-        raise BundleError(f"is not a readable bundle ({error})") from None
+        raise BundleError(f"is not a readable bundle ({error}): {_AGAIN}") from None
 
 
 def _read_archive(archive: zipfile.ZipFile, file_size: int) -> Bundle:
@@ -115,7 +117,9 @@ def _check_directory(archive: zipfile.ZipFile, file_size: int) -> None:
         raise BundleError(f"member {name} is missing")
     begin = min(info.header_offset for info in archive.infolist())
     if begin != 0 or archive.start_dir + _directory_bytes(archive) != file_size:
-        raise BundleError("is not a bundle as it was written: its ends were cut off or added to")
+        raise BundleError(
+            f"is not a bundle as it was written, its ends were cut off or added to: {_AGAIN}"
+        )
 
 
 def _directory_bytes(archive: zipfile.ZipFile) -> int:

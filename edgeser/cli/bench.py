@@ -47,6 +47,10 @@ def bench(
         raise typer.BadParameter(f"--streams {streams}: give numbers, as 1,4,16,64") from None
     if not all(1 <= count <= 4096 for count in counts):
         raise typer.BadParameter("--streams: each is 1 to 4096")
+    if plot is not None:
+        from edgeser.plot import check_plot_path
+
+        check_plot_path(plot)
     loaded = load_model(model, backend, precision)
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

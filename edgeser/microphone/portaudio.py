@@ -122,7 +122,9 @@ def _initialise() -> Any:
         try:
             return pyaudio.PyAudio()
         except OSError as error:
-            raise DeviceError(f"PortAudio does not start here: {_said(error)}") from None
+            raise DeviceError(
+                f"PortAudio does not start here ({_said(error)}): is the sound server running?"
+            ) from None
 
 
 def _said(error: Exception) -> str:

@@ -281,7 +281,10 @@ def listening_socket(config: ServeConfig) -> socket.socket:
     except OSError as problem:
         number = problem.errno or 0  # that of a name that does not resolve is negative
         why = os.strerror(number) if number > 0 else problem.strerror
-        raise ServeError(f"cannot listen at {config.host} port {config.port}: {why}") from None
+        raise ServeError(
+            f"cannot listen at {config.host} port {config.port} ({why}): "
+            "give an address of this machine and a port that is free"
+        ) from None
     # asyncio waits for ever to write to whoever does not read; Linux can be told to give up.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         patience = round(1000 * config.limits.idle_seconds)
@@ -319,7 +322,8 @@ def run(
         settings.load()
     except OSError as problem:  # ssl.SSLError is one
         raise ServeError(
-            f"TLS with {config.certificate} and {config.key}: {problem.strerror or problem}"
+            f"no TLS with {config.certificate} and {config.key} ({problem.strerror or problem}): "
+            "give a certificate and its own key, both PEM files that can be read"
         ) from None
     with listening_socket(config) as bound:
         on_listening(bound.getsockname()[1])

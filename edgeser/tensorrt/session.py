@@ -63,7 +63,7 @@ class Session:
         title, trt = self._flavour.title, self._flavour.api
         context = self._flavour.context(self._engine)
         if context is None:
-            raise DeviceError(f"{title} has no memory for a batch of {batch}")
+            raise DeviceError(f"{title} has no memory for a batch of {batch}: take smaller batches")
         self._contexts.append(context)
         shapes = {name: (batch, *inner) for name, inner in self._shapes.items()}
         for name, shape in shapes.items():

@@ -63,7 +63,7 @@ def test_places_where_nothing_can_be_drawn(tmp_path: Path) -> None:
     plot.check_plot_path(tmp_path / "x.svg")
     with pytest.raises(edgeser.AudioError, match="end it in one of"):
         plot.check_plot_path(tmp_path / "x.docx")
-    with pytest.raises(edgeser.AudioError, match="no such folder"):
+    with pytest.raises(edgeser.AudioError, match="make it first"):
         plot.check_plot_path(tmp_path / "nowhere" / "x.png")
 
 

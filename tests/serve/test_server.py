@@ -377,10 +377,13 @@ def test_what_keeps_it_from_listening_is_one_line(start: Start, tmp_path: Path) 
     address, _ = start()
     port = address.split(":")[1]
     taken = serve_in_vain("--port", port)
-    assert taken == f"edgeser: cannot listen at 127.0.0.1 port {port}: Address already in use\n"
+    assert taken.startswith(
+        f"edgeser: cannot listen at 127.0.0.1 port {port} (Address already in use): give"
+    )
+    assert taken.count("\n") == 1
     nothing = tmp_path / "none.pem"
     alone = serve_in_vain("--certificate", str(nothing), "--key", str(nothing))
-    assert alone.startswith(f"edgeser: TLS with {nothing} and {nothing}: No such file")
+    assert alone.startswith(f"edgeser: no TLS with {nothing} and {nothing} (No such file")
     assert alone.count("\n") == 1
 
 

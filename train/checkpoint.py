@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from train.data.manifest import CorpusError
+from train.files import whole
 from train.models.emotion import EmotionModel, ModelConfig
 
 THRESHOLDS = {"speech": 0.5, "confidence": 0.0, "utterance": 0.0}
@@ -25,7 +26,6 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write everything to ``path``."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         about = {
             "config": self.model.config.to_dict(),
             "temperature": self.temperature,
@@ -33,7 +33,8 @@ class Checkpoint:
             "facts": self.facts,
         }
         weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
-        save_file(weights, path, {"edgeser": json.dumps(about, sort_keys=True)})
+        with whole(path) as partial:
+            save_file(weights, partial, {"edgeser": json.dumps(about, sort_keys=True)})
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":

@@ -28,6 +28,7 @@ from train.evaluate import (
     predict,
     speech_scores,
 )
+from train.files import whole
 from train.fit import Material, fit
 from train.models.emotion import ModelConfig
 from train.models.vqvae import VQVAE
@@ -147,7 +148,8 @@ class Run:
         examples = [e for c in self.corpora.unlabelled.values() for e in c.unlabelled()]
         sounds, level = self.corpora.sounds(), self.config.level
         pretrain(vqvae, examples, self.recipe, level, PRETRAINING_EPOCHS, 1e-3, sounds)
-        save_file(vqvae.state_dict(), path)
+        with whole(path) as partial:
+            save_file(vqvae.state_dict(), partial)
         return vqvae
 
     def trained(self, name: str, speakers: set[str]) -> Checkpoint:

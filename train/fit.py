@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
 from train.data.kept import KeptBatches
+from train.data.share import Share
 from train.loop import loader, trainer
 from train.losses import detail_loss, emotion_loss, speech_loss, speech_weights, verdict
 from train.metrics import Scores
@@ -71,8 +72,10 @@ class EmotionTraining(lightning.LightningModule):
         if r.optimizer == "adadelta":
             return torch.optim.Adadelta(trained, r.learning_rate, weight_decay=r.weight_decay)
         optimizer = torch.optim.AdamW(trained, r.learning_rate, weight_decay=r.weight_decay)
+        total = self.steps + 1
+        # It must rise for more than a step: of five, a fifth would leave it none to divide by.
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, r.learning_rate, total_steps=self.steps + 1, pct_start=0.2
+            optimizer, r.learning_rate, total_steps=total, pct_start=max(0.2, 1.2 / total)
         )
         return {
             "optimizer": optimizer,
@@ -90,8 +93,10 @@ class Material:
 
     def batches(self, recipe: Recipe, level: LevelConfig) -> Batches | KeptBatches:
         """Epochs of all that, augmented as the recipe says."""
-        examples = [*self.labelled, *self.unlabelled]
-        return Batches(examples, recipe.batch, level, recipe.augment, self.sounds, recipe.seed)
+        examples, augment = [*self.labelled, *self.unlabelled], recipe.augment
+        return Batches(
+            examples, recipe.batch, level, augment, self.sounds, recipe.seed, share=Share.here()
+        )
 
 
 @dataclass(frozen=True)

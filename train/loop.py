@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from torch.utils.data import DataLoader
 
 from train.data.batches import Batch, Batches
 from train.data.kept import KeptBatches
+from train.data.share import Share
 from train.recipe import Recipe
 
 
@@ -18,20 +20,34 @@ def loader(batches: Batches | KeptBatches) -> DataLoader[Batch]:
     )
 
 
+def precision(wanted: str) -> str:
+    """As wanted, but float32 for bfloat16 where a CPU would have to imitate it, slowly."""
+    can_tell = hasattr(torch.cpu, "get_capabilities")  # not in the oldest torch that serves
+    if not wanted.startswith("bf16") or torch.accelerator.is_available() or not can_tell:
+        return wanted
+    capable = torch.cpu.get_capabilities()
+    return wanted if any("bf16" in name and has for name, has in capable.items()) else "32-true"
+
+
 def trainer(
     recipe: Recipe, epochs: int, folder: Path | None = None, **options: Any
 ) -> lightning.Trainer:
-    """A trainer on a GPU if there is one, else on the CPU.
+    """A trainer on a GPU if there is one, else on the CPU; under ``torchrun``, one of several.
 
-    On one device: batches are not divided among several, which would all learn from the same.
+    Each process then has a device of its own and its share of the batches, and gradients are
+    averaged over all: a step learns from as many times ``recipe.batch`` recordings.
 
     ``folder`` takes TensorBoard logs and checkpoints; without one nothing is written.
     """
+    share = Share.here()
     return lightning.Trainer(
         max_epochs=epochs,
-        precision=recipe.precision,  # type: ignore[arg-type]
+        precision=precision(recipe.precision),  # type: ignore[arg-type]
         accelerator="auto",
-        devices=1,
+        devices=share.local,
+        num_nodes=share.world // share.local,
+        # Deep has a fusion whose half is never used.
+        strategy="ddp_find_unused_parameters_true" if share.world > 1 else "auto",
         default_root_dir=folder,
         logger=folder is not None,
         enable_checkpointing=folder is not None,

@@ -31,6 +31,7 @@ class Recipe:
     patience: int = 0
     """Stop when the validation speakers' UA has not risen for this many epochs; 0: never."""
     precision: str = "bf16-mixed"
+    """Where a CPU has no bfloat16, float32 instead."""
     operator: bool = True
     """Train the TACN through Triton on a GPU that it runs on; plain PyTorch serves everywhere."""
     seed: int = 0

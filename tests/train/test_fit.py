@@ -15,8 +15,8 @@ from train.data.batches import Batch, Example
 from train.data.examples import Corpus
 from train.data.manifest import Recording
 from train.evaluate import Predictions, calibration_error, fit_temperature, predict
-from train.fit import EmotionTraining, Material, fit
-from train.loop import trainer
+from train.fit import EmotionTraining, Material, class_weights, fit
+from train.loop import precision, trainer
 from train.losses import speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
@@ -126,6 +126,7 @@ def test_a_stopped_training_goes_on_where_it_was(
     assert steps == [0, 1, 2, 3]
     fit(Material(examples), three, small_config(), folder=tmp_path)
     assert steps == list(range(12))  # not from the start again
+    assert list(tmp_path.rglob("events.out.tfevents.*"))  # for TensorBoard
 
 
 def test_training_stops_when_strangers_are_judged_no_better(
@@ -143,6 +144,21 @@ def test_training_stops_when_strangers_are_judged_no_better(
     assert next(scores) == 0.9  # four epochs were enough
     (best,) = (tmp_path / "checkpoints").glob("epoch=1-*.ckpt")
     assert best.is_file()
+
+
+@pytest.mark.parametrize(("has", "used"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_cpu_without_bfloat16_trains_in_float32(
+    has: bool, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": has})
+    assert precision("bf16-mixed") == used
+    assert precision("16-mixed") == "16-mixed"
+
+
+def test_every_emotion_weighs_the_same(examples: list[Example]) -> None:
+    weights = class_weights([*examples[::2], *examples[1:5:2]], 4)  # 8 of sadness, 2 of anger
+    assert weights[2] * 8 == weights[1] * 2 == pytest.approx(10 / 4)
 
 
 def test_the_papers_recipe_trains(examples: list[Example]) -> None:

@@ -70,12 +70,13 @@ class Curve:
     def one(self, size: str, seed: int) -> Result:
         """One training and its test: costs, and confusions by held-out speaker."""
         recipe = replace(self.recipe, seed=seed)
-        settings = json.loads(json.dumps(recipe.to_dict()))
+        settings = settings_of(recipe)
         folder = self.work / "curve"
         path = folder / f"{list(self.sizes).index(size)}-{seed}.json"
         if path.is_file():
             kept: Result = json.loads(path.read_text(encoding="utf-8"))
-            if (kept["size"], kept["recipe"]) == (size, settings):
+            # A setting that came after the training was made had its default's meaning then.
+            if (kept["size"], {**settings_of(Recipe()), **kept["recipe"]}) == (size, settings):
                 return kept
         config = self.sizes[size]
         run = Run(self.corpora, recipe, config, self.work)
@@ -105,6 +106,12 @@ class Curve:
         }
         path.write_text(json.dumps(result), encoding="utf-8")
         return result
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON gives it back."""
+    settings: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
+    return settings
 
 
 def confusions(

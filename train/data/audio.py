@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from train.data.manifest import CorpusError, Recording
+from train.files import whole
 from train.models.segment import SAMPLE_RATE
 
 VERSION = 3
@@ -53,7 +54,6 @@ class AudioCache:
         key = hashlib.sha256(f"{VERSION}\n{name}\n{listing}".encode()).hexdigest()[:16]
         self._data, self._index = folder / f"{key}.s16", folder / f"{key}.npy"
         if not self._index.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
             self._write(recordings, name, change)
         self._ends = np.load(self._index)
         self._samples = np.memmap(self._data, np.int16, mode="r")
@@ -65,7 +65,7 @@ class AudioCache:
         change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None,
     ) -> None:
         ends, total = [], 0
-        with self._data.open("wb") as file:
+        with whole(self._data) as partial, partial.open("wb") as file:
             for recording in tqdm(recordings, desc=name, unit="file"):
                 samples = read_audio(recording.path)
                 if not samples.size:
@@ -75,7 +75,8 @@ class AudioCache:
                 file.write(np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
                 total += len(samples)
                 ends.append(total)
-        np.save(self._index, np.array(ends))
+        with whole(self._index) as partial, partial.open("wb") as file:
+            np.save(file, np.array(ends))
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -23,6 +23,8 @@ class KeptBatches(IterableDataset[Batch]):
     def __init__(
         self, batches: Batches, folder: Path, epochs: int, about: Mapping[str, Any]
     ) -> None:
+        share = batches.share
+        folder = folder / f"{share.rank}-of-{share.world}"
         self.size, self.epochs, self.folder = len(batches), epochs, folder
         self.next = 0
         made = folder / "made.json"

@@ -85,15 +85,24 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def update(self, encoded: Tensor, index: Tensor) -> None:
-        """Move the codes towards what they were chosen for; restart those that nobody chooses."""
+        """Move the codes towards what they were chosen for; restart those that nobody chooses.
+
+        Processes that train together count as one, and restart codes as the first of them does.
+        """
         flat, chosen = encoded.reshape(-1, encoded.shape[-1]), index.reshape(-1)
         count = torch.bincount(chosen, minlength=self.config.codes).to(flat.dtype)
         summed = torch.zeros_like(self.total).index_add_(0, chosen, flat)
+        together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if together:
+            torch.distributed.all_reduce(count)
+            torch.distributed.all_reduce(summed)
         self.usage.lerp_(count, 1 - self.config.decay)
         self.total.lerp_(summed, 1 - self.config.decay)
         self.codes.copy_(self.total / (self.usage[:, None] + 1e-5))
         dead = self.usage < self.config.restart_below
         fresh = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
+        if together:
+            torch.distributed.broadcast(fresh, 0)
         self.codes[dead] = fresh
         self.usage[dead] = 2.0
         self.total[dead] = 2.0 * fresh

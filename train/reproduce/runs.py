@@ -20,6 +20,7 @@ from train.data.examples import Corpus
 from train.data.manifest import read_manifest
 from train.data.splits import Split, grouped_splits, random_split
 from train.evaluate import predict
+from train.files import whole
 from train.fit import Material, fit
 from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
@@ -99,7 +100,8 @@ class Runner:
         ]
         epochs, level = self.about.pretraining_epochs, self.about.config.level
         pretrain(vqvae, examples, self.about.recipe, level, epochs, 1e-3)
-        save_file(vqvae.state_dict(), path)
+        with whole(path) as partial:
+            save_file(vqvae.state_dict(), partial)
         return vqvae
 
     def fine_tuned(self, fold: int) -> VQVAE:
@@ -112,7 +114,8 @@ class Runner:
         audio = [replace(e, target=()) for e in self.examples(self.splits[fold])[0]]
         level = self.about.config.level
         pretrain(vqvae, audio, self.about.recipe, level, FINE_TUNING_EPOCHS, 3e-4)
-        save_file(vqvae.state_dict(), path)
+        with whole(path) as partial:
+            save_file(vqvae.state_dict(), partial)
         return vqvae
 
     def run(self) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import logging
 
 from edgeser.backends import onnx_runtime
 from edgeser.bundle import Bundle
-from edgeser.errors import BackendError, DeviceError
+from edgeser.errors import BackendError, BundleError, DeviceError
 from edgeser.frontend import Features, FloatArray, FrontEnd, OnnxFrontEnd
 from edgeser.gpu.device import Device
 from edgeser.gpu.runtime import BATCH_SIZES, OnDevice, OnHost
@@ -48,7 +48,7 @@ def open_front_end(
     if has_cuda_provider():
         try:
             instead = OnHost(ON_GPU_BY_ONNX_RUNTIME, _OnnxOnGpu(bundle))
-        except BackendError as error:
+        except (BackendError, BundleError) as error:
             reasons.append(str(error))
     _log.warning("%s runs the front end: %s", instead.title, "; ".join(reasons))
     return instead

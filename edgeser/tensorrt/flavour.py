@@ -105,6 +105,9 @@ class Flavour:
 FLAVOURS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 """Module name to title, in the order in which they are tried."""
 
+OLDEST = 10
+"""The first TensorRT that takes precision from a graph alone."""
+
 
 def find_flavour(name: str | None = None) -> Flavour:
     """Import TensorRT: ``name``, or the first of :data:`FLAVOURS` that can be.
@@ -129,6 +132,10 @@ def _import(module: str) -> ModuleType:
     if module not in FLAVOURS:
         raise ImportError(f"there is no such TensorRT; there are {', '.join(FLAVOURS)}")
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
     except (OSError, RuntimeError) as error:  # a library that it needs is missing or too old
         raise ImportError(str(error)) from error
+    version = str(getattr(found, "__version__", "0"))
+    if module == "tensorrt" and int(version.partition(".")[0]) < OLDEST:
+        raise ImportError(f"{version} is too old, {OLDEST} is needed")
+    return found

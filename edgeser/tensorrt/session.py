@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgeser.errors import BackendError, DeviceError
+from edgeser.errors import BackendError, DeviceError, EdgeserError
 from edgeser.tensorrt.flavour import Flavour
 from edgeser.tensorrt.log import Log
 
@@ -60,6 +60,15 @@ class Session:
         Raises:
             DeviceError: TensorRT refuses the size or an address, or its outputs are of other sizes.
         """
+        try:
+            return self._prepare(batch, addresses)
+        except EdgeserError:
+            raise
+        except Exception as error:
+            title, why = self._flavour.title, self._said.reason(error)
+            raise DeviceError(f"{title} cannot prepare a batch of {batch} ({why})") from error
+
+    def _prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
         title, trt = self._flavour.title, self._flavour.api
         context = self._flavour.context(self._engine)
         if context is None:

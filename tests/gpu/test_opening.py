@@ -340,7 +340,9 @@ def test_onnx_runtime_takes_tensorrts_place(
 
 
 @pytest.mark.usefixtures("no_tensorrt")
+@pytest.mark.parametrize("kind", [edgeser.BackendError, edgeser.BundleError])
 def test_an_onnx_runtime_that_cannot_is_said_too(
+    kind: type[edgeser.EdgeserError],
     toy_bundle: Bundle,
     toy_index: Index,
     device: FakeDevice,
@@ -348,7 +350,7 @@ def test_an_onnx_runtime_that_cannot_is_said_too(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def cannot(*_: object) -> None:
-        raise edgeser.BackendError("it lacks libcudnn")
+        raise kind("it lacks libcudnn")
 
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     monkeypatch.setattr(front_end, "OnnxFrontEnd", cannot)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -176,3 +178,13 @@ def test_batches_must_make_sense(usual: int, most: int) -> None:
 def test_no_tensorrt_is_named() -> None:
     with pytest.raises(BackendError, match=r"tensorrt_lite.*edgeser\[tensorrt-rtx\]"):
         find_flavour("tensorrt_lite")
+
+
+def test_an_old_tensorrt_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, version in (("tensorrt", "8.5.2.2"), ("tensorrt_rtx", "1.7.1")):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__version__=version))
+    assert find_flavour().title == "TensorRT-RTX"
+    with pytest.raises(BackendError, match=r"TensorRT: 8.5.2.2 is too old, 10 is needed"):
+        find_flavour("tensorrt")
+    monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__="10.3.0"))
+    assert find_flavour().title == "TensorRT"

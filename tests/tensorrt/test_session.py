@@ -157,6 +157,9 @@ def test_what_fails_is_named(engine: Engine) -> None:
     engine.raises = True
     with pytest.raises(DeviceError, match=r"TensorRT failed \(CUDA error 700\)"):
         enqueue(1)
+    engine.get_tensor_mode = None  # type: ignore[assignment,method-assign]
+    with pytest.raises(DeviceError, match=r"cannot prepare a batch of 4 \(.*not callable"):
+        session.prepare(4, ADDRESSES)
     engine.no_memory = True
     with pytest.raises(DeviceError, match="no memory for a batch of 4"):
         session.prepare(4, ADDRESSES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from edgeser.backends import onnx_runtime
 from edgeser.bundle import Bundle
@@ -11,7 +12,7 @@ from edgeser.frontend import Features, FloatArray, FrontEnd, OnnxFrontEnd
 from edgeser.gpu.device import Device
 from edgeser.gpu.runtime import BATCH_SIZES, OnDevice, OnHost
 from edgeser.tensorrt import Batches, EngineCache, Flavour, Progress, build, find_flavour
-from edgeser.tensorrt.cache import Origin
+from edgeser.tensorrt.cache import Origin, default_folder
 from edgeser.tensorrt.flavour import Capability
 from edgeser.tensorrt.session import Session
 
@@ -27,7 +28,7 @@ def open_front_end(
     bundle: Bundle,
     device: Device,
     on_cpu: FrontEnd,
-    cache: EngineCache,
+    cache: Path | None = None,
     progress: Progress | None = None,
 ) -> OnDevice | OnHost:
     """The best that this machine has. Where that is not TensorRT, one line is logged that says why.
@@ -36,12 +37,13 @@ def open_front_end(
         bundle: the model.
         device: current on this thread.
         on_cpu: the model's front end on the CPU, which is always there.
-        cache: where TensorRT's engines are kept.
+        cache: the folder of TensorRT's engines; None for the user's own.
         progress: told how far an engine is that has to be built.
     """
     reasons = []
     try:
-        return _in_tensorrt(bundle, device, cache, progress)
+        engines = EngineCache(cache or default_folder())
+        return _in_tensorrt(bundle, device, engines, progress)
     except BackendError as error:
         reasons.append(str(error))
     instead = OnHost(ON_CPU, on_cpu)
@@ -55,7 +57,7 @@ def open_front_end(
 
 
 def expected_front_end(
-    bundle: Bundle, target: Capability, cache: EngineCache
+    bundle: Bundle, target: Capability, cache: Path | None = None
 ) -> tuple[str, str | None]:
     """What :func:`open_front_end` will take, as far as can be told without trying.
 
@@ -65,9 +67,10 @@ def expected_front_end(
     try:
         flavour = find_flavour()
         flavour.check(target)
+        engines = EngineCache(cache or default_folder())
     except BackendError as error:
         return (ON_GPU_BY_ONNX_RUNTIME if has_cuda_provider() else ON_CPU), str(error)
-    kept = cache.has(_origin(flavour, bundle, target))
+    kept = engines.has(_origin(flavour, bundle, target))
     return _title(flavour), None if kept else "its engine will be built at the first load"
 
 
@@ -99,7 +102,7 @@ class _OnnxOnGpu:
 
 
 def _in_tensorrt(
-    bundle: Bundle, device: Device, cache: EngineCache, progress: Progress | None
+    bundle: Bundle, device: Device, engines: EngineCache, progress: Progress | None
 ) -> OnDevice:
     flavour = find_flavour()
     origin = _origin(flavour, bundle, device.capability)
@@ -108,18 +111,18 @@ def _in_tensorrt(
     def make() -> bytes:
         nonlocal built
         built = True
-        _log.info("%s builds its engine, to be kept in %s", _title(flavour), cache.folder)
+        _log.info("%s builds its engine, to be kept in %s", _title(flavour), engines.folder)
         target = device.capability if flavour.portable else None
         return build(flavour, bundle.frontend, _BATCHES, target=target, progress=progress)
 
-    engine = cache.get(origin, make)
+    engine = engines.get(origin, make)
     try:
         session = Session(flavour, engine, _shapes(bundle))
     except DeviceError as error:
         if built:
             raise
-        cache.forget(origin, str(error))
-        session = Session(flavour, cache.get(origin, make), _shapes(bundle))
+        engines.forget(origin, str(error))
+        session = Session(flavour, engines.get(origin, make), _shapes(bundle))
     return OnDevice(_title(flavour), session.prepare)
 
 

@@ -25,8 +25,7 @@ from edgeser.gpu.runtime import BATCH_SIZES, Runtime
 from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.lane import Lane
 from edgeser.results import EmotionFrame
-from edgeser.tensorrt import EngineCache, Progress
-from edgeser.tensorrt.cache import default_folder
+from edgeser.tensorrt import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +123,7 @@ def _open(
         kernels.load(size)  # so that a damaged file is found now, not in the middle of a stream
     shape = tacn_shape(bundle.manifest)
     cpu = Engine(bundle, precision)
-    front_end = open_front_end(
-        bundle, device, cpu.front_end, EngineCache(cache or default_folder()), progress
-    )
+    front_end = open_front_end(bundle, device, cpu.front_end, cache, progress)
     runtime = Runtime(
         device,
         kernels,

@@ -15,8 +15,7 @@ from edgeser.gpu.front_end import ON_CPU, expected_front_end
 from edgeser.gpu.index import Index, read_index
 from edgeser.gpu.opening import check_gpu_precision
 from edgeser.gpu.shapes import kernel_sizes
-from edgeser.tensorrt import EngineCache, find_flavour
-from edgeser.tensorrt.cache import default_folder
+from edgeser.tensorrt import find_flavour
 
 
 @dataclass(slots=True)
@@ -81,8 +80,7 @@ def survey(
         problems["onnx_providers"] = str(error)
     if device is not None and found.kernels is not None:
         found.backend = "cuda"
-        engines = EngineCache(cache or default_folder())
-        found.front_end, why = expected_front_end(bundle, device.capability, engines)
+        found.front_end, why = expected_front_end(bundle, device.capability, cache)
         if why is not None:
             problems["front_end"] = why
     return found

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeser.errors import BackendError
 from edgeser.tensorrt.builder import Batches
 from edgeser.tensorrt.flavour import Capability, Flavour
 
@@ -87,8 +88,17 @@ class Origin:
 
 
 def default_folder() -> Path:
-    """The user's own cache, ``~/.cache/edgeser``."""
-    return Path.home() / ".cache" / "edgeser"
+    """The user's own cache, ``~/.cache/edgeser``.
+
+    Raises:
+        BackendError: whoever runs this has no home folder, as some services.
+    """
+    try:
+        return Path.home() / ".cache" / "edgeser"
+    except RuntimeError as error:
+        raise BackendError(
+            f"there is no place to keep an engine of TensorRT ({error}): set HOME"
+        ) from error
 
 
 class EngineCache:

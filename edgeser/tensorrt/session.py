@@ -28,7 +28,8 @@ class Session:
                 graph says otherwise, it would be read and written beyond what belongs to it.
 
         Raises:
-            DeviceError: TensorRT does not run this engine on this GPU.
+            DeviceError: TensorRT does not run this engine on this GPU, or its outputs are of other
+                sizes.
             BackendError: it has other inputs or outputs.
         """
         self._flavour = flavour
@@ -43,9 +44,10 @@ class Session:
             raise DeviceError(f"{title} does not run here ({said.reason(error)})") from error
         if self._engine is None:
             raise DeviceError(f"{title} does not run this engine here ({said.reason()})")
-        self._contexts: list[Any] = []
+        self._contexts: dict[int, Any] = {}
         self._shapes = shapes
         self._check()
+        self._context(1)  # what does not fit is found now
 
     def prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
         """Make ready for batches of one size, from and to fixed places.
@@ -58,31 +60,11 @@ class Session:
                 as the batch needs.
 
         Raises:
-            DeviceError: TensorRT refuses the size or an address, or its outputs are of other sizes.
+            DeviceError: TensorRT refuses the size or an address.
         """
-        try:
-            return self._prepare(batch, addresses)
-        except EdgeserError:
-            raise
-        except Exception as error:
-            title, why = self._flavour.title, self._said.reason(error)
-            raise DeviceError(f"{title} cannot prepare a batch of {batch} ({why})") from error
-
-    def _prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
-        title, trt = self._flavour.title, self._flavour.api
-        context = self._flavour.context(self._engine)
-        if context is None:
-            raise DeviceError(f"{title} has no memory for a batch of {batch}: take smaller batches")
-        self._contexts.append(context)
-        shapes = {name: (batch, *inner) for name, inner in self._shapes.items()}
-        for name, shape in shapes.items():
-            is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
-            if is_input and not context.set_input_shape(name, shape):
-                raise DeviceError(f"{title}: the engine does not take batches of {batch}")
-        for name, shape in shapes.items():
-            made = tuple(context.get_tensor_shape(name))  # of an output, now that inputs are known
-            if made != shape:
-                raise DeviceError(f"{title}: {name} has shape {made}; it should be {shape}")
+        title = self._flavour.title
+        context = self._context(batch)
+        for name in self._shapes:
             if not context.set_tensor_address(name, addresses[name]):
                 raise DeviceError(f"{title}: the engine does not take the place of {name}")
 
@@ -95,6 +77,34 @@ class Session:
                 raise DeviceError(f"{title} failed ({self._said.reason()})")
 
         return enqueue
+
+    def _context(self, batch: int) -> Any:
+        """What runs batches of one size; made once."""
+        if batch not in self._contexts:
+            try:
+                self._contexts[batch] = self._make_context(batch)
+            except EdgeserError:
+                raise
+            except Exception as error:
+                title, why = self._flavour.title, self._said.reason(error)
+                raise DeviceError(f"{title} cannot prepare a batch of {batch} ({why})") from error
+        return self._contexts[batch]
+
+    def _make_context(self, batch: int) -> Any:
+        title, trt = self._flavour.title, self._flavour.api
+        context = self._flavour.context(self._engine)
+        if context is None:
+            raise DeviceError(f"{title} has no memory for a batch of {batch}")
+        shapes = {name: (batch, *inner) for name, inner in self._shapes.items()}
+        for name, shape in shapes.items():
+            is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+            if is_input and not context.set_input_shape(name, shape):
+                raise DeviceError(f"{title}: the engine does not take batches of {batch}")
+        for name, shape in shapes.items():
+            made = tuple(context.get_tensor_shape(name))  # of an output, now that inputs are known
+            if made != shape:
+                raise DeviceError(f"{title}: {name} has shape {made}; it should be {shape}")
+        return context
 
     def _check(self) -> None:
         engine, trt = self._engine, self._flavour.api

@@ -360,6 +360,23 @@ def test_an_onnx_runtime_that_cannot_is_said_too(
     ]
 
 
+def test_a_user_without_a_home(
+    toy_bundle: Bundle,
+    toy_index: Index,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    FakeTensorRT(monkeypatch, toy_bundle, device)
+    monkeypatch.setattr(Path, "home", nobody)
+    engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert engine.backend == "cuda"
+    assert "the CPU runs the front end: there is no place to keep" in warnings_of(caplog)[0]
+
+
 @pytest.mark.usefixtures("no_tensorrt")
 def test_load_looks_for_kernels_beside_the_bundle(
     toy_path: Path,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -23,10 +24,12 @@ from edgeser.cli.serve import serve
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
 
+_UsageError: Any = typer.BadParameter.__base__  # Typer has no name for it
+
 app = typer.Typer(
     help="Streaming speech emotion recognition for the edge.",
     epilog=SUMMARY,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
@@ -43,6 +46,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -51,6 +55,9 @@ def _options(
     ] = False,
 ) -> None:
     del version  # its callback has done the work
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def main() -> None:
@@ -58,9 +65,16 @@ def main() -> None:
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="backslashreplace")  # names and bars that it cannot spell
+    if "_EDGESER_COMPLETE" in os.environ:
+        os.environ["COLUMNS"] = "1000"  # a shell takes each line for one more completion
     warnings.showwarning = _show_warning
     try:
-        app(prog_name="edgeser")
+        sys.exit(app(prog_name="edgeser", standalone_mode=False))
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "edgeser"
+        message = error.format_message().rstrip(".")
+        typer.echo(f"{command}: {message} (try {command} --help)", err=True)
+        sys.exit(ExitCode.USAGE)
     except EdgeserError as error:
         _fail(str(error))
     except OSError as error:

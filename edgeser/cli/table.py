@@ -47,7 +47,10 @@ class Table:
         if not path.parent.is_dir():
             raise TableError(f"{path}: there is no folder {path.parent}")
         goes_on = self._unfinished.exists()
-        self._rows = sqlite3.connect(self._unfinished)
+        try:
+            self._rows = sqlite3.connect(self._unfinished)
+        except sqlite3.OperationalError as error:
+            raise TableError(f"{self._unfinished}: {error}") from None
         try:
             self._rows.execute("PRAGMA synchronous = OFF")  # proof against a kill, not a power cut
             if not goes_on:
@@ -66,8 +69,11 @@ class Table:
     def add(self, file: str, rows: Sequence[Row]) -> None:
         """All rows of one recording; for one without any, a row that says only so."""
         rows = rows or [[None] * (len(self._columns) - 2)]
-        with self._rows:
-            self._insert((file, *row, self._made_by) for row in rows)
+        try:
+            with self._rows:
+                self._insert((file, *row, self._made_by) for row in rows)
+        except sqlite3.OperationalError as error:  # the disk is full, or gone
+            raise TableError(f"{self._unfinished}: {error}") from None
         self.done.add(file)
 
     def __enter__(self) -> Table:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeser.cli.exit_codes import SUMMARY
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -25,6 +27,9 @@ def written() -> str:
     text = done.stdout.replace("# `edgeser`", "## `edgeser`", 1)
     # The sections themselves say what each command is, and in whole sentences.
     text = re.sub(r"^\*\*Commands\*\*:.*?(?=^## )", "", text, flags=re.DOTALL | re.MULTILINE)
+    first, *others = re.split(r"(?=^## )", text, flags=re.MULTILINE)[1:]
+    # That every command ends with the exit codes is of use in a terminal, and is once enough here.
+    text = first + "".join(part.replace(SUMMARY, "").rstrip() + "\n\n" for part in others)
     # In prose two hyphens would become a dash: options that a sentence names are code as well.
     prose_and_code = text.split("`")
     prose_and_code[::2] = [re.sub(r"--[a-z-]+", r"`\g<0>`", part) for part in prose_and_code[::2]]

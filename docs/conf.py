@@ -21,6 +21,7 @@ exclude_patterns = ["_generated"]
 
 html_title = "edgeser"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

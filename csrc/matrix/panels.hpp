@@ -31,18 +31,29 @@ constexpr std::size_t row_size(std::size_t vectors) {
   return vectors * S::lanes;
 }
 
+// How many rows of weights, as they are stored, a panel has.
+template <class Weight>
+inline std::size_t panel_rows(const Matrix& m) {
+  return std::is_same_v<Weight, std::int8_t> ? (m.inputs + quad - 1) / quad : m.inputs;
+}
+
+// The weights of the panel whose first column is `column`.
+template <class S, class Weight>
+inline const Weight* panel_at(const Matrix& m, std::size_t column) {
+  return static_cast<const Weight*>(m.weights) + panel_rows<Weight>(m) * (column / S::lanes) *
+                                                     row_size<S, Weight>(S::panel_vectors) /
+                                                     S::panel_vectors;
+}
+
 // Calls f(Size<vectors>, column, weights of the panel) for each panel of the matrix.
 template <class S, class Weight = float, class F>
 inline void for_each_panel(const Matrix& m, F&& f) {
   static_assert(S::panel_vectors % 2 == 0, "a Pair lies within a panel");
-  const std::size_t rows =
-      std::is_same_v<Weight, std::int8_t> ? (m.inputs + quad - 1) / quad : m.inputs;
   const std::size_t total = m.padded / S::lanes;
-  const Weight* weights = static_cast<const Weight*>(m.weights);
   for (std::size_t first = 0; first < total; first += S::panel_vectors) {
-    with_size<S, S::panel_vectors>(total - first,
-                                   [&](auto vectors) { f(vectors, first * S::lanes, weights); });
-    weights += rows * row_size<S, Weight>(S::panel_vectors);
+    const std::size_t column = first * S::lanes;
+    with_size<S, S::panel_vectors>(
+        total - first, [&](auto vectors) { f(vectors, column, panel_at<S, Weight>(m, column)); });
   }
 }
 

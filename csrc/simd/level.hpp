@@ -7,6 +7,7 @@
 
 namespace edgeser {
 
+struct Matrix;
 struct TacnPlan;
 struct VqFusionPlan;
 struct ResamplerPlan;
@@ -34,6 +35,8 @@ struct Level {
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
   FrontEndRead* read[precision_count];  // by Precision
+  // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
+  void (*multiply)(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

@@ -51,7 +51,7 @@ Result run(const Level& level, const Model& m, const std::vector<float>& deep,
 TEST(vq_fusion_equals_its_formula) {
   Random random(2);
   for (const Model& m : {Model(random, 511, 7, 3, 5, 24), Model(random, 1, 1, 1, 1, 1),
-                         Model(random, 64, 16, 5, 9, 65)}) {
+                         Model(random, 64, 16, 5, 9, 65), Model(random, 3000, 2, 7, 3, 64)}) {
     const std::size_t rows = 7;
     const auto deep = random.floats(rows * m.f), latent = random.floats(rows * m.p * m.d);
     const Result plain = run(find_level("plain"), m, deep, latent);

@@ -80,39 +80,66 @@ inline void nearest_codes(const VqFusionPlan& plan, const float* latent, std::si
   }
 }
 
+// acc (R, V * lanes) += what the codes of R rows are worth in one panel of the token's values. The
+// flattened map of codes is never built: each is read where it lies, in the table or the codebook.
+template <class S, std::size_t R, std::size_t V, class Weight>
+inline void add_codes(const VqFusionPlan& plan, const std::int32_t* codes, const Weight* weights,
+                      float* acc) {
+  if (plan.premultiplied) {
+    for (std::size_t r = 0; r < R; ++r, codes += plan.positions) {
+      typename S::Vec sum[V];
+      load_row<S>(sum, acc + r * V * S::lanes);
+      for (std::size_t p = 0; p < plan.positions; ++p) {
+        typename S::Vec worth[V];
+        const std::size_t row = p * plan.codes + static_cast<std::size_t>(codes[p]);
+        load_row<S>(worth, weights + row * row_size<S, Weight>(V));
+        EDGESER_UNROLL
+        for (std::size_t v = 0; v < V; ++v) sum[v] = S::add(sum[v], worth[v]);
+      }
+      EDGESER_UNROLL
+      for (std::size_t v = 0; v < V; ++v) S::store(acc + (r * V + v) * S::lanes, sum[v]);
+    }
+    return;
+  }
+  for (std::size_t p = 0; p < plan.positions; ++p) {
+    const float* vectors[R];
+    for (std::size_t r = 0; r < R; ++r) {
+      const auto code = static_cast<std::size_t>(codes[r * plan.positions + p]);
+      vectors[r] = plan.codebook + code * plan.code_width;
+    }
+    weights = multiply_add<S, R, V>(acc, vectors, weights, plan.code_width);
+  }
+}
+
 // The nearest codes, and tokens = deep @ deep_weight + flatten(codebook[codes]) @ latent_weight +
-// bias. The flattened map is never built: each code is read where it lies in the codebook.
+// bias.
 template <class S, Precision P>
 void vq_fuse(const VqFusionPlan& plan, const float* deep, const float* latent, std::size_t rows,
              float* tokens, std::int32_t* codes) noexcept {
   using Weight = std::conditional_t<P == Precision::float32, float, Pair>;
-  const std::size_t width = plan.fusion.outputs;
+  const std::size_t width = plan.deep.outputs;
   nearest_codes<S>(plan, latent, rows * plan.positions, codes);
 
   for_each_block<S>(rows, [&](auto block, std::size_t row) {
     constexpr std::size_t R = decltype(block)::value;
-    for_each_panel<S, Weight>(
-        plan.fusion, [&](auto vectors, std::size_t column, const Weight* weights) {
-          constexpr std::size_t V = decltype(vectors)::value;
-          const float* inputs[R];
-          alignas(64) float acc[R * V * S::lanes];
-          fill_rows<S, R>(acc, plan.fusion.bias + column, V * S::lanes);
-          for (std::size_t r = 0; r < R; ++r) inputs[r] = deep + (row + r) * plan.deep_width;
-          weights = multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
-          for (std::size_t p = 0; p < plan.positions; ++p) {
-            for (std::size_t r = 0; r < R; ++r) {
-              const std::int32_t code = codes[(row + r) * plan.positions + p];
-              inputs[r] = plan.codebook + static_cast<std::size_t>(code) * plan.code_width;
-            }
-            weights = multiply_add<S, R, V>(acc, inputs, weights, plan.code_width);
-          }
-          const std::size_t left = width - column;
-          const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
-          for (std::size_t r = 0; r < R; ++r) {
-            std::memcpy(tokens + (row + r) * width + column, acc + r * V * S::lanes,
-                        count * sizeof(float));
-          }
-        });
+    for_each_panel<S, Weight>(plan.deep,
+                              [&](auto vectors, std::size_t column, const Weight* weights) {
+                                constexpr std::size_t V = decltype(vectors)::value;
+                                const float* inputs[R];
+                                alignas(64) float acc[R * V * S::lanes];
+                                fill_rows<S, R>(acc, plan.deep.bias + column, V * S::lanes);
+                                for (std::size_t r = 0; r < R; ++r)
+                                  inputs[r] = deep + (row + r) * plan.deep_width;
+                                multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
+                                add_codes<S, R, V>(plan, codes + row * plan.positions,
+                                                   panel_at<S, Weight>(plan.latent, column), acc);
+                                const std::size_t left = width - column;
+                                const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
+                                for (std::size_t r = 0; r < R; ++r) {
+                                  std::memcpy(tokens + (row + r) * width + column,
+                                              acc + r * V * S::lanes, count * sizeof(float));
+                                }
+                              });
   });
 }
 

@@ -14,7 +14,11 @@ struct VqFusionPlan {
   std::size_t deep_width;  // F
   const float* codebook;   // (K, D)
   Matrix scores;           // D -> K: E @ (-2 e') + |e|^2, the squared distance less |E|^2
-  Matrix fusion;           // F + P*D -> C: the deep weights, then the latent ones
+  Matrix deep;             // F -> C
+  // What a token gets for its codes: as long as that is small, a table of every code at every
+  // position, already multiplied, (P * K, C); else the weights to multiply them with, P*D -> C.
+  Matrix latent;
+  bool premultiplied;
 };
 
 }  // namespace edgeser

@@ -41,12 +41,48 @@ PackedMatrix pack_scores(const Level& level, const VqFusionWeights& w) {
           w.codes, norms.data(),   std::numeric_limits<float>::infinity()};
 }
 
-PackedMatrix pack_fusion(const Level& level, const VqFusionWeights& w, Precision precision) {
-  std::vector<float> weights(w.deep_weight, w.deep_weight + w.deep_width * w.token_width);
-  const std::size_t latent = w.positions * w.code_width;
-  weights.insert(weights.end(), w.latent_weight, w.latent_weight + latent * w.token_width);
-  if (precision == Precision::int8) precision = Precision::bfloat16;
-  return {level, weights.data(), w.deep_width + latent, w.token_width, w.bias, 0.0f, precision};
+// Codes are looked up one by one, and in int8 a scale for each would cost more than it saves.
+Precision fusion_precision(Precision precision) {
+  return precision == Precision::int8 ? Precision::bfloat16 : precision;
+}
+
+bool table_is_small(const Level& level, const VqFusionWeights& w, Precision precision) {
+  const std::size_t size = fusion_precision(precision) == Precision::float32 ? 4 : 2;
+  const std::size_t most = VqFusion::largest_table / size / round_up(w.token_width, level.lanes);
+  return w.codes <= most / w.positions;
+}
+
+// (P * K, C): every code at every position times the weights of that position.
+std::vector<float> premultiply(const Level& level, const VqFusionWeights& w) {
+  const std::size_t padded = round_up(w.token_width, level.lanes);
+  std::vector<float> products(w.codes * padded);
+  std::vector<float> table;
+  table.reserve(w.positions * w.codes * w.token_width);
+  for (std::size_t p = 0; p < w.positions; ++p) {
+    const PackedMatrix weights(level, w.latent_weight + p * w.code_width * w.token_width,
+                               w.code_width, w.token_width);
+    level.multiply(weights.view(), w.codebook, w.codes, products.data());
+    for (std::size_t k = 0; k < w.codes; ++k) {
+      const float* const row = products.data() + k * padded;
+      table.insert(table.end(), row, row + w.token_width);
+    }
+  }
+  for (const float value : table) {
+    if (!std::isfinite(value)) {
+      throw Error("codebook @ latent_weight is too large for float32; the weights look damaged");
+    }
+  }
+  return table;
+}
+
+PackedMatrix pack_latent(const Level& level, const VqFusionWeights& w, Precision precision) {
+  const Precision kept = fusion_precision(precision);
+  const auto pack = [&](const float* weights, std::size_t inputs) {
+    return PackedMatrix(level, weights, inputs, w.token_width, nullptr, 0.0f, kept);
+  };
+  if (!table_is_small(level, w, precision))
+    return pack(w.latent_weight, w.positions * w.code_width);
+  return pack(premultiply(level, w).data(), w.positions * w.codes);
 }
 
 }  // namespace
@@ -57,8 +93,11 @@ VqFusion::VqFusion(const Level& level, const VqFusionWeights& w, Precision preci
       fuse_(level.fuse[static_cast<std::size_t>(precision)]),
       codebook_(checked(w).codebook, w.codebook + w.codes * w.code_width),
       scores_(pack_scores(level, w)),
-      fusion_(pack_fusion(level, w, precision)),
-      plan_{w.codes,          w.code_width,   w.positions,   w.deep_width,
-            codebook_.data(), scores_.view(), fusion_.view()} {}
+      deep_(level, w.deep_weight, w.deep_width, w.token_width, w.bias, 0.0f,
+            fusion_precision(precision)),
+      latent_(pack_latent(level, w, precision)),
+      plan_{w.codes,      w.code_width,     w.positions,
+            w.deep_width, codebook_.data(), scores_.view(),
+            deep_.view(), latent_.view(),   table_is_small(level, w, precision)} {}
 
 }  // namespace edgeser

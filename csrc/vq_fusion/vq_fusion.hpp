@@ -28,10 +28,13 @@ struct VqFusionWeights {
 class VqFusion {
  public:
   static constexpr std::size_t max_codes = std::size_t{1} << 24;
+  static constexpr std::size_t largest_table = std::size_t{4} << 20;  // bytes, see VqFusionPlan
 
-  // Copies what it needs. The fusion's weights are packed in `precision`, or in bfloat16 for int8:
-  // codes are looked up one by one, and a scale for each would cost more than it saves. The search
-  // is always float32, since another code is another input. Throws Error for sizes out of range.
+  // Copies what it needs, and multiplies the codes with the weights of every position beforehand if
+  // the table takes at most `largest_table`. What the fusion reads is kept in `precision`, or in
+  // bfloat16 for int8: codes are looked up one by one, and a scale for each would cost more than it
+  // saves. The search is always float32, since another code is another input. Throws Error for
+  // sizes out of range.
   VqFusion(const Level& level, const VqFusionWeights& weights,
            Precision precision = Precision::float32);
   VqFusion(const VqFusion&) = delete;
@@ -41,7 +44,7 @@ class VqFusion {
   std::size_t code_width() const { return plan_.code_width; }
   std::size_t positions() const { return plan_.positions; }
   std::size_t deep_width() const { return plan_.deep_width; }
-  std::size_t token_width() const { return plan_.fusion.outputs; }
+  std::size_t token_width() const { return plan_.deep.outputs; }
   const Level& level() const { return level_; }
   Precision precision() const { return precision_; }
 
@@ -58,7 +61,8 @@ class VqFusion {
   VqFuse* fuse_;
   std::vector<float> codebook_;
   PackedMatrix scores_;
-  PackedMatrix fusion_;
+  PackedMatrix deep_;
+  PackedMatrix latent_;
   VqFusionPlan plan_;
 };
 

@@ -65,7 +65,7 @@ def test_plain_torch_in_float32_is_the_reference() -> None:
 
 @every_level
 @low_precision
-@pytest.mark.parametrize("sizes", [(512, 64, 16, 96, 64), (31, 7, 3, 5, 33)])
+@pytest.mark.parametrize("sizes", [(512, 64, 16, 96, 64), (31, 7, 3, 5, 33), (2000, 3, 16, 5, 64)])
 def test_fusion_errs_at_most_twice_as_much(
     sizes: tuple[int, ...], precision: str, level: str
 ) -> None:

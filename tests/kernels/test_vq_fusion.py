@@ -29,6 +29,7 @@ SIZES = {
     "one": (1, 1, 1, 1, 1),
     "narrow": (100, 1, 64, 3, 33),
     "wide": (17, 512, 2, 5, 130),
+    "no table": (2000, 3, 16, 5, 64),  # of every code at every position: it would be too large
 }
 
 
@@ -107,6 +108,16 @@ def test_every_level_and_batch_size_returns_the_same_bits(
         one = slice(row, row + 1)
         for got, expected in zip(fusion(deep[one], latent[one]), want, strict=True):
             assert_same_bits(got, expected[one])
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_level_returns_the_same_bits_without_a_table(precision: str) -> None:
+    weights = vq_weights(*SIZES["no table"])
+    deep, latent = random_tokens(7, 5), random_tokens(7, 16, 3, seed=2)
+    want, _ = cpp_vq_fusion(weights, "plain", precision)(deep, latent)
+    for level in LEVELS:
+        got, _ = cpp_vq_fusion(weights, level, precision)(deep, latent)
+        assert_same_bits(got, want)
 
 
 def test_declares_its_sizes() -> None:

@@ -161,7 +161,7 @@ EDGESER_API edgeser_status edgeser_state_load(edgeser_state* state, const void* 
  *   speech             (count)        out: probability in [0, 1] that somebody speaks
  *
  * Arrays are row-major and without gaps. Either output may be NULL. Allocates a few KiB a stream
- * for as long as it runs, and uses about 250 KiB of stack. */
+ * for as long as it runs, and uses about 280 KiB of stack. */
 EDGESER_API edgeser_status edgeser_step(const edgeser_model* model, edgeser_state* const* states,
                                         size_t count, const float* deep, const float* latent,
                                         float* log_probabilities, float* speech,

@@ -10,10 +10,23 @@
 
 namespace edgeser {
 
+// Sets the border of a map to zeros, and nothing else.
+template <class S>
+inline void clear_border(const MapPlan& plan, float* map) {
+  const std::size_t row = plan.width * plan.channels;
+  std::size_t at = 0, end = plan.origin;
+  for (std::size_t y = 0; y < plan.height; ++y) {
+    std::memset(map + at, 0, (end - at) * sizeof(float));
+    at = end + row;
+    end += plan.row_floats;
+  }
+  std::memset(map + at, 0, (plan.floats - at) * sizeof(float));
+}
+
 // Copies a map without a border into one with.
 template <class S>
 inline void frame_map(const MapPlan& plan, const float* from, float* to) {
-  std::memset(to, 0, plan.floats * sizeof(float));
+  clear_border<S>(plan, to);
   const std::size_t row = plan.width * plan.channels;
   for (std::size_t y = 0; y < plan.height; ++y, from += row) {
     std::memcpy(to + plan.origin + y * plan.row_floats, from, row * sizeof(float));

@@ -187,7 +187,7 @@ BodyPlan FrontEnd::plan_body(const std::string& name,
 void FrontEnd::check_scratch() const {
   const SpectrogramPlan& s = plan_.spectrogram;
   const HarmonicsPlan& h = plan_.harmonics;
-  std::size_t most = spectrum_frames * (folds * (s.window / 4 + 1) + 2 * s.even_cosines.padded);
+  std::size_t most = spectrum_frames * folds * (s.window / 4 + 1 + s.even_cosines.padded);
   if (plan_.narrow_features) {
     most = std::max(most, h.frames * (h.window + 2 * h.cosines.padded));
   }

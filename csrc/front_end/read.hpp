@@ -21,7 +21,7 @@ inline void read_body(const BodyPlan& body, const float* view, float* result, fl
     const ConvolutionPlan& layer = body.layers[n];
     const bool last = n + 1 == body.count;
     float* const output = last ? result : input + layer.input.floats;
-    if (!last) std::memset(output, 0, layer.output.floats * sizeof(float));
+    if (!last) clear_border<S>(layer.output, output);
     convolve<S, P>(layer, input, output, bytes);
     input = output;
   }

@@ -8,7 +8,7 @@
 namespace edgeser {
 
 // Frames whose products are formed together, so that their scratch stays in the L1 cache.
-constexpr std::size_t spectrum_frames = 8;
+constexpr std::size_t spectrum_frames = 16;
 
 // The four folded inputs of one frame, `stride` floats apart: those of even_cosines, even_sines,
 // odd_cosines and odd_sines.
@@ -44,34 +44,37 @@ inline void fold_twice(const SpectrogramPlan& plan, const float* x, float* folde
   odd_cosines[quarter] = even_sines[quarter] = 0.0f;
 }
 
-// power (frames, bins) of a segment. `scratch` holds spectrum_frames * (folds * (window/4 + 1) +
-// 2 * padded outputs) floats.
+// power (frames, bins) of a segment. `scratch` holds spectrum_frames * folds * ((window/4 + 1) +
+// padded outputs)) floats.
 template <class S>
 inline void spectrogram(const SpectrogramPlan& plan, const float* segment, float* power,
                         float* scratch) {
   const std::size_t inputs = plan.window / 4 + 1;
   const std::size_t frame_floats = folds * inputs;
   const std::size_t padded = plan.even_cosines.padded;
-  float* const real = scratch + spectrum_frames * frame_floats;
-  float* const imaginary = real + spectrum_frames * padded;
+  const Matrix* const products[folds] = {&plan.even_cosines, &plan.even_sines, &plan.odd_cosines,
+                                         &plan.odd_sines};
+  float* const parts = scratch + spectrum_frames * frame_floats;  // of each frame, by product
   for (std::size_t first = 0; first < plan.frames; first += spectrum_frames) {
     const std::size_t left = plan.frames - first;
     const std::size_t count = left < spectrum_frames ? left : spectrum_frames;
     for (std::size_t f = 0; f < count; ++f) {
       fold_twice<S>(plan, segment + (first + f) * plan.hop, scratch + f * frame_floats, inputs);
     }
-    for (std::size_t odd = 0; odd < 2; ++odd) {
-      const float* const folded = scratch + 2 * odd * inputs;
-      multiply<S>(odd ? plan.odd_cosines : plan.even_cosines, folded, frame_floats, count, real,
-                  padded);
-      multiply<S>(odd ? plan.odd_sines : plan.even_sines, folded + inputs, frame_floats, count,
-                  imaginary, padded);
-      // Bin 1 comes first: odd k at even places.
-      for (std::size_t f = 0; f < count; ++f) {
-        float* const to = power + (first + f) * plan.bins + (1 - odd);
-        const float* const re = real + f * padded;
-        const float* const im = imaginary + f * padded;
-        for (std::size_t j = 0; j < plan.bins / 2; ++j) to[2 * j] = re[j] * re[j] + im[j] * im[j];
+    for (std::size_t part = 0; part < folds; ++part) {
+      multiply<S>(*products[part], scratch + part * inputs, frame_floats, count,
+                  parts + part * padded, folds * padded);
+    }
+    for (std::size_t f = 0; f < count; ++f) {
+      float* const to = power + (first + f) * plan.bins;
+      const float* const even_real = parts + f * folds * padded;
+      const float* const even_imaginary = even_real + padded;
+      const float* const odd_real = even_imaginary + padded;
+      const float* const odd_imaginary = odd_real + padded;
+      for (std::size_t j = 0; j < plan.bins / 2; ++j) {
+        // Bin 1 comes first: odd k at even places.
+        to[2 * j] = odd_real[j] * odd_real[j] + odd_imaginary[j] * odd_imaginary[j];
+        to[2 * j + 1] = even_real[j] * even_real[j] + even_imaginary[j] * even_imaginary[j];
       }
     }
   }

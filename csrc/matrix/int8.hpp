@@ -55,9 +55,9 @@ inline void dot_rows(typename S::Ints (&sum)[Rows][Vectors], const std::uint8_t*
 
 // multiply() in int8. Sums of products are exact, so their order is free; what is rounded is each
 // row of inputs, by its own scale, and y = bias + sum * (scale of the row * scale of the output).
-template <class S>
+template <class S, class Between>
 inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
-                          float* y, std::size_t y_stride) {
+                          float* y, std::size_t y_stride, Between&& between) {
   constexpr std::size_t most_rows = 64;
   alignas(64) std::uint8_t bytes[int8_max_inputs];
   float scales[most_rows];
@@ -98,6 +98,7 @@ inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride,
                                 S::load(m.bias + at)));
               }
             }
+            between();
           });
         });
   }

@@ -32,7 +32,7 @@ constexpr std::size_t row_size(std::size_t vectors) {
 }
 
 // How many rows of weights, as they are stored, a panel has.
-template <class Weight>
+template <class S, class Weight>
 inline std::size_t panel_rows(const Matrix& m) {
   return std::is_same_v<Weight, std::int8_t> ? (m.inputs + quad - 1) / quad : m.inputs;
 }
@@ -40,7 +40,7 @@ inline std::size_t panel_rows(const Matrix& m) {
 // The weights of the panel whose first column is `column`.
 template <class S, class Weight>
 inline const Weight* panel_at(const Matrix& m, std::size_t column) {
-  return static_cast<const Weight*>(m.weights) + panel_rows<Weight>(m) * (column / S::lanes) *
+  return static_cast<const Weight*>(m.weights) + panel_rows<S, Weight>(m) * (column / S::lanes) *
                                                      row_size<S, Weight>(S::panel_vectors) /
                                                      S::panel_vectors;
 }

@@ -43,6 +43,9 @@ struct Vec512 {
   static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
   static Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
   static Vec select(Mask m, Vec yes, Vec no) { return _mm512_mask_blend_ps(m, no, yes); }
+  // The lower halves of a and b, or their upper ones, side by side.
+  static Vec lower_halves(Vec a, Vec b) { return _mm512_shuffle_f32x4(a, b, 0x44); }
+  static Vec upper_halves(Vec a, Vec b) { return _mm512_shuffle_f32x4(a, b, 0xee); }
   static Vec add_exponent(Vec a, Vec n) {
     return _mm512_castsi512_ps(
         _mm512_add_epi32(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(n), 23)));

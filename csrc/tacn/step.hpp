@@ -13,7 +13,7 @@ namespace edgeser {
 // The streams that go through the layers together, and their scratch, all on the stack.
 struct TacnBlock {
   static constexpr std::size_t max_rows = 64;
-  static constexpr std::size_t scratch_floats = 48 * 1024;  // 192 KiB
+  static constexpr std::size_t scratch_floats = 56 * 1024;  // 224 KiB: all rows at a width of 128
 
   std::size_t count;            // rows in use
   std::size_t index[max_rows];  // row of the batch
@@ -23,8 +23,7 @@ struct TacnBlock {
   float* ring_slot[max_rows];  // where its newest token goes
 };
 
-// Finds each row's taps in the layer's ring, all but the newest, and starts to fetch them: a stream
-// that wakes every 128 ms finds its rings far from the CPU.
+// Finds each row's taps in the layer's ring, all but the newest.
 template <class S>
 inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block) {
   const std::size_t slot_floats = 3 * plan.width;
@@ -37,13 +36,35 @@ inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock&
     for (; taps.count < plan.taps && now >= taps.count * layer.dilation; ++taps.count) {
       const std::size_t back = taps.count * layer.dilation;
       const std::size_t from = slot >= back ? slot - back : slot + layer.ring_slots - back;
-      const float* const row = ring + from * slot_floats;
-      for (std::size_t at = 0; at < slot_floats; at += 16) EDGESER_PREFETCH(row + at);
-      taps.row[taps.count] = row;
+      taps.row[taps.count] = ring + from * slot_floats;
     }
     block.ring_slot[r] = ring + slot * slot_floats;
   }
 }
+
+// Fetches the located taps piece by piece: a stream that wakes every 128 ms finds its rings far
+// from the CPU, those of many streams fill no cache, and all at once they would only queue.
+template <class S>
+class TapFetch {
+ public:
+  // Everything will have been asked for after `calls` calls.
+  TapFetch(const TacnBlock& block, std::size_t slot_floats, std::size_t calls)
+      : block_(block), slot_floats_(slot_floats), rows_a_call_((block.count + calls - 1) / calls) {}
+
+  void operator()() {
+    const std::size_t left = block_.count - row_;
+    for (std::size_t r = left < rows_a_call_ ? left : rows_a_call_; r > 0; --r, ++row_) {
+      const Taps& taps = block_.taps[row_];
+      for (std::size_t i = 1; i < taps.count; ++i) {
+        for (std::size_t at = 0; at < slot_floats_; at += 16) EDGESER_PREFETCH(taps.row[i] + at);
+      }
+    }
+  }
+
+ private:
+  const TacnBlock& block_;
+  std::size_t slot_floats_, rows_a_call_, row_ = 0;
+};
 
 // x (rows, C): in, the layer's input; out, its output. `qkv` and `mixed` are scratch of
 // `qkv_stride` and k * C floats a row; x rows lie `x_stride` apart.
@@ -53,7 +74,8 @@ inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& 
   const std::size_t width = plan.width;
   const std::size_t mixed_stride = plan.taps * width;
   locate_taps<S>(plan, layer, block);
-  multiply<S, P>(layer.projection, x, x_stride, block.count, qkv, qkv_stride);
+  TapFetch<S> fetch(block, 3 * width, product_pieces<S, P>(layer.projection, block.count));
+  multiply<S, P>(layer.projection, x, x_stride, block.count, qkv, qkv_stride, fetch);
 
   for (std::size_t r = 0; r < block.count; ++r) {
     Taps& taps = block.taps[r];
@@ -95,7 +117,9 @@ void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* stat
   const std::size_t row_floats = x_stride + qkv_stride + plan.taps * width;
   std::size_t capacity = TacnBlock::scratch_floats / row_floats;
   if (capacity > TacnBlock::max_rows) capacity = TacnBlock::max_rows;
-  if (capacity > S::block_rows) capacity -= capacity % S::block_rows;
+  // Even blocks: the weights are read again for each, however few its rows are.
+  const std::size_t blocks = (rows + capacity - 1) / capacity;
+  if (blocks > 1) capacity = (rows + blocks - 1) / blocks;
   float* const x = scratch;
   float* const qkv = x + capacity * x_stride;
   float* const mixed = qkv + capacity * qkv_stride;

@@ -12,8 +12,10 @@
 Importing this starts no threads, touches no GPU and no network.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from edgeser.backends import Backend, Precision
-from edgeser.detection import Silero, SpeechDetector
 from edgeser.errors import (
     AudioError,
     BackendError,
@@ -28,23 +30,26 @@ from edgeser.errors import (
     StreamBusyError,
     TableError,
 )
-from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
 from edgeser.loading import load
-from edgeser.microphone import Microphone, microphones
 from edgeser.model import Model
 from edgeser.pool import Pool
 from edgeser.results import Analysis, EmotionFrame, Verdict
 from edgeser.stream import Stream
-from edgeser.utterances import (
-    Emotion,
-    Endpointer,
-    Endpointing,
-    SpeechStarted,
-    Utterance,
-    UtteranceEvent,
-    Utterances,
-)
 from edgeser.version import __version__
+
+if TYPE_CHECKING:
+    from edgeser.detection import Silero, SpeechDetector
+    from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
+    from edgeser.microphone import Microphone, microphones
+    from edgeser.utterances import (
+        Emotion,
+        Endpointer,
+        Endpointing,
+        SpeechStarted,
+        Utterance,
+        UtteranceEvent,
+        Utterances,
+    )
 
 __all__ = [
     "Analysis",
@@ -85,3 +90,35 @@ __all__ = [
     "load",
     "microphones",
 ]
+
+# What only some programs need is imported when it is first asked for: a quarter of what importing
+# all of it would cost.
+_LATER = {
+    "detection": ("Silero", "SpeechDetector"),
+    "listening": ("listen", "listen_async", "listen_for_utterances", "listen_in_background"),
+    "microphone": ("Microphone", "microphones"),
+    "utterances": (
+        "Emotion",
+        "Endpointer",
+        "Endpointing",
+        "SpeechStarted",
+        "Utterance",
+        "UtteranceEvent",
+        "Utterances",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        return import_module(f"edgeser.{name}")
+    for module, names in _LATER.items():
+        if name in names:
+            value: object = getattr(import_module(f"edgeser.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'edgeser' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LATER})

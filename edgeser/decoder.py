@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edgeser.bundle import Thresholds
 from edgeser.errors import BackendError
 from edgeser.results import EmotionFrame
 
 
-@dataclass(frozen=True, slots=True)
-class Decoder:
+class Decoder(NamedTuple):
     """Turns L emotion logits and one speech logit into probabilities and a label.
 
     Plain floats instead of arrays: for five numbers that is several times faster.

@@ -113,8 +113,11 @@ class Engine:
         """Bring the block of ``state`` up to date with whatever device has stepped it."""
 
     def _step(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
-        waves = np.concatenate(segments).reshape(len(segments), -1)
-        levels = np.concatenate([state.level for state in states])
+        if len(states) == 1:
+            waves, levels = segments[0][np.newaxis], states[0].level
+        else:
+            waves = np.concatenate(segments).reshape(len(segments), -1)
+            levels = np.concatenate([state.level for state in states])
         features = self.front_end(waves, levels)
         tokens, _ = self._fusion(features.deep, features.latent)
         logits = self._tacn.step(tokens, [state.tacn for state in states])

@@ -16,8 +16,7 @@ Sections start at multiples of 64 bytes. All but the last, the *head*, are small
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +34,7 @@ _ALIGNMENT = 64
 Bytes = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The sizes from which the places of all sections follow."""
 
     labels: int

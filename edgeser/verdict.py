@@ -29,7 +29,8 @@ def add_to(sums: Sums, frame: EmotionFrame, speech_frames: int) -> None:
     """
     weight = frame.speech * min(speech_frames, RAMP_FRAMES) / RAMP_FRAMES
     sums[0] += weight
-    sums[1:] += np.multiply(tuple(frame.probabilities.values()), weight)
+    for place, probability in enumerate(frame.probabilities.values(), 1):
+        sums[place] += weight * probability
 
 
 def conclude(

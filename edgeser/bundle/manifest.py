@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgeser.bundle.network import Network, parse_network
 from edgeser.errors import BundleError
@@ -81,8 +81,7 @@ class Thresholds:
     """Seconds of speech, in [0, 60], below which an utterance's verdict carries no label either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A checked manifest. ``raw`` is the whole JSON object, training facts included."""
 
     name: str

@@ -7,16 +7,14 @@ network does without.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgeser.errors import BundleError
 
 _MOST_LAYERS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Convolution:
+class Convolution(NamedTuple):
     """One layer; its weights (height, width, in, out) are the tensors ``frontend.BODY.N.*``."""
 
     stride: tuple[int, int]
@@ -27,8 +25,7 @@ class Convolution:
     """Whether negative outputs become zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """Two views of a segment, the bodies that read them, and the constants of the views."""
 
     wide: tuple[Convolution, ...]

@@ -9,7 +9,7 @@ numbers of ``onnx.proto3``, and spares devices the onnx package.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edgeser.bundle.manifest import Manifest
 from edgeser.errors import BundleError
@@ -44,8 +44,7 @@ _DEEPEST = 32
 Dimension = int | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """An input or an output of a graph. A dimension is a number, a symbol, or unknown."""
 
     name: str

@@ -6,8 +6,8 @@ import errno
 import hashlib
 import os
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,7 @@ LARGEST_MANIFEST = 1 << 20
 _AGAIN = "take a file NAME.edgeser, or fetch this one again"
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(NamedTuple):
     """The contents of a bundle, all checked; ``hash`` is the SHA-256 of its manifest in hex."""
 
     manifest: Manifest

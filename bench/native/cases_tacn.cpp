@@ -9,7 +9,10 @@ namespace {
 constexpr std::size_t layers = 8, taps = 3, heads = 8, outputs = 5;
 
 struct Streams {
-  Streams(const Level& level, std::size_t width, Precision precision, std::size_t count) {
+  // With `reach` every layer looks twice as far back as the one before it; else one token, so that
+  // the rings of many streams stay in cache.
+  Streams(const Level& level, std::size_t width, Precision precision, std::size_t count,
+          bool reach) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(width));
     const auto square = [&] { return random_floats(layers * width * width, scale); };
     const std::vector<float> query = square(), key = square(), value = square(), output = square();
@@ -18,7 +21,7 @@ struct Streams {
     const std::vector<float> head = random_floats(width * outputs, scale);
     const std::vector<float> head_bias = random_floats(outputs, 1.0f);
     std::vector<std::size_t> dilations;
-    for (std::size_t n = 0; n < layers; ++n) dilations.push_back(std::size_t{1} << n);
+    for (std::size_t n = 0; n < layers; ++n) dilations.push_back(reach ? std::size_t{1} << n : 1);
     tacn = std::make_unique<Tacn>(
         level,
         TacnWeights{layers, width, taps, outputs, heads, query.data(), key.data(), value.data(),
@@ -27,8 +30,7 @@ struct Streams {
     tokens = random_floats(count * width, 1.0f);
     logits.resize(count * outputs);
     for (std::size_t s = 0; s < count; ++s) {
-      memory.emplace_back(tacn->state_bytes() / sizeof(float), 0.0f);
-      states.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
+      states.push_back(memory.emplace_back(tacn->state_bytes()).data());
     }
     // Until every layer has all its taps.
     for (std::size_t t = 0; t <= tacn->receptive_field(); ++t) step();
@@ -38,7 +40,7 @@ struct Streams {
 
   std::unique_ptr<Tacn> tacn;
   std::vector<float> tokens, logits;
-  std::vector<std::vector<float>> memory;
+  std::vector<Aligned<std::byte>> memory;
   std::vector<std::byte*> states;
 };
 
@@ -72,7 +74,7 @@ Case tacn_case(const Level& level, std::size_t width, Precision precision, std::
   const std::size_t weights = layers * (3 + taps) * width * width;
   const std::size_t bytes[precision_count] = {4, 2, 1};  // a weight
   const std::size_t all = weights * bytes[static_cast<std::size_t>(precision)];
-  const auto streams = std::make_shared<Streams>(level, width, precision, batch);
+  const auto streams = std::make_shared<Streams>(level, width, precision, batch, true);
   const auto products = std::make_shared<Products>(level, width, precision, batch);
   const auto read = reading(level, all);
   Case result{std::string("tacn ") + precision_name(precision) + " C=" + std::to_string(width) +
@@ -89,6 +91,9 @@ Case tacn_case(const Level& level, std::size_t width, Precision precision, std::
   if (batch == 1) {
     result.works.push_back({"read_cold", read, true});
     result.works.push_back({"step_cold", [=] { streams->step(); }, true});
+  } else {
+    const auto near = std::make_shared<Streams>(level, width, precision, batch, false);
+    result.works.push_back({"rings_in_cache", [=] { near->step(); }});
   }
   return result;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -203,5 +204,6 @@ def resident_mib() -> float:
 
 def to_json(report: Report) -> str:
     """The report as JSON; what is not known is null."""
-    text = json.dumps(report.to_dict())
-    return text.replace("NaN", "null")
+    known = report.to_dict()
+    known["memory_mib"] = [None if math.isnan(mib) else mib for mib in report.memory_mib]
+    return json.dumps(known, allow_nan=False)

@@ -111,9 +111,9 @@ def _print(report: Report) -> None:
         ("p90, p99, p99.9", f"{latency.p90:.2f}, {latency.p99:.2f}, {latency.p999:.2f} ms"),
         ("worst, jitter", f"{latency.worst:.2f}, {latency.jitter:.2f} ms"),
         ("missed deadlines", f"{latency.missed} of {latency.count}"),
-        ("share of one core", f"{report.real_time_factor:.2%}"),
+        ("real-time factor", f"{report.real_time_factor:.5f} of a core"),
         ("cold start (of it import)", f"{report.cold_start_ms:.0f} ({report.import_ms:.0f}) ms"),
-        ("memory, first and last", f"{report.memory_mib[0]:.0f}, {report.memory_mib[-1]:.0f} MiB"),
+        ("memory over time", ", ".join(f"{mib:.0f}" for mib in report.memory_mib) + " MiB"),
         ("state of a stream", f"{report.state_bytes / 1024:.0f} KiB"),
         *(
             (f"streams a core, {t.streams} in a batch", f"{t.in_real_time:.0f}")

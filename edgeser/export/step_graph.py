@@ -1,7 +1,7 @@
 """The step graph: one hop of the whole model as one ONNX graph, its state in and out.
 
 The front end is the bundle's own; lookup, fusion and TACN are written around it from the weights.
-Inputs, for B streams:
+Inputs, for B streams::
 
     audio      float32 (B, hop)               new samples at the model's rate, in [-1, 1]
     tail       float32 (B, segment - hop)     the samples before them, at first zero

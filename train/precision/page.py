@@ -23,7 +23,8 @@ on every CPU, the graphs only in the same ONNX Runtime.
 
 *Front end*: `C++` is what the package runs; `ONNX Runtime` runs `frontend.onnx`, which is the same
 network, as exported, with its layers cast to float16, or with int8 pairs of QuantizeLinear and
-DequantizeLinear. Such graphs are what TensorRT takes; here they run on a CPU. The views of a
+DequantizeLinear. These graphs are what `edgeser export --precision` writes and TensorRT takes; here
+they run on a CPU. The step graph adds float32 kernels to them. The views of a
 segment and the running level stay float32. The int8 scales come from {calibrated} recordings, all
 of speakers that the model was trained on. *Kernels*: what `edgeser.load(precision=...)` chooses,
 and with it the C++ front end.

@@ -38,7 +38,7 @@ PAGE = """\
 # `edgeser serve` under load
 
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
-{shared}. Clients and server share it.
+{shared}. Clients and server share it. {decides} when somebody speaks (`--vad {vad}`).
 
 Each client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
 {seconds:g} s after a start that does not count. Latency is from when the message with a frame's
@@ -212,11 +212,19 @@ def main(
     most = max((x.clients for x in loads if x.p99_ms <= hop), default=0)
     about = facts(shared)
     text = PAGE.format(
-        **about, rate=rate, seconds=seconds, table="\n".join(rows), hop=hop, most=most
+        **about,
+        decides="The model itself decides" if vad == "own" else "Silero VAD decides",
+        vad=vad,
+        rate=rate,
+        seconds=seconds,
+        table="\n".join(rows),
+        hop=hop,
+        most=most,
     )
     figures = {**about, "rate": rate, "seconds": seconds, "vad": vad}
     loaded = {**figures, "loads": [asdict(x) for x in loads]}
-    save(f"{machine_stem()}-serve", loaded, text, out)
+    suite = "serve" if vad == "own" else f"serve-{vad}"
+    save(f"{machine_stem()}-{suite}", loaded, text, out)
     typer.echo(text)
 
 

@@ -42,7 +42,7 @@ class Silero:
 
     The one to take anywhere but for a close microphone in a quiet place: in noise the model's own
     score raises false alarms by the hundred an hour where Silero raises a few, and misses twice as
-    much speech. It costs about 4% of a core for each stream. ``docs/model/speech.md`` measures it.
+    much speech. It costs about 5% of a core for each stream. ``docs/model/speech.md`` measures it.
 
     It scores 32 ms; a hop's score is the mean of its four. Its memory is its own: it is no part of
     a stream's state and cannot be saved. Threads: one at a time.

@@ -42,6 +42,9 @@ def listen(
 
     Leaving the loop, by an error or Ctrl-C as well, closes the microphone.
 
+    Labels are None where the model's own speech score hears no speech, which is not to be trusted
+    in noise: there take :func:`listen_for_utterances` with a detector.
+
     Args:
         model: a loaded one, a bundle's path, or None for the bundled one.
         device: as for :class:`edgeser.Microphone`; or one that was made for options of its own.

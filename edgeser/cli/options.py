@@ -33,7 +33,7 @@ VadOption = Annotated[
         "--vad",
         help="What decides whether somebody speaks. own: the model, for a close microphone in a "
         "quiet place; it takes noise for speech. silero: far better in noise (extra vad), for "
-        "4% of a core.",
+        "some 5% of a core.",
     ),
 ]
 

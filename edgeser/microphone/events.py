@@ -50,7 +50,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The device is back: a :class:`~edgeser.microphone.Gap` of what was missed comes next, then sound."""
+    """The device is back: a gap of what was missed comes next, then sound."""
 
     time: float
     """Seconds on the microphone's clock, the gap not counted yet."""

@@ -40,12 +40,16 @@ class Microphone:
     8: that is a sound server), and a thread fetches int16 sound from it into a ring.
 
     *The newest sound wins.* If the reader is slower than the sound for longer than ``buffer``
-    seconds, the oldest sound goes, and a :class:`~edgeser.microphone.Gap` of its length comes in its place.
+    seconds, the oldest sound goes, and a :class:`~edgeser.microphone.Gap` of its length comes in
+    its place.
+
     *The clock stays true.* Sound that the system dropped, or that was missed while the device was
-    away, is a :class:`~edgeser.microphone.Gap` too, and whatever follows has its true time. Nothing is made up: who
-    needs an unbroken signal inserts silence for the gap, as :func:`edgeser.listen` does.
-    *It comes back.* A device that is unplugged, taken away or mute for 3 s is :class:`~edgeser.microphone.Lost`; it is
-    looked for after 0.1 s, 0.2 s, ... every 5 s, for ever, and then :class:`~edgeser.microphone.Found`.
+    away, is a gap too, and whatever follows has its true time. Nothing is made up: who needs an
+    unbroken signal inserts silence for the gap, as :func:`edgeser.listen` does.
+
+    *It comes back.* A device that is unplugged, taken away or mute for 3 s is
+    :class:`~edgeser.microphone.Lost`; it is looked for after 0.1 s, 0.2 s, ... every 5 s, for
+    ever, and then :class:`~edgeser.microphone.Found`.
 
     *Its crystal is the clock.* While sound flows, a second is as many samples as the device's rate
     says. Crystals are off by up to 100 millionths, 0.4 s an hour against the clock on the wall;

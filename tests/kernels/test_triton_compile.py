@@ -16,7 +16,8 @@ import pytest
 
 from edgeser.bundle import read_bundle
 from edgeser.errors import BackendError
-from edgeser.gpu.index import KERNELS, Index, Variant, read_index
+from edgeser.gpu.index import INDEX, KERNELS, Index, Variant, read_index
+from edgeser.gpu.opening import kernels_folder
 from edgeser.gpu.shapes import PRECISIONS, kernel_sizes
 from edgeser.gpu.targets import PTX, TARGETS, resolve
 from edgeser.kernels.triton.launch import CONFIGURATIONS
@@ -64,7 +65,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Index]:
         start(half, "float16,bfloat16", COMPILED["fp16"]),
     )
     for process in running:
-        _, errors = process.communicate(timeout=600)
+        _, errors = process.communicate(timeout=1200)
         assert process.returncode == 0, errors
     return {"fp32": read_index(single), "fp16": read_index(half), "bf16": read_index(half)}
 
@@ -107,6 +108,21 @@ def test_the_index_has_the_kernels_signatures(indexes: dict[str, Index]) -> None
             assert listed == own
             assert kernel.constants.items() <= fixed.items()
             assert {"BLOCK_ROWS"} <= fixed.keys() - kernel.constants.keys()
+
+
+def test_what_ships_is_what_the_sources_make(indexes: dict[str, Index]) -> None:
+    """Whoever changes a kernel runs ``edgeser compile`` and commits what it writes."""
+    shipped, made = read_index(kernels_folder(DEFAULT_BUNDLE)), indexes["fp32"]
+    files = {v.file for kernel in shipped.kernels.values() for v in kernel.variants}
+    assert {path.name for path in shipped.folder.iterdir()} == files | {INDEX}
+    assert sum(path.stat().st_size for path in shipped.folder.iterdir()) < 2e6
+    for kernel in shipped.kernels.values():
+        for v in kernel.variants:
+            shipped.read(v)  # its hash is right
+    assert shipped.sizes == made.sizes
+    if shipped.triton != made.triton:
+        pytest.skip(f"compiled by Triton {shipped.triton}, and here is {made.triton}")
+    assert shipped.kernels == made.kernels, "run `edgeser compile`, and commit what it writes"
 
 
 def disassembler() -> str | None:

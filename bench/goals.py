@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Goal:
         """What, the figure, what is wanted, the verdict, the note."""
         verdict = {True: "reached", False: "**missed**", None: ""}[self.reached]
         wanted = "" if self.wanted is None else f"{self.sense} {number(self.wanted)}{self.unit}"
-        return self.what, f"{number(self.measured)}{self.unit}", wanted, verdict, self.note
+        measured = "none" if math.isnan(self.measured) else f"{number(self.measured)}{self.unit}"
+        return self.what, measured, wanted, verdict, self.note
 
 
 def number(value: float) -> str:

@@ -11,11 +11,12 @@ from bench.worker import Contest
 MICROSECOND = 1e-6
 
 
-def beside_peers(what: str, contest: Contest, wanted: float | None) -> Goal:
+def beside_peers(what: str, contest: Contest, wanted: float | None, ours: str = "edgeser") -> Goal:
     """How many times as fast as the best of the peers."""
-    best, ratio = contest.over_best_peer()
-    note = f"{_microseconds(contest, 'edgeser')} against {_microseconds(contest, best)} of {best}"
-    others = [name for name in contest.rounds.seconds if name.startswith("edgeser ")]
+    best, ratio = contest.over_best_peer(ours)
+    note = f"{_microseconds(contest, ours)} against {_microseconds(contest, best)} of {best}"
+    names = contest.rounds.seconds
+    others = [name for name in names if name.startswith("edgeser ") and name != ours]
     note += "".join(f"; {name} {contest.over_best_peer(name)[1]:.3g} times" for name in others)
     missing = "; ".join(f"no {name}: {why}" for name, why in contest.absent.items())
     return Goal(what, ratio, wanted, unit=" times", note="; ".join(filter(None, [note, missing])))

@@ -24,12 +24,25 @@ TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
 
 def page(facts: Mapping[str, object], sections: Mapping[str, Sequence[Goal]], stem: str) -> str:
     """All sections' figures, each held against what is wanted, and the pictures."""
-    goals = [goal for section in sections.values() for goal in section]
-    verdicts = [goal.reached for goal in goals if goal.reached is not None]
-    parts = [PAGE.format(**facts, reached=sum(verdicts), wanted=len(verdicts))]
+    reached, wanted = count(sections)
+    pictures = "\n".join(
+        f"![{picture}]({stem}-{picture}.png)\n" for picture in ("latency", "throughput", "roofline")
+    )
+    head = PAGE.format(**facts, reached=reached, wanted=wanted)
+    return "\n".join([head, tables(sections), pictures])
+
+
+def tables(sections: Mapping[str, Sequence[Goal]]) -> str:
+    """A table for each section."""
+    parts = []
     for title, section in sections.items():
         rows = "\n".join("| " + " | ".join(goal.row()) + " |" for goal in section)
         parts.append(f"## {title}\n\n{TABLE}{rows}\n")
-    pictures = ("latency", "throughput", "roofline")
-    parts += [f"![{picture}]({stem}-{picture}.png)\n" for picture in pictures]
     return "\n".join(parts)
+
+
+def count(sections: Mapping[str, Sequence[Goal]]) -> tuple[int, int]:
+    """How many goals are reached, of how many."""
+    goals = [goal for section in sections.values() for goal in section]
+    verdicts = [goal.reached for goal in goals if goal.reached is not None]
+    return sum(verdicts), len(verdicts)

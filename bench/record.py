@@ -1,4 +1,7 @@
-"""Where results go, and what is said of the machine in each."""
+"""Where results go, and what is said of the machine in each.
+
+Importing this needs nothing that has to be built: bench/gpu runs before the build.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-import edgeser
-from edgeser.cli.bench import machine_name
-
 FOLDER = Path(__file__).parent / "results"
 
 
 def facts(shared: bool) -> dict[str, object]:
     """The machine, the versions and the day."""
+    import edgeser
+    from edgeser.cli.bench import machine_name
+
     return {
         "machine": machine_name(),
         "version": edgeser.__version__,
@@ -37,12 +40,19 @@ def _shared() -> str:
 
 def machine_stem() -> str:
     """The machine's name, for files."""
-    return re.sub(r"[^a-z0-9]+", "-", machine_name().lower()).strip("-")
+    from edgeser.cli.bench import machine_name
+
+    return stem(machine_name())
 
 
-def save(stem: str, figures: Mapping[str, object], page: str, folder: Path) -> None:
-    """Write ``STEM.json`` and ``STEM.md``."""
+def stem(name: str) -> str:
+    """A name, for files."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def save(name: str, figures: Mapping[str, object], page: str, folder: Path) -> None:
+    """Write ``NAME.json`` and ``NAME.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     rounded = json.loads(json.dumps(figures), parse_float=lambda text: float(f"{float(text):.6g}"))
-    (folder / f"{stem}.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    (folder / f"{stem}.md").write_text(page)
+    (folder / f"{name}.json").write_text(json.dumps(rounded, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(page)

@@ -1,0 +1,59 @@
+"""Our kernels as a device without Triton launches them: compiled before, by ``cuda.core``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bench.gpu.clock import Work
+from bench.gpu.rig import Rig
+from bench.worker import AbsentError
+from edgeser.gpu.cuda import CudaDevice
+from edgeser.gpu.device import Device
+from edgeser.gpu.index import read_index
+from edgeser.gpu.launcher import Kernels
+
+
+class Ahead:
+    """The compiled kernels of a model. PyTorch's tensors are in the same CUDA context."""
+
+    def __init__(self, rig: Rig, open_device: Callable[[], Device] = CudaDevice) -> None:
+        """Raises AbsentError without kernels; DeviceError, BackendError as they say."""
+        if rig.kernels is None:
+            raise AbsentError("no kernels were compiled ahead of time")
+        self._rig = rig
+        self._device = open_device()
+        self._kernels = Kernels(self._device, read_index(rig.kernels), rig.bundle)
+
+    def tacn_step(self, tokens: Tensor, arena: Tensor, rows: Tensor, logits: Tensor) -> Work:
+        """As :class:`edgeser.kernels.triton.host.TacnStep`, as one CUDA graph."""
+        places = {"tokens": tokens, "states": arena, "rows": rows, "logits": logits}
+        return self._recorded("tacn_step", len(tokens), places)
+
+    def vq_fusion(self, deep: Tensor, latent: Tensor, tokens: Tensor, codes: Tensor) -> Work:
+        """As :class:`edgeser.kernels.triton.host.VQFusion`, as one CUDA graph."""
+        places = {"deep": deep, "latent": latent, "tokens": tokens, "codes": codes}
+        return self._recorded("vq_fusion", len(deep), places)
+
+    def _recorded(self, name: str, rows: int, places: dict[str, Tensor]) -> Work:
+        addresses = {argument: tensor.data_ptr() for argument, tensor in places.items()}
+
+        def work() -> None:
+            self._kernels.launch(name, rows, addresses)
+
+        device, on_gpu = self._rig.device, self._rig.device.type == "cuda"
+        if on_gpu:
+            torch.cuda.synchronize(device)  # what fills the tensors is on another stream
+        work()
+        self._device.synchronize()
+        graph = self._device.capture(work)
+        stream = torch.cuda.ExternalStream(self._device.stream) if on_gpu else None
+        kept = places  # as long as the graph may be launched
+
+        def launch() -> None:
+            assert kept
+            graph.launch()
+
+        return Work(launch, device, stream)

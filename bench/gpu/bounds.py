@@ -1,0 +1,47 @@
+"""What bounds a kernel: how fast this GPU copies, and multiplies; and how much of it there is."""
+
+from __future__ import annotations
+
+import torch
+
+from bench.gpu.clock import Work, recorded
+from bench.gpu.names import COPY, PRODUCT
+from edgeser.gpu.shapes import TacnShape, VQShape
+
+
+def bounds(
+    device: torch.device, copied: int = 1 << 30, side: int = 8192
+) -> dict[str, tuple[Work, float]]:
+    """Work that does nothing but copy or multiply, and how many bytes or FLOPs a call has."""
+    source = torch.randn(copied // 8, device=device)  # as much is read as is written
+    target = torch.empty_like(source)
+    a, b = (torch.randn(side, side, device=device) for _ in range(2))
+    result = torch.empty_like(a)
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        product = recorded(lambda: torch.mm(a, b, out=result), device)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+    return {
+        COPY: (recorded(lambda: target.copy_(source), device), 8.0 * source.numel()),
+        PRODUCT: (product, 2.0 * side**3),
+    }
+
+
+def tacn_work(shape: TacnShape, streams: int) -> dict[str, float]:
+    """Bytes and FLOPs that a step cannot do without: older taps in, the newest out, products."""
+    c, n, k = shape.width, shape.layers, shape.taps
+    a_stream = 4 * (n * k * 3 * c + c + shape.outputs) + 2 * 8 + 4
+    weights = 4 * (n * (3 + k) * c * c + n * c + c * shape.outputs)
+    flops = 2 * (n * (3 + k) * c * c + c * shape.outputs)
+    return {"bytes": float(streams * a_stream + weights), "flops": float(streams * flops)}
+
+
+def vq_work(shape: VQShape, tokens: int) -> dict[str, float]:
+    """Bytes and FLOPs that a lookup with its fusion cannot do without."""
+    vectors, d, k = shape.positions, shape.code_width, shape.codes
+    a_token = 4 * (vectors * d + shape.deep_width + vectors + shape.token_width)
+    weights = 4 * (k * d + shape.deep_width * shape.token_width + vectors * k * shape.token_width)
+    flops = 2 * (vectors * d * k + shape.deep_width * shape.token_width)
+    return {"bytes": float(tokens * a_token + weights), "flops": float(tokens * flops)}

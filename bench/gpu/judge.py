@@ -1,0 +1,209 @@
+"""From what the parts measured to figures held against what is wanted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.goals import AT_MOST, Goal
+from bench.gpu.names import AHEAD, ALONE, BOUND, COPY, JIT, ON_DEVICE, PRODUCT
+from bench.gpu.plan import (
+    BOUNDS,
+    COMPILE,
+    MOST,
+    STREAMS,
+    TESTS,
+    TOKENS,
+    TRAINING,
+    WHOLE,
+    lookup,
+    step,
+)
+from bench.judge import MICROSECOND, beside_peers
+from bench.rounds import Rounds
+from bench.worker import Contest
+
+NAN = float("nan")
+STEP_MICROSECONDS = 40.0
+TIMES_BEST_PEER = 5.0
+OF_BOUND = 0.5
+PARTS_OF_FLOAT32 = 3
+"""Products of tf32 that make one of float32, as the kernels compute them."""
+STREAMS_IN_REAL_TIME = 100_000
+
+Parts = Mapping[str, Any]
+"""By the part's name what it measured, or ``{"failed": why}``."""
+
+
+def sections(parts: Parts) -> dict[str, list[Goal]]:
+    """All figures. What could not be measured has none and misses its goal; its note says why."""
+    return {
+        "Tests": [_compiled(parts), *(_tests(name, parts) for name in TESTS)],
+        "TACN step": _steps(parts),
+        "VQ lookup and fusion": _lookups(parts),
+        "In real time": _most(parts),
+        "`stream.process`": _whole(parts),
+        "Training": _training(parts),
+    }
+
+
+def _why(parts: Parts, name: str) -> str | None:
+    """Why a part has no figures; None if it has."""
+    if name not in parts:
+        return "was not begun"
+    failed: str | None = parts[name].get("failed")
+    return failed
+
+
+def _tests(name: str, parts: Parts) -> Goal:
+    why = _why(parts, name)
+    if why is not None:
+        return Goal(f"{name}: failures", NAN, 0, AT_MOST, note=why)
+    told = parts[name]
+    return Goal(f"{name}: failures", told["failures"], 0, AT_MOST, note=told["summary"])
+
+
+def _compiled(parts: Parts) -> Goal:
+    failed = _why(parts, COMPILE)
+    return Goal(f"{COMPILE}: failures", int(failed is not None), 0, AT_MOST, note=failed or "")
+
+
+def _contest(part: Mapping[str, Any]) -> Contest:
+    """Latencies of ours and of the peers."""
+    latencies = {
+        name: seconds
+        for name, seconds in part["seconds"].items()
+        if not name.startswith(BOUND) and not name.endswith(ON_DEVICE)
+    }
+    return Contest(Rounds(latencies), part["absent"])
+
+
+def _ours(part: Mapping[str, Any]) -> str | None:
+    """What of ours to judge by: what was compiled ahead of time if it is there."""
+    return next((name for name in (AHEAD, JIT) if name + ON_DEVICE in part["seconds"]), None)
+
+
+def _steps(parts: Parts) -> list[Goal]:
+    goals = []
+    for streams in STREAMS:
+        name = step(streams)
+        what = f"step of {streams:,}, beside the best of PyTorch"
+        wanted = TIMES_BEST_PEER if streams <= 64 else None
+        why = _why(parts, name)
+        if why is not None:
+            goals.append(Goal(what, NAN, wanted, unit=" times", note=why))
+            continue
+        part = parts[name]
+        goals += [_latency(part, streams), _over_peers(what, part, wanted)]
+    return [*goals, _of_bound("step", parts, BOUNDS, STREAMS[-1])]
+
+
+def _latency(part: Mapping[str, Any], streams: int) -> Goal:
+    contest, ours = _contest(part), _ours(part)
+    what = f"step of {streams:,}, until the host knows"
+    wanted = STEP_MICROSECONDS if streams == 1 else None
+    if ours is None:
+        return Goal(what, NAN, wanted, AT_MOST, " µs", _absent(part))
+    rounds = Rounds(part["seconds"])
+    each = ", ".join(
+        f"{name} {rounds.median(name) / MICROSECOND:,.1f} µs"
+        f" ({rounds.median(name + ON_DEVICE) / MICROSECOND:,.1f} on the device)"
+        for name in contest.rounds.seconds
+    )
+    if part["latencies"]:
+        p99 = np.percentile(part["latencies"], 99) / MICROSECOND
+        each += f"; p99 {p99:,.1f} µs"
+    return Goal(what, rounds.median(ours) / MICROSECOND, wanted, AT_MOST, " µs", each)
+
+
+def _over_peers(what: str, part: Mapping[str, Any], wanted: float | None) -> Goal:
+    contest, ours = _contest(part), _ours(part)
+    if ours is None or not contest.peers():
+        return Goal(what, NAN, wanted, unit=" times", note=_absent(part))
+    return beside_peers(what, contest, wanted, ours)
+
+
+def _absent(part: Mapping[str, Any]) -> str:
+    return "; ".join(f"no {name}: {why}" for name, why in part["absent"].items())
+
+
+def _of_bound(what: str, parts: Parts, name: str, size: int) -> Goal:
+    """The share of our time that what governs takes by itself: memory, or three tf32 products."""
+    figure = f"{what} of {size:,}, of the bound that governs"
+    why = _why(parts, name)
+    if why is not None:
+        return Goal(figure, NAN, OF_BOUND, note=why)
+    part = parts[name]
+    which = _ours(part)
+    if which is None:
+        return Goal(figure, NAN, OF_BOUND, note=_absent(part))
+    rounds, work, amounts = Rounds(part["seconds"]), part["work"], part["amounts"]
+    ours, copy, product = (name + ON_DEVICE for name in (which, COPY, PRODUCT))
+    of_memory = rounds.ratio(copy, ours, work["bytes"] / amounts[COPY])
+    of_units = rounds.ratio(product, ours, PARTS_OF_FLOAT32 * work["flops"] / amounts[PRODUCT])
+    note = (
+        f"{of_memory:.2f} of {amounts[COPY] / rounds.median(copy) / 1e9:,.0f} GB/s copied, "
+        f"{of_units:.2f} of a third of {amounts[PRODUCT] / rounds.median(product) / 1e12:,.0f} "
+        f"TFLOP/s multiplied in tf32; {rounds.median(ours) / MICROSECOND:,.1f} µs of {which}"
+    )
+    return Goal(figure, max(of_memory, of_units), OF_BOUND, note=note)
+
+
+def _lookups(parts: Parts) -> list[Goal]:
+    goals = []
+    for tokens in TOKENS:
+        name = lookup(tokens)
+        why = _why(parts, name)
+        what = f"lookup of {tokens:,} tokens, beside the best of PyTorch"
+        if why is not None:
+            goals.append(Goal(what, NAN, unit=" times", note=why))
+            continue
+        part = parts[name]
+        goals.append(_over_peers(what, part, None))
+        ours = _ours(part)
+        if ours is not None and ALONE not in part["absent"]:
+            what = f"lookup of {tokens:,} tokens, of the time of the product alone"
+            times = Rounds(part["seconds"]).ratio(ours + ON_DEVICE, ALONE + ON_DEVICE)
+            note = "vectors by codes in float32, by PyTorch, which leaves all distances in memory"
+            goals.append(Goal(what, times, unit=" times", note=note))
+    return [*goals, _of_bound("lookup", parts, lookup(TOKENS[-1]), TOKENS[-1])]
+
+
+def _most(parts: Parts) -> list[Goal]:
+    what, wanted = "streams whose step's p99 is within 128 ms, both kernels", STREAMS_IN_REAL_TIME
+    why = _why(parts, MOST)
+    if why is not None:
+        return [Goal(what, NAN, wanted, note=why)]
+    part = parts[MOST]
+    held = {int(n): s for n, s in part["steps"].items() if s["p99"] <= 0.128}
+    each = ", ".join(f"{n:,}: {1000 * s['p99']:.2f} ms" for n, s in held.items())
+    stopped = part["stopped"] or "more were not tried"
+    return [Goal(what, max(held, default=0), wanted, note=f"p99 of {each}; {stopped}")]
+
+
+def _whole(parts: Parts) -> list[Goal]:
+    why = _why(parts, WHOLE)
+    if why is not None:
+        return [Goal("a hop of one stream", NAN, unit=" ms", note=why)]
+    part = parts[WHOLE]
+    return [
+        Goal(
+            f"a hop of {int(streams):,}, p50",
+            1000 * seconds["p50"],
+            unit=" ms",
+            note=f"p99 {1000 * seconds['p99']:.2f} ms; of it "
+            f"{1000 * (seconds['p50'] - seconds['graph']):.2f} ms on the host, around the graph; "
+            f"front end: {part['front_end']}",
+        )
+        for streams, seconds in part["pools"].items()
+    ]
+
+
+def _training(parts: Parts) -> list[Goal]:
+    what = "forward and backward in bfloat16, beside the best of PyTorch"
+    why = _why(parts, TRAINING)
+    if why is not None:
+        return [Goal(what, NAN, unit=" times", note=why)]
+    return [_over_peers(what, parts[TRAINING], None)]

@@ -1,0 +1,56 @@
+"""How many streams one GPU steps in real time: both kernels, each stream with its own state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.gpu.clock import recorded
+from bench.gpu.rig import Rig, why
+from edgeser.kernels.triton import host
+
+LADDER = (16_384, 65_536, 100_000, 200_000, 400_000, 800_000)
+HOP_SECONDS = 0.128
+
+
+def measure(rig: Rig, ladder: tuple[int, ...] = LADDER, steps: int = 200) -> dict[str, Any]:
+    """For each number of streams the percentiles of a step, seconds, until one is too much.
+
+    ``stopped`` says what was too much: time or memory.
+    """
+    result: dict[str, Any] = {"steps": {}, "stopped": None}
+    for streams in ladder:
+        if rig.device.type == "cuda":
+            torch.cuda.empty_cache()
+        try:
+            p50, p99 = _step(rig, streams, steps)
+        except torch.cuda.OutOfMemoryError as error:
+            result["stopped"] = f"{streams:,} streams: {why(error)}"
+            break
+        result["steps"][str(streams)] = {"p50": p50, "p99": p99}
+        if p99 > HOP_SECONDS:
+            result["stopped"] = f"{streams:,} streams take {1000 * p99:.0f} ms"
+            break
+    return result
+
+
+def _step(rig: Rig, streams: int, steps: int) -> tuple[float, float]:
+    shape, vq = rig.tacn, rig.vq
+    step = host.TacnStep(shape, rig.bundle.tensors, "fp32", rig.device)
+    lookup = host.VQFusion(vq, rig.bundle.tensors, "fp32", rig.device)
+    arena = step.arena(streams)
+    arena.view(torch.int64)[:, 0] = torch.randint(0, 1 << 20, (streams,)).to(rig.device)
+    rows = torch.randperm(streams).to(rig.device, torch.int32)
+    deep = torch.randn(streams, vq.deep_width, device=rig.device)
+    latent = torch.randn(streams, vq.positions, vq.code_width, device=rig.device)
+    logits = torch.empty(streams, shape.outputs, device=rig.device)
+
+    def call() -> None:
+        tokens, _ = lookup(deep, latent)
+        step(tokens, arena, rows, logits)
+
+    work = recorded(call, rig.device)
+    p50, p99 = np.percentile(work.latencies(steps), [50, 99])
+    return float(p50), float(p99)

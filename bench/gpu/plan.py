@@ -1,0 +1,80 @@
+"""What one run does, in which order, and how long each part of it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+WHOLE_SECONDS = 470.0
+"""Everything: a little less than the eight minutes after which a run is no use."""
+STREAMS = (1, 8, 64, 1024, 16_384)
+TOKENS = (64, 16_384)
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "tests of the kernels": (
+        *("tests/kernels/test_tacn.py", "tests/kernels/test_vq_fusion.py"),
+        *("-k", "triton"),
+    ),
+    "tests of their precision": ("tests/kernels/test_triton.py",),
+    "tests of the launching": ("tests/gpu",),
+    "tests of the operator": ("tests/train/test_tacn_operator.py",),
+}
+"""Name to what pytest is given. That all kernels compile is tested where there is no GPU."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: ``python -m bench.gpu.part FUNCTION JSON``, in a process of its own."""
+
+    name: str
+    function: str
+    """``module:function`` in ``bench.gpu``; it is given a rig and the arguments."""
+    limit: float
+    """Seconds."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def step(streams: int) -> str:
+    """The name of the part that measures a step of so many streams."""
+    return f"step of {streams:,}"
+
+
+def lookup(tokens: int) -> str:
+    """The name of the part that measures a lookup of so many tokens."""
+    return f"lookup of {tokens:,}"
+
+
+COMPILE = "edgeser compile"
+BOUNDS, MOST, WHOLE, TRAINING = "step beside its bounds", "most streams", "whole", "training"
+
+
+def _step(streams: int) -> Part:
+    return Part(step(streams), "step:measure", 60, {"streams": streams})
+
+
+def _lookup(tokens: int) -> Part:
+    return Part(lookup(tokens), "lookup:measure", 50, {"tokens": tokens})
+
+
+PARTS = (
+    _step(1),
+    Part(BOUNDS, "step:beside_bounds", 40, {"streams": STREAMS[-1]}),
+    Part(MOST, "most:measure", 60),
+    _step(64),
+    _lookup(16_384),
+    _step(8),
+    _step(1024),
+    _step(16_384),
+    _lookup(64),
+    Part(TRAINING, "training:measure", 60),
+    Part(WHOLE, "whole:measure", 120),
+)
+"""In this order: what there is no time left for, at the end, is what matters least."""
+
+BUILD_LIMIT, COMPILE_LIMIT, TESTS_LIMIT = 180.0, 60.0, 150.0
+
+
+def allowed(limit: float, elapsed: float) -> float:
+    """Seconds that a part may take if so many have passed; 0 if it is too late to begin."""
+    left = WHOLE_SECONDS - elapsed
+    return min(limit, left) if left > 5 else 0.0

@@ -1,0 +1,138 @@
+"""The TACN step of so many streams: our two ways to launch it, PyTorch's ways, and the bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.gpu.ahead import Ahead
+from bench.gpu.bounds import bounds, tacn_work
+from bench.gpu.clock import Work, recorded
+from bench.gpu.names import AHEAD, JIT, ON_DEVICE
+from bench.gpu.peers import Step, network
+from bench.gpu.rig import AUTOTUNED, Candidate, Ready, Rig, contest
+from bench.rounds import take_turns
+from bench.worker import AbsentError
+from edgeser.kernels.triton import host
+
+RECOMPUTED = 64
+"""Streams beyond which nobody would compute a whole receptive field anew for each token."""
+
+
+def measure(rig: Rig, streams: int, latencies: int = 1000) -> dict[str, Any]:
+    """A contest, and so many latencies of ours."""
+    case = _Case(rig, streams)
+    with torch.no_grad():
+        result = contest(
+            rig,
+            [
+                Candidate(AHEAD, case.ahead),
+                Candidate(JIT, lambda: case.just_in_time("fp32")),
+                Candidate(f"{JIT} bfloat16", lambda: case.just_in_time("bf16"), 0.1),
+                Candidate("PyTorch", lambda: case.pytorch(graph=False)),
+                Candidate("PyTorch in a CUDA graph", lambda: case.pytorch(graph=True)),
+                Candidate("torch.compile", lambda: case.pytorch(graph=True, compiled=True)),
+                Candidate("offline recompute", case.offline),
+            ],
+            before_turns=case.age,
+        )
+    result["latencies"] = case.ours[0].latencies(latencies) if case.ours else []
+    return result
+
+
+def beside_bounds(rig: Rig, streams: int, **sizes: int) -> dict[str, Any]:
+    """The step of many streams of all ages, in the same rounds as a copy and a product."""
+    case = _Case(rig, streams)
+    case.age()
+    limits = bounds(rig.device, **sizes)
+    works = {JIT: case.step("fp32"), **{name: work for name, (work, _) in limits.items()}}
+    rounds = take_turns({n + ON_DEVICE: w.timed_on_device() for n, w in works.items()}, rig.rounds)
+    return {
+        "seconds": dict(rounds.seconds),
+        "absent": {},
+        "amounts": {name: amount for name, (_, amount) in limits.items()},
+        "work": tacn_work(rig.tacn, streams),
+    }
+
+
+class _Case:
+    """One token for each of so many streams, again and again."""
+
+    def __init__(self, rig: Rig, streams: int) -> None:
+        self.rig, self.shape, self.streams = rig, rig.tacn, streams
+        self.field = 1 + sum(self.shape.slots)
+        generator = torch.Generator().manual_seed(1)
+        self.tokens = torch.randn(streams, self.shape.width, generator=generator).to(rig.device)
+        self.order = torch.randperm(streams, generator=generator).to(rig.device, torch.int32)
+        size = (streams, self.shape.block_bytes)
+        self.arena = torch.zeros(size, dtype=torch.uint8, device=rig.device)
+        self.logits = torch.empty(streams, self.shape.outputs, device=rig.device)
+        self.ours: list[Work] = []
+        """What takes part of ours."""
+
+    @cached_property
+    def peer(self) -> Step:
+        """PyTorch's, with rings of its own."""
+        return Step(self.rig, self.streams)
+
+    def age(self) -> None:
+        """Make streams of all ages: each is at another place of its rings."""
+        ages = np.random.default_rng(2).integers(0, 1 << 20, self.streams)
+        self.arena.view(torch.int64)[:, 0] = self.rig.tensor(ages)
+
+    def step(self, precision: str) -> Work:
+        """Ours, by Triton."""
+        model = host.TacnStep(self.shape, self.rig.bundle.tensors, precision, self.rig.device)
+        return recorded(
+            lambda: model(self.tokens, self.arena, self.order, self.logits), self.rig.device
+        )
+
+    def ahead(self) -> Ready:
+        work = Ahead(self.rig).tacn_step(self.tokens, self.arena, self.order, self.logits)
+        self.ours.append(work)
+        return self._settled(work, lambda: self.logits)
+
+    def just_in_time(self, precision: str) -> Ready:
+        work = self.step(precision)
+        self.ours.append(work)
+        return self._settled(work, lambda: self.logits)
+
+    def pytorch(self, graph: bool, compiled: bool = False) -> Ready:
+        run: Callable[..., Tensor] = self.peer
+        if compiled:
+            run = torch.compile(run, mode=AUTOTUNED, dynamic=False, fullgraph=True)
+        kept: list[Tensor] = []
+
+        def call() -> None:
+            kept[:] = [run(self.tokens, fused=not compiled)]
+
+        call()
+        work = recorded(call, self.rig.device) if graph else Work(call, self.rig.device)
+        return self._settled(work, lambda: kept[0])
+
+    def offline(self) -> Ready:
+        if self.streams > RECOMPUTED:
+            raise AbsentError(f"{self.field} tokens for each of {self.streams:,} streams")
+        layers, weight, bias = network(self.rig)
+        whole = self.tokens[:, None].repeat(1, self.field, 1)
+        kept: list[Tensor] = []
+
+        def call() -> None:
+            kept[:] = [layers(whole)[:, -1] @ weight + bias]
+
+        work = recorded(call, self.rig.device)
+        work.call()
+        work.wait()
+        return Ready(work, kept[0].cpu().numpy())
+
+    def _settled(self, work: Work, logits: Callable[[], Tensor]) -> Ready:
+        # Of one token again and again, everyone's answer is the same after a receptive field.
+        for _ in range(self.field):
+            work.call()
+        work.wait()
+        return Ready(work, logits().cpu().numpy().copy())

@@ -1,0 +1,353 @@
+"""bench/gpu without a GPU: measurements at toy sizes, interpreted; verdicts on made-up figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("triton")
+
+import edgeser
+from bench.gpu import __main__ as run
+from bench.gpu import judge, lookup, most, plan, step, training, whole
+from bench.gpu.ahead import Ahead
+from bench.gpu.bounds import tacn_work, vq_work
+from bench.gpu.names import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
+from bench.gpu.rig import Candidate, Ready, Rig, at_most, contest
+from bench.worker import AbsentError
+from edgeser.bundle import read_bundle
+from edgeser.gpu.shapes import TacnShape, VQShape
+from tests.gpu.fake import FakeDevice, fake_device, fake_engine, make_index
+
+SMALL = {"copied": 1 << 10, "side": 16}
+"""Bounds that take no time."""
+
+
+@pytest.fixture(scope="module")
+def rig(toy_path: Path) -> Rig:
+    """The toy, two layers of it."""
+    toy = read_bundle(toy_path)
+    manifest = replace(toy.manifest, sizes=replace(toy.manifest.sizes, layers=2))
+    tensors = {n: t[:2] if n.startswith("tacn.") else t for n, t in toy.tensors.items()}
+    bundle = replace(toy, manifest=manifest, tensors=tensors)
+    return Rig(bundle, None, torch.device("cpu"), rounds=1, patience=600)
+
+
+@pytest.fixture
+def quick_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile traces, and compiles nothing: a compiler for GPUs has nothing to do here."""
+    compiled = torch.compile
+
+    def traced(module: Any, mode: str | None = None, **options: Any) -> Any:
+        assert mode in (None, "max-autotune-no-cudagraphs")
+        return compiled(module, backend="aot_eager", **options)
+
+    monkeypatch.setattr(torch, "compile", traced)
+
+
+@pytest.mark.usefixtures("quick_compile")
+def test_a_step_is_measured_beside_peers_that_agree(rig: Rig) -> None:
+    result = step.measure(rig, 2, latencies=3)
+    names = [
+        "edgeser JIT",
+        "edgeser JIT bfloat16",
+        "PyTorch",
+        "PyTorch in a CUDA graph",
+        "torch.compile",
+        "offline recompute",
+    ]
+    assert list(result["absent"]) == [AHEAD], result["absent"]
+    assert list(result["seconds"]) == [n + end for n in names for end in ("", ON_DEVICE)]
+    assert all(s > 0 for seconds in result["seconds"].values() for s in seconds)
+    assert len(result["latencies"]) == 3
+    json.dumps(result)
+
+
+def test_a_step_is_measured_beside_its_bounds(rig: Rig) -> None:
+    result = step.beside_bounds(rig, 3, **SMALL)
+    assert set(result["seconds"]) == {n + ON_DEVICE for n in (JIT, COPY, PRODUCT)}
+    assert result["amounts"] == {COPY: 1 << 10, PRODUCT: 2 * 16**3}
+    json.dumps(result)
+
+
+@pytest.mark.usefixtures("quick_compile")
+def test_a_lookup_is_measured_beside_peers_that_agree(rig: Rig) -> None:
+    result = lookup.measure(rig, 3, **SMALL)
+    assert list(result["absent"]) == [AHEAD], result["absent"]
+    assert {n.removesuffix(ON_DEVICE) for n in result["seconds"]} == {
+        *(JIT, "PyTorch in a CUDA graph", "torch.compile"),
+        *(ALONE, COPY, PRODUCT),
+    }
+    json.dumps(result)
+
+
+@pytest.mark.usefixtures("quick_compile")
+def test_a_training_step_is_measured(rig: Rig) -> None:
+    result = training.measure(rig, batch=1, time=3)
+    assert result["absent"] == {}
+    assert {"edgeser", "PyTorch", "torch.compile"} < set(result["seconds"])
+
+
+def test_streams_are_added_until_there_is_no_time_or_memory(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreted = most.measure(rig, ladder=(2,), steps=2)["steps"]["2"]
+    assert interpreted["p99"] >= interpreted["p50"] > 0
+
+    def step_of(_rig: Rig, streams: int, _steps: int) -> tuple[float, float]:
+        if streams > 100:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return 0.001, 0.002 * streams
+
+    monkeypatch.setattr(most, "_step", step_of)
+    slow = most.measure(rig, ladder=(10, 65, 66), steps=2)
+    assert (list(slow["steps"]), slow["stopped"]) == (["10", "65"], "65 streams take 130 ms")
+    large = most.measure(rig, ladder=(10, 1000), steps=2)
+    assert large["stopped"] == "1,000 streams: the GPU has not enough memory"
+
+
+def test_a_whole_hop_is_measured_around_its_graph(toy_path: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(toy_path)
+    device = fake_device(bundle)
+    engine = fake_engine(bundle, device, make_index(tmp_path, bundle), in_graph=False)
+    result = whole.figures(edgeser.Model(engine), hops=4, pools=(1, 3))
+    assert result["front_end"] == "numpy"
+    assert list(result["pools"]) == ["1", "3"]
+    assert all(s["p99"] >= s["p50"] > 0 < s["graph"] for s in result["pools"].values())
+    assert device.launches >= 2 * 4
+
+
+class Patient(FakeDevice):
+    """Takes addresses of tensors, and so computes nothing."""
+
+    def synchronize(self) -> None:
+        self._queue.clear()
+
+
+def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(toy_path)
+    make_index(tmp_path, bundle)
+    rig = Rig(bundle, tmp_path, torch.device("cpu"))
+    device = Patient(rig.tacn, rig.vq)
+    ahead = Ahead(rig, lambda: device)
+    rows = torch.arange(5, dtype=torch.int32)
+    floats, states = torch.zeros(5, 64), torch.zeros(5, rig.tacn.block_bytes, dtype=torch.uint8)
+    ahead.tacn_step(floats, states, rows, floats).call()
+    ahead.vq_fusion(floats, floats, floats, rows).call()
+    assert device.launches == 2
+    assert {symbol for symbol, _, _ in device.log} == {"tacn_step", "vq_fusion"}
+    with pytest.raises(AbsentError, match="no kernels were compiled"):
+        Ahead(Rig(bundle, None, torch.device("cpu")))
+
+
+def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:
+    right = Ready(step.Work(lambda: None, rig.device), np.ones(3))
+
+    def late() -> Ready:
+        time.sleep(5)
+        return right
+
+    def failing() -> Ready:
+        raise ValueError("so it is\nand more")
+
+    wrong = Ready(right.work, np.zeros(3))
+    hasty = Rig(rig.bundle, None, rig.device, rounds=1, patience=1)
+    result = contest(
+        hasty,
+        [
+            Candidate("right", lambda: right),
+            Candidate("late", late),
+            Candidate("wrong", lambda: wrong),
+            Candidate("failing", failing),
+        ],
+    )
+    assert list(result["seconds"]) == ["right", "right" + ON_DEVICE]
+    assert result["absent"] == {
+        "late": "not ready within 1 s",
+        "wrong": "its answer is another",
+        "failing": "ValueError: so it is",
+    }
+    with at_most(1):
+        pass
+    time.sleep(1.2)  # nothing rings after it is over
+
+
+def test_the_work_is_what_a_pencil_gives() -> None:
+    step_of_two = tacn_work(TacnShape(4, 2, 3, (1, 2), 5), 2)
+    a_stream = 4 * (2 * 3 * 12 + 4 + 5) + 16 + 4  # rings: two taps read, one written, both layers
+    weights = 4 * (2 * 6 * 16 + 2 * 4 + 4 * 5)
+    assert step_of_two["bytes"] == 2 * a_stream + weights
+    assert step_of_two["flops"] == 2 * 2 * (2 * 6 * 16 + 4 * 5)
+    one_token = vq_work(VQShape(8, 4, 2, 6, 3), 1)
+    assert one_token["flops"] == 2 * (2 * 4 * 8 + 6 * 3)
+    assert one_token["bytes"] == 4 * (2 * 4 + 6 + 2 + 3) + 4 * (8 * 4 + 6 * 3 + 2 * 8 * 3)
+
+
+def made_up(ours: float, theirs: float, **more: float) -> dict[str, Any]:
+    """A contest whose seconds are invented."""
+    latencies = {AHEAD: ours, "PyTorch": 9 * theirs, "torch.compile": theirs, **more}
+    seconds = {n + end: [s, s] for n, s in latencies.items() for end in ("", ON_DEVICE)}
+    return {"seconds": seconds, "absent": {"gone": "not there"}, "latencies": [ours, 2 * ours]}
+
+
+def test_verdicts_on_made_up_figures() -> None:
+    bounded = {
+        "seconds": {JIT + ON_DEVICE: [4e-3], COPY + ON_DEVICE: [1e-3], PRODUCT + ON_DEVICE: [1e-3]},
+        "amounts": {COPY: 1e9, PRODUCT: 1e12},
+        "work": {"bytes": 3e9, "flops": 1e9},
+        "absent": {},
+    }
+    parts = {
+        "tests of the kernels": {"failures": 0, "summary": "9 passed in 1.0s"},
+        "tests of the launching": {"failures": 2, "summary": "2 failed, 7 passed in 1.0s"},
+        plan.step(1): made_up(30e-6, 300e-6),
+        plan.step(64): made_up(100e-6, 300e-6),
+        plan.BOUNDS: bounded,
+        plan.MOST: {
+            "steps": {"100000": {"p50": 0.1, "p99": 0.12}, "200000": {"p50": 0.1, "p99": 0.2}},
+            "stopped": "200,000 streams take 200 ms",
+        },
+        plan.WHOLE: {"failed": "no GPU"},
+    }
+    judged = judge.sections(parts)
+    goals = {goal.what: goal for section in judged.values() for goal in section}
+
+    def figure(what: str) -> tuple[float, bool | None]:
+        return goals[what].measured, goals[what].reached
+
+    assert figure("tests of the kernels: failures") == (0, True)
+    assert figure("tests of the launching: failures") == (2, False)
+    assert goals["tests of the operator: failures"].note == "was not begun"
+    assert figure("step of 1, until the host knows") == (pytest.approx(30), True)
+    assert figure("step of 1, beside the best of PyTorch") == (pytest.approx(10), True)
+    assert figure("step of 64, beside the best of PyTorch") == (pytest.approx(3), False)
+    missing = goals["step of 8, beside the best of PyTorch"]
+    assert missing.reached is False
+    assert missing.row()[1] == "none"
+    # Memory takes 3 ms of 4, three products of a thousandth of the work next to nothing.
+    assert figure("step of 16,384, of the bound that governs") == (pytest.approx(0.75), True)
+    assert "0.75 of 1,000 GB/s copied" in goals["step of 16,384, of the bound that governs"].note
+    assert figure("streams whose step's p99 is within 128 ms, both kernels") == (100_000, True)
+    assert goals["a hop of one stream"].note == "no GPU"
+    assert "no gone: not there" in goals["step of 1, beside the best of PyTorch"].note
+
+
+def test_verdicts_where_nothing_of_ours_took_part() -> None:
+    part = made_up(1, 1)
+    part["seconds"] = {n: s for n, s in part["seconds"].items() if not n.startswith(AHEAD)}
+    parts = {plan.step(1): part, plan.lookup(64): part}
+    judged = judge.sections(parts)
+    goals = {goal.what: goal for section in judged.values() for goal in section}
+    assert goals["step of 1, until the host knows"].reached is False
+    assert goals["step of 1, beside the best of PyTorch"].note == "no gone: not there"
+
+
+GPU = {
+    **dict.fromkeys(("torch", "triton", "cuda", "driver", "python", "date"), "x"),
+    "gpu": "Made-up GPU",
+    "capability": "9.0",
+    "multiprocessors": 1,
+    "memory_gb": 1.0,
+    "cores": 1,
+}
+
+
+def made_run(tmp_path: Path) -> run.Run:
+    return run.Run(tmp_path, GPU, tmp_path / "out", time.monotonic())
+
+
+def test_a_failing_part_loses_nothing_but_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, fails, hangs = (
+        "import sys; open(sys.argv[3], 'w').write('{\"one\": 1}')",
+        "raise ValueError('so it is')",
+        "import time; time.sleep(60)",
+    )
+    for name, program in (("works", works), ("fails", fails), ("hangs", hangs)):
+        (tmp_path / f"{name}.py").write_text(program)
+    monkeypatch.setattr(run, "PART", [tmp_path / "works.py"])
+    made = made_run(tmp_path)
+    assert made.measure(plan.Part("a", "f", 20)) == {"one": 1}
+    monkeypatch.setattr(run, "PART", [tmp_path / "fails.py"])
+    assert made.measure(plan.Part("b", "f", 20)) == {"failed": "ValueError: so it is"}
+    monkeypatch.setattr(run, "PART", [tmp_path / "hangs.py"])
+    assert made.measure(plan.Part("c", "f", 1)) == {"failed": "not done within 1 s"}
+    made.began -= plan.WHOLE_SECONDS
+    assert made.measure(plan.Part("d", "f", 1)) == {"failed": "no time was left"}
+
+
+def test_results_are_saved_and_shown(tmp_path: Path) -> None:
+    made = made_run(tmp_path)
+    made.parts = {plan.step(1): made_up(30e-6, 300e-6), plan.COMPILE: {"failed": None}}
+    made.save()
+    saved = json.loads((tmp_path / "out" / "made-up-gpu.json").read_text())
+    assert saved["gpu"] == "Made-up GPU"
+    [goal] = [g for g in saved["goals"]["TACN step"] if g["what"].startswith("step of 1, beside")]
+    assert (goal["measured"], goal["reached"]) == (10, True)
+    assert saved["goals"]["Training"][0]["measured"] is None
+    text = (tmp_path / "out" / "made-up-gpu.md").read_text()
+    assert text.startswith("# Made-up GPU\n")
+    assert "## TACN step" in text
+    assert (
+        "| step of 1, beside the best of PyTorch | 10 times | at least 5 times | reached |" in text
+    )
+
+
+def test_pytests_last_line_is_understood() -> None:
+    assert run.test_result(None, "...\n===== 3 passed in 1.02s =====") == {
+        "failures": 0,
+        "summary": "3 passed in 1.02s",
+    }
+    said = "FAILED a::b\n1 failed, 3 passed, 2 skipped, 1 error in 2s"
+    assert run.test_result("FAILED", said)["failures"] == 2
+    assert run.test_result("not done within 1 s", "..") == {"failed": "not done within 1 s"}
+
+
+def test_the_plan_fits_and_names_what_there_is() -> None:
+    root = Path(run.__file__).parents[2]
+    given = [one for which in plan.TESTS.values() for one in which if one.startswith("tests/")]
+    assert len(given) == 5
+    assert all((root / path).exists() for path in given)
+    assert len({part.name for part in plan.PARTS}) == len(plan.PARTS)
+    measurers = {"step": step, "lookup": lookup, "most": most, "whole": whole, "training": training}
+    for part in plan.PARTS:
+        module, function = part.function.split(":")
+        assert callable(getattr(measurers[module], function))
+    assert plan.allowed(60, 100) == 60
+    assert plan.allowed(60, plan.WHOLE_SECONDS - 20) == 20
+    assert plan.allowed(60, plan.WHOLE_SECONDS) == 0
+    assert plan.WHOLE_SECONDS < 8 * 60
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    root = Path(run.__file__).parents[2]
+    return subprocess.run(
+        ["bash", root / "bench" / "gpu.sh", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHON": sys.executable, "CUDA_VISIBLE_DEVICES": ""},
+        check=False,
+    )
+
+
+def test_the_script_says_what_it_would_do_and_refuses_without_a_gpu(tmp_path: Path) -> None:
+    dry = script("--dry")
+    assert dry.returncode == 0
+    assert "step of 16,384" in dry.stdout
+    refused = script("--out", str(tmp_path / "none"))
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("bench/gpu.sh: no NVIDIA GPU here")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "none").exists()

@@ -174,16 +174,21 @@ def curve(
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
     epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 2,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
+    again: Annotated[
+        list[str] | None, typer.Option(help="A size to train once more. Repeatable.")
+    ] = None,
     threads: Threads = 0,
 ) -> None:
     """Multiply-adds and parameters against UA: smaller and larger models, by one recipe."""
     from train.curve.report import write
-    from train.curve.runs import Curve, shortened
+    from train.curve.runs import SIZES, Curve, shortened
     from train.default import Corpora
 
+    if unknown := set(again or ()) - set(SIZES):
+        raise typer.BadParameter(f"no size {', '.join(unknown)}: there are {', '.join(SIZES)}")
     _quiet(threads)
     corpora = Corpora.read(data, work / "features")
-    results = Curve(corpora, work, shortened(epochs), range(seeds)).results()
+    results = Curve(corpora, work, shortened(epochs), range(seeds), again or ()).results()
     typer.echo(f"report: {write(results, out)}")
 
 

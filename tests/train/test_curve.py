@@ -117,13 +117,18 @@ def test_the_page_says_where_the_knee_is(tmp_path: Path) -> None:
     ]
     text = write(results, tmp_path).read_text()
     assert "| **default** | 10.0 |" in text
-    assert "the knee is the default" in text
-    assert "certainly below it: *half CNN*" in text
-    assert "speaks for another size" in text
+    assert "the knee is the default" in " ".join(text.split())
+    assert "above the default: none; below it: *half CNN*" in " ".join(text.split())
+    assert "Nothing here speaks for another size" in " ".join(text.split())
     assert json.loads((tmp_path / "curve.json").read_text()) == results
     assert (tmp_path / "curve.png").stat().st_size > 5000
     better = [results[1], result("double CNN", [8, 9, 8, 8], 20_000_000)]
-    assert "More would buy up to 22.5 points" in write(better, tmp_path).read_text()
+    text = " ".join(write(better, tmp_path).read_text().split())
+    assert "brought 22.5 points for +100% of multiply-adds, in a single training" in text
+    better.append(result("double CNN", [9, 9, 9, 8], 20_000_000, seed=1))
+    text = " ".join(write(better, tmp_path).read_text().split())
+    assert "brought 25.0 points for +100% of multiply-adds." in text
+    assert "Trainings of one size lay apart by 5.0 points (*double CNN*)." in text
 
 
 def test_kept_batches_are_the_same_each_time(data: Path, tmp_path: Path) -> None:

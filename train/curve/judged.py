@@ -28,31 +28,33 @@ class Difference:
 class Judged:
     """UA of sizes, and as drawn again from seeds and speakers (Efron's bootstrap).
 
-    Whole speakers are drawn, since recordings of one speaker are alike; the same speakers and
-    seeds for all sizes, so that differences are paired.
+    Whole speakers are drawn, since recordings of one speaker are alike, and the same for all
+    sizes, so that differences are paired.
     """
 
     ua: Mapping[str, float]
     drawn: Mapping[str, NDArray[np.float64]]
+    by_seed: Mapping[str, Sequence[float]]
     speakers: int
     recordings: int
 
     @staticmethod
     def of(results: Sequence[Result], corpus: str) -> "Judged":
-        """Every size must have been trained with the same seeds and judged on the same speakers."""
+        """Every size must have been judged on the same speakers."""
         counts = {size: _counts(results, size, corpus) for size in sizes_of(results)}
         any_size = next(iter(counts.values()))
-        seeds, speakers = any_size.shape[:2]
+        speakers = any_size.shape[1]
         rng = np.random.default_rng(0)
-        which_seeds = rng.integers(seeds, size=(DRAWS, seeds))
         which_speakers = rng.integers(speakers, size=(DRAWS, speakers))
         often = np.stack([np.bincount(row, minlength=speakers) for row in which_speakers])
-        drawn = {}
+        drawn, by_seed = {}, {}
         for size, count in counts.items():
             each = _ua(np.einsum("ds,ksij->dkij", often, count))
+            which_seeds = rng.integers(len(count), size=(DRAWS, len(count)))
             drawn[size] = np.take_along_axis(each, which_seeds, axis=1).mean(1)
-        ua = {size: float(_ua(count.sum(1)).mean()) for size, count in counts.items()}
-        return Judged(ua, drawn, speakers, int(any_size[0].sum()))
+            by_seed[size] = [float(ua) for ua in _ua(count.sum(1))]
+        ua = {size: float(np.mean(each)) for size, each in by_seed.items()}
+        return Judged(ua, drawn, by_seed, speakers, int(any_size[0].sum()))
 
     def interval(self, size: str) -> tuple[float, float]:
         """Of a size's own UA."""

@@ -1,13 +1,14 @@
 """The page of the curve: Markdown, a plot, and every result as JSON."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from train.curve.judged import Judged, costs_of, sizes_of
 from train.curve.runs import DEFAULT, WIDTHS, Result
-from train.default import DEVELOPMENT_FOLD, FOLDS
+from train.default import DEVELOPMENT_FOLD
 from train.recipe import Recipe
 
 JUDGED = "cremad"
@@ -17,22 +18,15 @@ TEMPLATE = """\
 # What a larger or smaller model would bring
 
 Multiply-adds of one result, every 128 ms, and parameters, both counted from the model, against UA.
-{sizes} sizes around the default were trained {times} by a shortened form of its recipe: {epochs}
-epochs instead of {full}, and only recordings of the four emotions, without the auxiliary task of
-telling the others apart; time on a CPU allowed no more. All heard the very same augmented batches
-of {trained_on} recordings of {trained_speakers} speakers, and share one VQ-VAE.
+{introduction}
 
-They are judged on the {speakers} CREMA-D speakers ({recordings} recordings, reconstructed from
-log-mel spectrograms) of fold {fold} of {folds}: the development fold, on which sizes may be chosen
-and no figure of the [report](report.md) stands. They are to be compared with each other only: the
-bundled model was trained for longer, and is judged on other speakers.
+{judged}
 
 ![multiply-adds and parameters against UA](curve.png)
 
 {table}
 
-In brackets 95 % intervals, from drawing {drawn} again (bootstrap), the same ones for all sizes.
-{caution} EmoDB has {others} speakers in the fold, too few for an interval.
+{intervals}
 
 ## The knee
 
@@ -63,37 +57,57 @@ def write(results: Sequence[Result], out: Path) -> Path:
 def page(results: Sequence[Result], judged: Judged) -> str:
     """Markdown, every figure from the results."""
     first = results[0]
-    seeds = sorted({r["seed"] for r in results})
     parts = first["multiply_adds_by_part"]
     fixed = parts["spectra"] + parts["VQ-VAE encoder"] + parts["VQ lookup"]
-    once = len(seeds) == 1
     return TEMPLATE.format(
-        sizes=len(judged.ua),
-        times="once each" if once else f"{len(seeds)} times each",
-        epochs=first["recipe"]["epochs"],
-        full=Recipe().epochs,
-        trained_on=first["trained_on"],
-        trained_speakers=first["speakers"],
-        speakers=judged.speakers,
-        recordings=judged.recordings,
-        fold=DEVELOPMENT_FOLD + 1,
-        folds=FOLDS,
-        table=table(results, judged),
-        drawn="speakers" if once else "speakers and seeds",
-        caution=(
-            "With one training each, what another seed would change is not in them."
-            if once
-            else "With so few seeds they are, if anything, too narrow."
+        introduction=filled(
+            f"{len(judged.ua)} sizes around the default were trained by a shortened form of its "
+            f"recipe: {first['recipe']['epochs']} epochs instead of {Recipe().epochs}, and only "
+            "recordings of the four emotions, without the auxiliary task of telling the others "
+            "apart; time on a CPU allowed no more. With one seed, all heard the very same "
+            f"augmented batches of {first['trained_on']} recordings of {first['speakers']} "
+            "speakers; one VQ-VAE serves all."
         ),
-        others=len(first["confusions"]["emodb"]),
-        knee=knee(results, judged),
+        judged=filled(
+            f"They are judged on the {judged.speakers} CREMA-D speakers ({judged.recordings} "
+            f"recordings, reconstructed from log-mel spectrograms) of fold {DEVELOPMENT_FOLD} (the "
+            "first is 0): the development fold, on which sizes may be chosen and no figure of the "
+            "[report](report.md) stands. They are to be compared with each other only: the bundled "
+            "model was trained for longer, and is judged on other speakers."
+        ),
+        table=table(results, judged),
+        intervals=filled(
+            "In brackets 95 % intervals, from drawing the speakers again (bootstrap), the same for "
+            "all sizes, and the seeds where there are several. "
+            + seeds(judged)
+            + f" EmoDB has {len(first['confusions']['emodb'])} speakers in the fold, too few for "
+            "an interval."
+        ),
+        knee=filled(knee(results, judged)),
         fixed=fixed / 1e6,
         spectra=parts["spectra"] / 1e6,
         commit=", ".join(sorted({r["provenance"]["commit"] for r in results})),
-        seed=", ".join(map(str, seeds)),
+        seed=", ".join(sorted({str(r["seed"]) for r in results})),
         torch=", ".join(sorted({r["provenance"]["torch"] for r in results})),
         recipe=json.dumps({k: v for k, v in first["recipe"].items() if k != "seed"}),
     )
+
+
+def seeds(judged: Judged) -> str:
+    """How far trainings of one size lie apart, which an interval of one training cannot know."""
+    several = {size: each for size, each in judged.by_seed.items() if len(each) > 1}
+    apart = ", ".join(
+        f"{100 * (max(each) - min(each)):.1f} points (*{size}*)" for size, each in several.items()
+    )
+    said = f"Trainings of one size lay apart by {apart}." if several else ""
+    if len(several) < len(judged.by_seed):
+        said += " Where a size was trained once, what another seed would change is not in them."
+    return said.strip()
+
+
+def filled(paragraph: str) -> str:
+    """To the width of the page."""
+    return textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def table(results: Sequence[Result], judged: Judged) -> str:
@@ -102,9 +116,9 @@ def table(results: Sequence[Result], judged: Judged) -> str:
     lines = [
         (
             "| size | multiply-adds, millions | of these CNN | TACN | parameters, thousands "
-            "| UA % | points above the default | EmoDB: UA % |"
+            "| trainings | UA % | points above the default | EmoDB: UA % |"
         ),
-        "|---" * 8 + "|",
+        "|---" * 9 + "|",
     ]
     for size in by_cost(results):
         about = next(r for r in results if r["size"] == size)
@@ -116,6 +130,7 @@ def table(results: Sequence[Result], judged: Judged) -> str:
             f"{about['multiply_adds_by_part']['CNN'] / 1e6:.1f}",
             f"{about['multiply_adds_by_part']['TACN'] / 1e6:.2f}",
             f"{about['parameters'] / 1e3:,.0f}",
+            str(len(judged.by_seed[size])),
             f"{100 * judged.ua[size]:.1f} ({100 * low:.1f} to {100 * high:.1f})",
             difference,
             f"{100 * beside.ua[size]:.1f}",
@@ -131,8 +146,8 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
     chosen = judged.knee(cost)
     said = [
         f"The highest mean UA was that of *{best}* ({100 * judged.ua[best]:.1f} %). The cheapest "
-        f"size whose interval does not put it below that one is *{chosen}*"
-        + (": the knee is the default." if chosen == DEFAULT else ", the knee by that rule.")
+        f"size whose interval does not lie below that one is *{chosen}*"
+        + (": the knee is the default." if chosen == DEFAULT else ": the knee, by that rule.")
     ]
     for what, sizes in (
         ("larger", [s for s in by_cost(results) if cost[s] > cost[DEFAULT]]),
@@ -140,21 +155,22 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
     ):
         differences = {size: judged.difference(size, DEFAULT) for size in sizes}
         said.append(
-            f"Of the {len(sizes)} {what} sizes, certainly above the default (95 %): "
-            f"{listed([s for s, d in differences.items() if d.low > 0])}; certainly below it: "
+            f"Of the {len(sizes)} {what} sizes, with an interval above the default: "
+            f"{listed([s for s, d in differences.items() if d.low > 0])}; below it: "
             f"{listed([s for s, d in differences.items() if d.high < 0])}."
         )
     above = [s for s in judged.ua if s != DEFAULT and judged.difference(s, DEFAULT).low > 0]
-    if not above:
-        said.append("Nothing here speaks for another size than the default's.")
-    elif all(cost[s] > cost[DEFAULT] for s in above):
-        dearest = max(judged.difference(s, DEFAULT).mean for s in above)
+    if above:
+        gains = {size: judged.difference(size, DEFAULT) for size in above}
+        most = max(gains, key=lambda size: gains[size].mean)
+        once = len(judged.by_seed[most]) == 1
         said.append(
-            f"More would buy up to {dearest:.1f} points, past the ten million multiply-adds that "
-            "the default's front end keeps to."
+            f"*{most}* brought {gains[most].mean:.1f} points for "
+            f"{cost[most] / cost[DEFAULT] - 1:+.0%} of multiply-adds"
+            + (", in a single training, which is not enough to choose by." if once else ".")
         )
     else:
-        said.append("That speaks for one of these in place of the default.")
+        said.append("Nothing here speaks for another size than the default's.")
     return " ".join(said)
 
 

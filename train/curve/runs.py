@@ -41,7 +41,6 @@ SIZES = {
     "double CNN": ModelConfig(cnn=front(2)),
     "4 layers": ModelConfig(tacn=TACNConfig(layers=4)),
     "C = 128": ModelConfig(tacn=TACNConfig(width=128)),
-    "double CNN, C = 128": ModelConfig(cnn=front(2), tacn=TACNConfig(width=128)),
 }
 WIDTHS = ("quarter CNN", "half CNN", DEFAULT, "double CNN")
 """The sizes that differ in the CNN's width alone."""
@@ -54,17 +53,20 @@ def shortened(epochs: int) -> Recipe:
 
 @dataclass(frozen=True)
 class Curve:
-    """What is trained: sizes, so many times each, all by one recipe."""
+    """What is trained: sizes, once with each seed, all by one recipe."""
 
     corpora: Corpora
     work: Path
     recipe: Recipe
     seeds: Sequence[int] = (0,)
+    again: Sequence[str] = ()
+    """Sizes that are trained with one more seed than the others."""
     sizes: Mapping[str, ModelConfig] = field(default_factory=lambda: SIZES)
 
     def results(self) -> list[Result]:
         """Of every size and seed; all of a seed's are done before the next seed's."""
         cases = [(size, seed) for seed in self.seeds for size in self.sizes]
+        cases += [(size, max(self.seeds) + 1) for size in self.again]
         return [self.one(*case) for case in tqdm(cases, desc="trainings", unit="run")]
 
     def one(self, size: str, seed: int) -> Result:

@@ -72,7 +72,7 @@ class CudaDevice:
 
     def allocate(self, size: int) -> Memory:
         """See :class:`~edgeser.gpu.device.Device`."""
-        with _named(f"the GPU has no {size} bytes of memory left"):
+        with _named(f"{size} bytes of the GPU's memory cannot be had"):
             buffer = self._device.allocate(size, stream=self._stream)
             buffer.fill(0, stream=self._stream)
             self._stream.sync()
@@ -80,7 +80,7 @@ class CudaDevice:
 
     def pin(self, size: int) -> PinnedMemory:
         """See :class:`~edgeser.gpu.device.Device`."""
-        with _named(f"no {size} bytes of pinned memory left"):
+        with _named(f"{size} bytes of pinned memory cannot be had"):
             buffer = self._pinned.allocate(size)
             address = int(buffer.handle)
             array = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +13,6 @@ from edgeser.bundle import read_bundle
 from edgeser.engine import Engine
 from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
-
-log = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
@@ -70,7 +68,7 @@ def load(
                 "or install edgeser again"
             )
         path = DEFAULT_BUNDLE
-    bundle = read_bundle(path)
+    bundle = read_bundle(path, graph=backend != "cpu")
     if not is_commercial(bundle.manifest.licence):
         warnings.warn(
             f"{bundle.manifest.name} is under {bundle.manifest.licence}: not for commercial use",
@@ -86,7 +84,10 @@ def load(
         open_there = open_cuda if backend == "cuda" else open_auto
         engine = open_there(bundle, folder, precision, progress=progress)
     model = Model(engine)
-    log.debug("%s: %r on %s, %s, SIMD %s", path, model, model.backend, precision, model.simd)
+    if logging := sys.modules.get("logging"):  # else nobody listens: it is a tenth of our import
+        logging.getLogger(__name__).debug(
+            "%s: %r on %s, %s, SIMD %s", path, model, model.backend, precision, model.simd
+        )
     return model
 
 

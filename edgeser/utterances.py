@@ -123,7 +123,7 @@ class Endpointer:
         self._labels, self._hop = labels, hop
         self.rules = rules or Endpointing()
         threshold = thresholds.speech if self.rules.speech is None else self.rules.speech
-        self._thresholds = replace(thresholds, speech=threshold)
+        self._thresholds = thresholds._replace(speech=threshold)
         self._onset = max(1, round(self.rules.onset / hop))
         self._hangover = max(1, round(self.rules.hangover / hop))
         self._longest = max(self._onset + 1, round(self.rules.longest / hop))

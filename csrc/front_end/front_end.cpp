@@ -83,17 +83,22 @@ void FrontEnd::plan_spectrogram(const FrontEndWeights& w) {
     half_window.push_back(static_cast<float>(hann(n, window)));
   }
   // The bins' powers sum to the mean square (Parseval): every bin but the last stands for two.
-  const auto transform = [&](bool sine, std::size_t first) {
+  const double twice = std::sqrt(2.0 / (static_cast<double>(window) * energy));
+  const double once = std::sqrt(1.0 / (static_cast<double>(window) * energy));
+  std::vector<double> cosine(window), sine(window);  // of the window's parts of a turn
+  for (std::size_t n = 0; n < window; ++n) {
+    const double phase =
+        2 * std::numbers::pi * static_cast<double>(n) / static_cast<double>(window);
+    cosine[n] = std::cos(phase);
+    sine[n] = std::sin(phase);
+  }
+  const auto transform = [&](const std::vector<double>& wave, std::size_t first) {
     std::vector<float> basis((quarter + 1) * quarter);
     for (std::size_t n = 0; n <= quarter; ++n) {
       for (std::size_t j = 0; j < quarter; ++j) {
         const std::size_t k = first + 2 * j;
-        const double phase = 2 * std::numbers::pi * static_cast<double>(k * n % window) /
-                             static_cast<double>(window);
-        const double twice = k == window / 2 ? 1.0 : 2.0;
-        const double scale = std::sqrt(twice / (static_cast<double>(window) * energy));
-        basis[n * quarter + j] =
-            static_cast<float>((sine ? std::sin(phase) : std::cos(phase)) * scale);
+        const double scale = k == window / 2 ? once : twice;
+        basis[n * quarter + j] = static_cast<float>(wave[k * n % window] * scale);
       }
     }
     return pack(basis, quarter + 1, quarter);
@@ -104,10 +109,10 @@ void FrontEnd::plan_spectrogram(const FrontEndWeights& w) {
   plan.frames = (w.segment - window) / w.spectrogram_hop + 1;
   plan.bins = window / 2;
   plan.hann = keep(std::move(half_window));
-  plan.even_cosines = transform(false, 2);
-  plan.even_sines = transform(true, 2);
-  plan.odd_cosines = transform(false, 1);
-  plan.odd_sines = transform(true, 1);
+  plan.even_cosines = transform(cosine, 2);
+  plan.even_sines = transform(sine, 2);
+  plan.odd_cosines = transform(cosine, 1);
+  plan.odd_sines = transform(sine, 1);
 }
 
 void FrontEnd::plan_harmonics(const FrontEndWeights& w) {
@@ -116,12 +121,15 @@ void FrontEnd::plan_harmonics(const FrontEndWeights& w) {
   double sum = 0;
   for (std::size_t n = 0; n < window; ++n) sum += hann(n, window);
   const double scale = std::numbers::sqrt2 / sum;  // a tone in a band gives its mean square
+  std::vector<double> hertz;
+  for (std::size_t b = 0; b < bands; ++b) {
+    hertz.push_back(w.harmonics_lowest *
+                    std::exp2(static_cast<double>(b) / w.harmonics_bands_an_octave));
+  }
   for (std::size_t m = 0; m < half; ++m) {
     half_window.push_back(static_cast<float>(hann(half + m, window)));
     for (std::size_t b = 0; b < bands; ++b) {
-      const double hertz =
-          w.harmonics_lowest * std::exp2(static_cast<double>(b) / w.harmonics_bands_an_octave);
-      const double phase = 2 * std::numbers::pi * hertz * static_cast<double>(m) /
+      const double phase = 2 * std::numbers::pi * hertz[b] * static_cast<double>(m) /
                            static_cast<double>(w.sample_rate);
       cosines[m * bands + b] = static_cast<float>(std::cos(phase) * scale);
       sines[m * bands + b] = static_cast<float>(std::sin(phase) * scale);

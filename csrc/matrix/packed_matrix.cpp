@@ -43,8 +43,10 @@ void for_each_panel(const Level& level, std::size_t padded, F&& f) {
 
 void pack_float32(const Level& level, const Source& source, std::size_t padded, float* to) {
   for_each_panel(level, padded, [&](std::size_t column, std::size_t width) {
-    for (std::size_t row = 0; row < source.inputs; ++row) {
-      for (std::size_t c = 0; c < width; ++c) *to++ = source.at(row, column + c);
+    const std::size_t filled = std::min(width, source.outputs - column);
+    for (std::size_t row = 0; row < source.inputs; ++row, to += width) {
+      // What is beyond the edge is zero already.
+      std::copy_n(source.weights + row * source.outputs + column, filled, to);
     }
   });
 }

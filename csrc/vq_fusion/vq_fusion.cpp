@@ -1,5 +1,6 @@
 #include "vq_fusion/vq_fusion.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -56,15 +57,14 @@ bool table_is_small(const Level& level, const VqFusionWeights& w, Precision prec
 std::vector<float> premultiply(const Level& level, const VqFusionWeights& w) {
   const std::size_t padded = round_up(w.token_width, level.lanes);
   std::vector<float> products(w.codes * padded);
-  std::vector<float> table;
-  table.reserve(w.positions * w.codes * w.token_width);
+  std::vector<float> table(w.positions * w.codes * w.token_width);
+  float* to = table.data();
   for (std::size_t p = 0; p < w.positions; ++p) {
     const PackedMatrix weights(level, w.latent_weight + p * w.code_width * w.token_width,
                                w.code_width, w.token_width);
     level.multiply(weights.view(), w.codebook, w.codes, products.data());
-    for (std::size_t k = 0; k < w.codes; ++k) {
-      const float* const row = products.data() + k * padded;
-      table.insert(table.end(), row, row + w.token_width);
+    for (std::size_t k = 0; k < w.codes; ++k, to += w.token_width) {
+      std::copy_n(products.data() + k * padded, w.token_width, to);
     }
   }
   for (const float value : table) {

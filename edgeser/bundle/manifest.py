@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from edgeser.bundle.network import Network, parse_network
@@ -33,8 +32,7 @@ _SIZE_RANGES: dict[str, tuple[int, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(NamedTuple):
     """The shapes of a model. The letters are those of the paper and of the kernels' reference."""
 
     sample_rate: int
@@ -71,8 +69,7 @@ class Sizes:
         return 1 + (self.taps - 1) * sum(self.dilations)
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """Below either of these a frame carries no label. Both lie in [0, 1]."""
 
     speech: float
@@ -153,15 +150,14 @@ def _check_format(raw: Mapping[str, Any]) -> None:
 def _sizes(raw: Mapping[str, Any]) -> Sizes:
     table = _object(raw, "sizes")
     values: dict[str, int] = {}
-    for field in fields(Sizes):
-        value = table.get(field.name)
-        low, high = _SIZE_RANGES[field.name]
+    for name, (low, high) in _SIZE_RANGES.items():
+        value = table.get(name)
         if type(value) is not int or not low <= value <= high:
             raise BundleError(
-                f"manifest.json: sizes.{field.name} must be a whole number from {low} to {high}, "
+                f"manifest.json: sizes.{name} must be a whole number from {low} to {high}, "
                 f"not {value!r}"
             )
-        values[field.name] = value
+        values[name] = value
     sizes = Sizes(**values)
     if sizes.hop > sizes.segment:
         raise BundleError("manifest.json: sizes.hop must not exceed sizes.segment")

@@ -64,8 +64,8 @@ def check_graph(data: bytes, manifest: Manifest) -> None:
     s = manifest.sizes
     try:
         for field, value in _fields(memoryview(data)):
-            if isinstance(value, memoryview):
-                _refuse_external(value, _CHILDREN.get(("Model", field)), 0)
+            if isinstance(value, memoryview) and (child := _CHILDREN.get(("Model", field))):
+                _refuse_external(value, child, 0)
         inputs, outputs = _interface(memoryview(data))
     except (IndexError, ValueError, RecursionError) as error:
         raise BundleError(f"frontend.onnx is not a readable ONNX model ({error})") from None
@@ -129,9 +129,7 @@ def _dimension(message: memoryview) -> Dimension:
     return None
 
 
-def _refuse_external(message: memoryview, kind: str | None, depth: int) -> None:
-    if kind is None:
-        return
+def _refuse_external(message: memoryview, kind: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
     for field, value in _fields(message):
@@ -141,8 +139,8 @@ def _refuse_external(message: memoryview, kind: str | None, depth: int) -> None:
                     "frontend.onnx keeps weights in another file (external data); "
                     "export it as one self-contained file"
                 )
-        elif isinstance(value, memoryview):
-            _refuse_external(value, _CHILDREN.get((kind, field)), depth + 1)
+        elif isinstance(value, memoryview) and (child := _CHILDREN.get((kind, field))):
+            _refuse_external(value, child, depth + 1)
 
 
 def _messages(message: memoryview, wanted: int) -> Iterator[memoryview]:
@@ -178,6 +176,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = message[at]
+    if value < 0x80:  # nearly all of them
+        return value, at + 1
     value = 0
     for shift in range(0, 70, 7):
         byte = message[at]

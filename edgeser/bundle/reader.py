@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
 from edgeser.bundle.manifest import MEMBERS, Manifest, parse_manifest
-from edgeser.bundle.onnx_scan import check_graph
 from edgeser.bundle.tensors import check_tensors
 from edgeser.bundle.writer import COMMENT
 from edgeser.errors import BundleError
@@ -29,7 +28,10 @@ _AGAIN = "take a file NAME.edgeser, or fetch this one again"
 
 
 class Bundle(NamedTuple):
-    """The contents of a bundle, all checked; ``hash`` is the SHA-256 of its manifest in hex."""
+    """The contents of a bundle, all checked; ``hash`` is the SHA-256 of its manifest in hex.
+
+    ``frontend`` is empty where it was not asked for.
+    """
 
     manifest: Manifest
     hash: str
@@ -37,8 +39,13 @@ class Bundle(NamedTuple):
     tensors: dict[str, npt.NDArray[np.float32]]
 
 
-def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
     """Read and check ``path``.
+
+    Args:
+        path: of the file.
+        graph: whether ``frontend.onnx`` is wanted. If not, and the manifest tells the layers that
+            it has, that half of the file is left unread: nobody will use it.
 
     Raises:
         BundleError: naming the file, the member and the reason, for anything that is not as
@@ -48,7 +55,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"a bundle is given by its path, not by {type(path).__name__}")
     source = Path(path)
     try:
-        return _read(source)
+        return _read(source, graph)
     except BundleError as error:
         raise BundleError(f"{source}: {error}") from None
     except FileNotFoundError:
@@ -59,7 +66,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{source}: cannot be read ({error.strerror or error})") from None
 
 
-def _read(source: Path) -> Bundle:
+def _read(source: Path, graph: bool) -> Bundle:
     if source.is_dir():
         raise BundleError("is a folder; a bundle is one file, NAME.edgeser")
     size = source.stat().st_size
@@ -67,14 +74,14 @@ def _read(source: Path) -> Bundle:
         raise BundleError(f"is {size} bytes; a bundle has at most {LARGEST_BUNDLE}")
     try:
         with zipfile.ZipFile(source) as archive:
-            return _read_archive(archive, size)
+            return _read_archive(archive, size, graph)
     except zipfile.BadZipFile as error:
         raise BundleError(f"is not a bundle, or was cut short ({error}): {_AGAIN}") from None
     except (NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError) as error:
         raise BundleError(f"is not a readable bundle ({error}): {_AGAIN}") from None
 
 
-def _read_archive(archive: zipfile.ZipFile, file_size: int) -> Bundle:
+def _read_archive(archive: zipfile.ZipFile, file_size: int, graph: bool) -> Bundle:
     _check_directory(archive, file_size)
     head = _bytes(archive, "manifest.json", LARGEST_MANIFEST)
     digest = hashlib.sha256(head).hexdigest()
@@ -84,11 +91,14 @@ def _read_archive(archive: zipfile.ZipFile, file_size: int) -> Bundle:
             "(its hash differs from that in the zip comment): fetch the bundle again"
         )
     manifest = parse_manifest(head)
-    contents = {name: _member(archive, name, *manifest.members[name]) for name in MEMBERS}
-    frontend = contents["frontend.onnx"]
-    check_graph(frontend, manifest)
+    frontend = b""
+    if graph or manifest.network is None:
+        from edgeser.bundle.onnx_scan import check_graph
+
+        frontend = _member(archive, "frontend.onnx", manifest)
+        check_graph(frontend, manifest)
     try:
-        tensors = load_safetensors(contents["kernels.safetensors"])
+        tensors = load_safetensors(_member(archive, "kernels.safetensors", manifest))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"kernels.safetensors cannot be read ({error})") from None
     check_tensors(manifest, tensors)
@@ -127,7 +137,8 @@ def _directory_bytes(archive: zipfile.ZipFile) -> int:
     return names + 22 + len(archive.comment)
 
 
-def _member(archive: zipfile.ZipFile, name: str, size: int, digest: str) -> bytes:
+def _member(archive: zipfile.ZipFile, name: str, manifest: Manifest) -> bytes:
+    size, digest = manifest.members[name]
     data = _bytes(archive, name, size)
     if len(data) != size:
         raise BundleError(f"member {name} has {len(data)} bytes; manifest.json says {size}")

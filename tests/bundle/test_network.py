@@ -91,3 +91,18 @@ def test_odd_layers_are_refused_by_name(tmp_path: Path, name: str) -> None:
     path.write_bytes(break_it(DEFAULT.read_bytes()))
     with pytest.raises(edgeser.BundleError, match=message):
         edgeser.load(path)
+
+
+def test_a_graph_that_nobody_runs_is_not_read(tmp_path: Path) -> None:
+    damaged = bytearray(DEFAULT.read_bytes())
+    damaged[1 << 20] ^= 1  # within the graph, which comes before the tensors
+    path = tmp_path / "damaged.edgeser"
+    path.write_bytes(damaged)
+    with pytest.raises(edgeser.BundleError, match=r"frontend\.onnx"):
+        read_bundle(path)
+    assert read_bundle(path, graph=False).frontend == b""
+    assert edgeser.load(path).hash == edgeser.load().hash
+
+
+def test_a_bundle_without_layers_has_its_graph_read(toy_path: Path) -> None:
+    assert read_bundle(toy_path, graph=False).frontend == read_bundle(toy_path).frontend != b""

@@ -208,7 +208,18 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
         )
         axis.axhline(100 * judged.ua[DEFAULT], color="#5c6b73", lw=1, ls="--")
         for size, x in cost.items():
-            _point(axis, x, size, judged, chosen)
+            name = f"{size} (knee)" if size == chosen else size
+            _point(axis, x, size, judged)
+            left = x < cost[DEFAULT] and size not in WIDTHS  # away from its neighbour
+            axis.annotate(
+                name,
+                (x, 100 * judged.ua[size]),
+                xytext=(-6 if left else 6, 6),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                fontsize=8,
+            )
+        axis.margins(x=0.12)
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("{x:g}")
@@ -219,8 +230,8 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
     save(figure, path)
 
 
-def _point(axis: Any, x: float, size: str, judged: Judged, chosen: str) -> None:
-    """One size with its bar and name."""
+def _point(axis: Any, x: float, size: str, judged: Judged) -> None:
+    """One size with its bar."""
     y = 100 * judged.ua[size]
     if size == DEFAULT:
         axis.scatter(x, y, marker="*", s=190, color="#d1495b", zorder=3)
@@ -229,5 +240,3 @@ def _point(axis: Any, x: float, size: str, judged: Judged, chosen: str) -> None:
         bar = [[max(d.mean - d.low, 0.0)], [max(d.high - d.mean, 0.0)]]
         colour = "#4a7fb5" if size in WIDTHS else "#e0a030"
         axis.errorbar(x, y, bar, fmt="o", color=colour, capsize=3, zorder=2)
-    name = f"{size} (knee)" if size == chosen else size
-    axis.annotate(name, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8)

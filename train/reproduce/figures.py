@@ -59,5 +59,5 @@ def confusions(path: Path, results: Results, labels: Sequence[str]) -> None:
         axis.set_yticks(ticks, labels if axis is axes[0] else [""] * len(labels))
         axis.set(title=name(*case), xlabel="said")
     axes[0].set_ylabel("acted (rows sum to 100 %)")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)

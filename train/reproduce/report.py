@@ -110,7 +110,7 @@ def page(comparison: Comparison, results: Results, splits: Sequence[str]) -> str
         recipe=_recipe(comparison),
         unlabelled=" and ".join(comparison.unlabelled),
         caution=CAUTION,
-        summary=summary(results),
+        summary=_filled(summary(results)),
         claims=claims(results),
         intervals=_intervals(len(comparison.folds) * len(comparison.seeds)),
         table_1=table_1(results),

@@ -78,23 +78,22 @@ def _through(model: edgeser.Model, hops: list[Samples]) -> Callable[[], None]:
 
 
 def compiled_parts() -> Contestant:
-    """What a stream calls of ONNX Runtime and the kernels, and nothing between."""
+    """What a stream calls of the kernels, and nothing between."""
     model = edgeser.load()
     engine, hops = model._engine, _hops(model)
     sizes = engine.bundle.manifest.sizes
     sound = recording()
-    segments = [sound[None, at : at + sizes.segment] for at in range(0, len(sound), sizes.hop)]
-    segments = [segment for segment in segments if segment.shape[1] == sizes.segment]
+    segments = [sound[at : at + sizes.segment] for at in range(0, len(sound), sizes.hop)]
+    segments = [segment for segment in segments if segment.size == sizes.segment]
     segments += segments[: len(hops) - len(segments)]
     level = np.full(1, -30.0, np.float32)
     states = [np.zeros(engine.tacn_bytes, np.uint8)]
-    front_end, fusion, tacn = engine.front_end, engine._fusion, engine._tacn
+    step = engine._joined
+    assert step is not None, "the default bundle tells its layers"
 
     def call() -> None:
         for segment in segments:
-            features = front_end(segment, level)
-            tokens, _ = fusion(features.deep, features.latent)
-            tacn.step(tokens, states)
+            step([segment], level, states)
 
     return _done(call)
 

@@ -1,6 +1,6 @@
 """The compiled kernels: front end, fused vector quantisation, incremental TACN step, resampler.
 
-All four classes are immutable and may be used by any number of threads at once; they release the
+All classes are immutable and may be used by any number of threads at once; they release the
 GIL while they compute. What changes between calls is in state blocks, which belong to the caller.
 
 State blocks. Flat uint8 arrays of ``state_bytes`` bytes, aligned to 4 bytes (every array that numpy
@@ -276,6 +276,26 @@ class TACN:
     @property
     def simd(self) -> str:
         """The SIMD level in use."""
+
+class Step:
+    """Front end, VQ fusion and TACN in one call: one segment of each of B streams to logits.
+
+    The same bits as the three one after another. What goes from one to the next is no array.
+    """
+
+    def __init__(self, front_end: FrontEnd, fusion: VQFusion, tacn: TACN) -> None:
+        """Join the kernels of one model; they stay in use for as long as this is."""
+
+    def __call__(
+        self, segments: Sequence[_Floats], levels: _Floats, states: Sequence[_State]
+    ) -> tuple[_Floats, _Floats]:
+        """Advance B streams by one segment each; return logits (B, L + 1) and new levels (B,).
+
+        Args:
+            segments: B arrays of ``front_end.segment`` samples in [-1, 1].
+            levels: (B,) dBFS.
+            states: as for :meth:`TACN.step`.
+        """
 
 class Resampler:
     """Streaming resampler between any two rates, with zero phase and no warm-up.

@@ -15,13 +15,13 @@ import numpy.typing as npt
 from edgeser.backends import Precision, kernels
 from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
-from edgeser.frontend import front_end
+from edgeser.frontend import NativeFrontEnd, front_end
 from edgeser.results import EmotionFrame
 from edgeser.state import FRAMES, SPEECH_FRAMES, State
 from edgeser.verdict import add_to
 
 if TYPE_CHECKING:
-    from edgeser._kernels import TACN, VQFusion
+    from edgeser._kernels import TACN, Step, VQFusion
 
 Segments = Sequence[npt.NDArray[np.float32]]
 
@@ -66,6 +66,10 @@ class Engine:
             dilations=sizes.dilations,
             precision=precision,
         )
+
+        self._joined: Step | None = None
+        if isinstance(self.front_end, NativeFrontEnd):
+            self._joined = kernels().Step(self.front_end.kernel, self._fusion, self._tacn)
 
     @property
     def tacn_bytes(self) -> int:
@@ -113,19 +117,18 @@ class Engine:
         """Bring the block of ``state`` up to date with whatever device has stepped it."""
 
     def _step(self, states: Sequence[State], segments: Segments) -> list[EmotionFrame]:
-        if len(states) == 1:
-            waves, levels = segments[0][np.newaxis], states[0].level
+        levels = np.array([state.level[0] for state in states])
+        rings = [state.tacn for state in states]
+        if self._joined:
+            logits, heard = self._joined(segments, levels, rings)
         else:
             waves = np.concatenate(segments).reshape(len(segments), -1)
-            levels = np.concatenate([state.level for state in states])
-        features = self.front_end(waves, levels)
-        tokens, _ = self._fusion(features.deep, features.latent)
-        logits = self._tacn.step(tokens, [state.tacn for state in states])
+            features = self.front_end(waves, levels)
+            tokens, _ = self._fusion(features.deep, features.latent)
+            logits, heard = self._tacn.step(tokens, rings), features.level
         return [
             self.record(state, row, level)
-            for state, row, level in zip(
-                states, logits.tolist(), features.level.tolist(), strict=True
-            )
+            for state, row, level in zip(states, logits.tolist(), heard.tolist(), strict=True)
         ]
 
     def record(self, state: State, logits: list[float], level: float) -> EmotionFrame:

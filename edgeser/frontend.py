@@ -89,7 +89,7 @@ class NativeFrontEnd:
             ]
 
         try:
-            self._kernel = kernels().FrontEnd(
+            self.kernel = kernels().FrontEnd(
                 body("wide", network.wide),
                 body("narrow", network.narrow),
                 body("encoder", network.encoder),
@@ -108,7 +108,7 @@ class NativeFrontEnd:
             )
         except KernelError as error:
             raise BundleError(f"manifest.json: frontend: {error}") from error
-        made = (self._kernel.deep, self._kernel.positions, self._kernel.code_width)
+        made = (self.kernel.deep, self.kernel.positions, self.kernel.code_width)
         if made != (sizes.deep, sizes.positions, sizes.code_width):
             raise BundleError(
                 "manifest.json: frontend: deep, positions and code_width come out as "
@@ -117,7 +117,7 @@ class NativeFrontEnd:
 
     def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
         """See :class:`FrontEnd`."""
-        return Features(*self._kernel(segments, levels))
+        return Features(*self.kernel(segments, levels))
 
 
 class OnnxFrontEnd:

@@ -4,9 +4,10 @@
 
 namespace edgeser {
 
-// Each adds one kernel's class to the module.
+// Each adds one class to the module; a step needs those of its kernels.
 void bind_front_end(pybind11::module_& m);
 void bind_resampler(pybind11::module_& m);
+void bind_step(pybind11::module_& m);
 void bind_tacn(pybind11::module_& m);
 void bind_vq_fusion(pybind11::module_& m);
 

@@ -36,4 +36,5 @@ PYBIND11_MODULE(_kernels, m, py::mod_gil_not_used()) {
   edgeser::bind_vq_fusion(m);
   edgeser::bind_tacn(m);
   edgeser::bind_resampler(m);
+  edgeser::bind_step(m);
 }

@@ -9,6 +9,7 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/kernels.hpp"
+#include "bindings/states.hpp"
 #include "tacn/undo.hpp"
 
 namespace edgeser {
@@ -58,21 +59,7 @@ py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::se
     require_finite("tokens[" + std::to_string(r) + "]", tokens.data() + r * self.width(),
                    self.width());
   }
-  if (states.size() != rows) {
-    throw Error("states: expected one for each of the " + std::to_string(rows) + " tokens, got " +
-                std::to_string(states.size()));
-  }
-  std::vector<py::object> kept;  // the arrays stay alive while the GIL is not held
-  std::vector<std::byte*> blocks;
-  kept.reserve(rows);
-  blocks.reserve(rows);
-  for (std::size_t r = 0; r < rows; ++r) {
-    kept.push_back(states[r]);
-    blocks.push_back(
-        state_bytes("states[" + std::to_string(r) + "]", kept.back(), self.state_bytes()));
-  }
-  self.check_states(blocks.data(), rows);
-
+  const States blocks(self, states, rows);
   auto logits = new_floats({rows, self.outputs()});
   float* const data = logits.mutable_data();
   {
@@ -83,7 +70,7 @@ py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::se
                     std::numeric_limits<float>::quiet_NaN());
       }
     }
-    self.step(tokens.data(), blocks.data(), active, rows, data);
+    self.step(tokens.data(), blocks.blocks(), active, rows, data);
   }
   return logits;
 }

@@ -1,0 +1,64 @@
+"""The three kernels in one call: the same bits as one after another, and errors by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import edgeser
+from edgeser import _kernels
+from edgeser.bundle import read_bundle
+from edgeser.engine import Engine
+from edgeser.frontend import NativeFrontEnd
+from edgeser.kernels.random_weights import tacn_weights
+from edgeser.loading import DEFAULT_BUNDLE
+from tests.kernels.tester import PRECISIONS, assert_same_bits, cpp_tacn
+
+
+@pytest.fixture(scope="module", params=PRECISIONS)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return Engine(read_bundle(DEFAULT_BUNDLE), request.param)
+
+
+def joined(engine: Engine) -> _kernels.Step:
+    assert engine._joined is not None
+    return engine._joined
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 9])
+def test_equals_the_kernels_one_after_another(engine: Engine, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    size = engine.bundle.manifest.sizes.segment
+    levels = rng.uniform(-60, 0, rows).astype(np.float32)
+    ours = [np.zeros(engine.tacn_bytes, np.uint8) for _ in range(rows)]
+    theirs = [state.copy() for state in ours]
+    for _ in range(3):
+        waves = (0.1 * rng.standard_normal((rows, size))).astype(np.float32)
+        logits, heard = joined(engine)(list(waves), levels, ours)
+        features = engine.front_end(waves, levels)
+        tokens, _ = engine._fusion(features.deep, features.latent)
+        assert_same_bits(logits, engine._tacn.step(tokens, theirs))
+        assert_same_bits(heard, features.level)
+        levels = heard
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
+def test_errors_name_what_is_wrong_and_touch_nothing(engine: Engine) -> None:
+    step, size = joined(engine), engine.bundle.manifest.sizes.segment
+    good, level = np.zeros(size, np.float32), np.full(1, -30, np.float32)
+    state = np.zeros(engine.tacn_bytes, np.uint8)
+    with pytest.raises(edgeser.KernelError, match=r"segments\[0\].*4224"):
+        step([good[1:]], level, [state])
+    with pytest.raises(edgeser.KernelError, match=r"segments\[0\].*NaN"):
+        step([np.full(size, np.nan, np.float32)], level, [state])
+    with pytest.raises(edgeser.KernelError, match="levels"):
+        step([good], np.zeros(2, np.float32), [state])
+    with pytest.raises(edgeser.KernelError, match="states"):
+        step([good], level, [state, state.copy()])
+    assert not state.any()
+
+
+def test_kernels_of_two_models_do_not_join(engine: Engine) -> None:
+    assert isinstance(engine.front_end, NativeFrontEnd)
+    with pytest.raises(edgeser.KernelError, match=r"token width.*kernels of one model"):
+        _kernels.Step(engine.front_end.kernel, engine._fusion, cpp_tacn(tacn_weights(8, 2)))

@@ -1,5 +1,7 @@
 """How a model is trained: everything that is not a size of the model, in one place."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -56,3 +58,11 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def made(self, result: Mapping[str, Any]) -> bool:
+        """Whether a kept result's ``recipe`` is this one.
+
+        A setting that came after the result was made had its default's meaning then.
+        """
+        default, mine = (json.loads(json.dumps(r.to_dict())) for r in (Recipe(), self))
+        return bool({**default, **result.get("recipe", {"seed": None})} == mine)

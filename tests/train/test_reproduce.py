@@ -1,6 +1,7 @@
 """The paper's tables and figures, made from small trainings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.train.models import small_config, voice
 from train.recipe import Recipe
 from train.reproduce.paper import TABLE_1, TABLE_2
 from train.reproduce.report import reproduce
-from train.reproduce.runs import Comparison
+from train.reproduce.runs import Comparison, Runner
 from train.reproduce.tables import Estimate, difference, overall, summary, verdict
 
 LABELS = ("neutral", "anger", "sadness", "happiness")
@@ -85,3 +86,7 @@ def test_the_report_is_written_and_resumed(tmp_path: Path) -> None:
     assert len(times) == 28
     reproduce(comparison, tmp_path / "docs")
     assert all(p.stat().st_mtime_ns == t for p, t in times.items())  # read, not run again
+    longer = replace(comparison, recipe=replace(recipe, epochs=2))
+    assert Runner(longer).one("gru", False, 0, 0)["recipe"]["epochs"] == 2
+    changed = [p.name for p, t in times.items() if p.stat().st_mtime_ns != t]
+    assert changed == ["speakers-0-gru-deep-0.json"]  # another recipe is another training

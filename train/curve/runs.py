@@ -72,13 +72,11 @@ class Curve:
     def one(self, size: str, seed: int) -> Result:
         """One training and its test: costs, and confusions by held-out speaker."""
         recipe = replace(self.recipe, seed=seed)
-        settings = settings_of(recipe)
         folder = self.work / "curve"
         path = folder / f"{list(self.sizes).index(size)}-{seed}.json"
         if path.is_file():
             kept: Result = json.loads(path.read_text(encoding="utf-8"))
-            # A setting that came after the training was made had its default's meaning then.
-            if (kept["size"], {**settings_of(Recipe()), **kept["recipe"]}) == (size, settings):
+            if kept["size"] == size and recipe.made(kept):
                 return kept
         config = self.sizes[size]
         run = Run(self.corpora, recipe, config, self.work)
@@ -103,17 +101,11 @@ class Curve:
             },
             "trained_on": len({(id(e.cache), e.index) for e in labelled}),
             "speakers": len(everyone - held),
-            "recipe": settings,
+            "recipe": recipe.to_dict(),
             "provenance": provenance(seed),
         }
         path.write_text(json.dumps(result), encoding="utf-8")
         return result
-
-
-def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON gives it back."""
-    settings: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
-    return settings
 
 
 def confusions(

@@ -127,12 +127,13 @@ class Runner:
         """One training and its test."""
         name = f"{self._split_name(fold)}-{kind}-{'fusion' if latent else 'deep'}-{seed}"
         path = self.folder / f"{name}.json"
+        recipe = replace(self.about.recipe, seed=seed)
         if path.is_file():
-            result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return result
+            kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if recipe.made(kept):
+                return kept
         train, test = self.examples(self.splits[fold])
         config = replace(self.about.config, sequence=kind, latent=latent)
-        recipe = replace(self.about.recipe, seed=seed)
         model = fit(Material(train), recipe, config, self.fine_tuned(fold))
         scores = predict(model, test).scores()
         if kind == "tacn" and latent:
@@ -149,6 +150,7 @@ class Runner:
             "f1": scores.f1,
             "confusion": scores.confusion.tolist(),
             "parameters": sum(p.numel() for p in model.sequence.parameters()),
+            "recipe": recipe.to_dict(),
             "provenance": provenance(seed),
         }
         path.write_text(json.dumps(result), encoding="utf-8")

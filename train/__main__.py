@@ -257,6 +257,9 @@ def reproduce(
     random: Annotated[
         bool, typer.Option("--random", help="The paper's random split, which shares speakers.")
     ] = False,
+    texts: Annotated[
+        int, typer.Option(min=1, help="Folds of texts: above 1, tested texts are unheard as well.")
+    ] = 1,
     threads: Threads = 0,
 ) -> None:
     """The paper's Tables 1 and 2 and Figures 4 and 5 on a corpus, as a report."""
@@ -265,7 +268,11 @@ def reproduce(
 
     _quiet(threads)
     recipe = Recipe.paper(epochs) if paper else Recipe(epochs=epochs, augment=None, detail_weight=0)
-    comparison = Comparison(data, corpus, work, recipe, range(folds), range(seeds), random=random)
+    if random and texts > 1:
+        raise typer.BadParameter("--random shares texts as well as speakers: leave --texts out")
+    comparison = Comparison(
+        data, corpus, work, recipe, range(folds), range(seeds), random=random, texts=texts
+    )
     typer.echo(f"report: {run(comparison, out)}")
 
 

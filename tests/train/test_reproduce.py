@@ -86,6 +86,10 @@ def test_the_report_is_written_and_resumed(tmp_path: Path) -> None:
     assert len(times) == 28
     reproduce(comparison, tmp_path / "docs")
     assert all(p.stat().st_mtime_ns == t for p, t in times.items())  # read, not run again
+    apart = Runner(replace(comparison, texts=2)).splits.values()
+    assert all(not s.shared_speakers and not s.shared_texts for s in apart)
+    assert all(s.train and s.test for s in apart)
+    assert {s.name.split(", ")[1] for s in apart} == {"texts 1/2", "texts 2/2"}
     longer = replace(comparison, recipe=replace(recipe, epochs=2))
     assert Runner(longer).one("gru", False, 0, 0)["recipe"]["epochs"] == 2
     changed = [p.name for p, t in times.items() if p.stat().st_mtime_ns != t]

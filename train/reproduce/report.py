@@ -84,10 +84,9 @@ def write(comparison: Comparison, runner: Runner, results: Results, out: Path) -
     out.mkdir(parents=True, exist_ok=True)
     labels, stem = comparison.config.labels, _stem(comparison)
     shown = comparison.folds[0]
-    split = "random" if comparison.random else "speakers"
     tsne(
         out / f"{stem}-tsne.png",
-        runner.folder / f"{split}-{shown}-tacn-fusion-{comparison.seeds[0]}.npz",
+        runner.folder / f"{runner.split_name(shown)}-tacn-fusion-{comparison.seeds[0]}.npz",
         labels,
     )
     confusions(out / f"{stem}-confusions.png", results, labels)
@@ -122,7 +121,9 @@ def page(comparison: Comparison, results: Results, splits: Sequence[str]) -> str
 
 def _stem(comparison: Comparison) -> str:
     """What the report's files are called."""
-    return f"{comparison.corpus}-random" if comparison.random else comparison.corpus
+    if comparison.random:
+        return f"{comparison.corpus}-random"
+    return f"{comparison.corpus}-texts" if comparison.texts > 1 else comparison.corpus
 
 
 def _epochs(count: int) -> str:

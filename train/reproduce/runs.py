@@ -47,6 +47,8 @@ class Comparison:
     """Of five by speaker; with ``random``, the seeds of the paper's random splits."""
     seeds: Sequence[int] = (0,)
     random: bool = False
+    texts: int = 1
+    """Folds of texts: with more than one, what is said in a test is not said in training either."""
     unlabelled: Sequence[str] = ("librispeech", "speechocean762")
     config: ModelConfig = field(default_factory=lambda: ModelConfig(cnn=SMALL))
     pretraining_epochs: int = 8
@@ -71,10 +73,16 @@ class Runner:
         self.splits = (
             {seed: random_split(self.recordings, seed=seed) for seed in comparison.folds}
             if comparison.random
-            else dict(enumerate(grouped_splits(self.recordings, speakers=5)))
+            else self._grouped()
         )
         self.folder = comparison.work / "reproduce" / comparison.corpus
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _grouped(self) -> dict[int, Split]:
+        """Five folds by speaker, each with one of the folds of texts in turn."""
+        texts = self.about.texts
+        splits = grouped_splits(self.recordings, speakers=5, texts=texts)
+        return {fold: splits[fold * texts + fold % texts] for fold in range(5)}
 
     def examples(self, split: Split) -> tuple[list[Example], list[Example]]:
         """To train on and to test on."""
@@ -106,7 +114,7 @@ class Runner:
 
     def fine_tuned(self, fold: int) -> VQVAE:
         """The VQ-VAE, trained on with the labelled recordings of a fold's training part."""
-        path = self.folder / f"{self._split_name(fold)}-vqvae.safetensors"
+        path = self.folder / f"{self.split_name(fold)}-vqvae.safetensors"
         vqvae = self.vqvae()
         if path.is_file():
             vqvae.load_state_dict(load_file(path))
@@ -125,7 +133,7 @@ class Runner:
 
     def one(self, kind: str, latent: bool, fold: int, seed: int) -> dict[str, Any]:
         """One training and its test."""
-        name = f"{self._split_name(fold)}-{kind}-{'fusion' if latent else 'deep'}-{seed}"
+        name = f"{self.split_name(fold)}-{kind}-{'fusion' if latent else 'deep'}-{seed}"
         path = self.folder / f"{name}.json"
         recipe = replace(self.about.recipe, seed=seed)
         if path.is_file():
@@ -156,8 +164,10 @@ class Runner:
         path.write_text(json.dumps(result), encoding="utf-8")
         return result
 
-    def _split_name(self, fold: int) -> str:
-        return f"{'random' if self.about.random else 'speakers'}-{fold}"
+    def split_name(self, fold: int) -> str:
+        """What files of a fold begin with."""
+        texts = f"-texts{self.about.texts}" if self.about.texts > 1 else ""
+        return f"{'random' if self.about.random else 'speakers'}{texts}-{fold}"
 
 
 @torch.no_grad()

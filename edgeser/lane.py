@@ -98,7 +98,9 @@ class Lane:
     def feed(self, mono: Samples) -> list[Samples]:
         """Take in checked mono samples at the lane's rate; return the segments now complete."""
         self.state.counters[RECEIVED] += mono.size
-        return self._hear(self.resampler.process(mono, self.state.resampler))
+        if self.resampler.taps:  # else the rates are equal
+            mono = self.resampler.process(mono, self.state.resampler)
+        return self._hear(mono)
 
     def drain(self) -> list[Samples]:
         """End the utterance: what the resampler still holds, then zeros up to a whole hop."""

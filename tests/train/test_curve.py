@@ -122,6 +122,10 @@ def test_the_page_says_where_the_knee_is(tmp_path: Path) -> None:
     assert "Nothing here speaks for another size" in " ".join(text.split())
     assert json.loads((tmp_path / "curve.json").read_text()) == results
     assert (tmp_path / "curve.png").stat().st_size > 5000
+    level = [results[1], result("double CNN", [6, 5, 7, 6], 20_000_000)]
+    text = " ".join(write(level, tmp_path).read_text().split())
+    assert "From 10.0 to 20.0 million multiply-adds the curve is flat" in text
+    assert "no larger size has shown that it brings anything" in text
     better = [results[1], result("double CNN", [8, 9, 8, 8], 20_000_000)]
     text = " ".join(write(better, tmp_path).read_text().split())
     assert "brought 22.5 points for +100% of multiply-adds, in a single training" in text

@@ -149,25 +149,33 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
         f"size whose interval does not lie below that one is *{chosen}*"
         + (": the knee is the default." if chosen == DEFAULT else ": the knee, by that rule.")
     ]
+    others = [size for size in by_cost(results) if size != DEFAULT]
+    gains = {size: judged.difference(size, DEFAULT) for size in others}
     for what, sizes in (
-        ("larger", [s for s in by_cost(results) if cost[s] > cost[DEFAULT]]),
-        ("smaller", [s for s in by_cost(results) if cost[s] < cost[DEFAULT]]),
+        ("larger", [size for size in others if cost[size] > cost[DEFAULT]]),
+        ("smaller", [size for size in others if cost[size] < cost[DEFAULT]]),
     ):
-        differences = {size: judged.difference(size, DEFAULT) for size in sizes}
         said.append(
             f"Of the {len(sizes)} {what} sizes, with an interval above the default: "
-            f"{listed([s for s, d in differences.items() if d.low > 0])}; below it: "
-            f"{listed([s for s, d in differences.items() if d.high < 0])}."
+            f"{listed([size for size in sizes if gains[size].low > 0])}; below it: "
+            f"{listed([size for size in sizes if gains[size].high < 0])}."
         )
-    above = [s for s in judged.ua if s != DEFAULT and judged.difference(s, DEFAULT).low > 0]
+    above = [size for size in others if gains[size].low > 0]
     if above:
-        gains = {size: judged.difference(size, DEFAULT) for size in above}
-        most = max(gains, key=lambda size: gains[size].mean)
+        most = max(above, key=lambda size: gains[size].mean)
         once = len(judged.by_seed[most]) == 1
         said.append(
             f"*{most}* brought {gains[most].mean:.1f} points for "
             f"{cost[most] / cost[DEFAULT] - 1:+.0%} of multiply-adds"
             + (", in a single training, which is not enough to choose by." if once else ".")
+        )
+    elif all(gain.high >= 0 for gain in gains.values()):
+        low, high = (min(g.low for g in gains.values()), max(g.high for g in gains.values()))
+        said.append(
+            f"From {min(cost.values()) / 1e6:.1f} to {max(cost.values()) / 1e6:.1f} million "
+            "multiply-adds the curve is flat as far as these intervals can tell, which allow for "
+            f"{low:+.1f} to {high:+.1f} points. So the default stays as it is: no larger size has "
+            "shown that it brings anything, and no smaller one that it loses nothing."
         )
     else:
         said.append("Nothing here speaks for another size than the default's.")

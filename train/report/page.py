@@ -65,6 +65,10 @@ Counts over the folds.
 Of {noise_frames} results on noises that were never trained with, {noise_speech:.1%} were taken for
 speech.
 
+## Other sizes
+
+What smaller and larger models bring, by multiply-adds and parameters: [the curve](curve.md).
+
 ## Provenance
 
 Commit {commit}, seed {seed}, torch {torch}. Recipe: `{recipe}`.

@@ -64,7 +64,7 @@ async def serve(port: int) -> None:
                     line = {"start": event.start, "end": event.end, "label": event.label}
                     writer.write(json.dumps(line).encode() + b"\n")
 
-        rest = b""
+        heard, rest = 0.0, b""
         while data := await reader.read(4_096):
             data = rest + data
             whole = len(data) // 2 * 2  # a packet may cut a sample in two
@@ -74,9 +74,9 @@ async def serve(port: int) -> None:
             samples = np.frombuffer(data, "<i2").astype(np.int16)
             tell(endpointer.hear(await batches.process(stream, samples)))
             if endpointer.reset_due:
-                seconds = stream.position
+                heard += stream.position
                 stream.reset()
-                endpointer.was_reset(seconds)
+                endpointer.was_reset(heard)
             await writer.drain()
         tell([*endpointer.hear(stream.flush().frames), *endpointer.flush()])
         await writer.drain()

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "pyproject.toml", "bench", "csrc", "edgeser", "tests", "train")
 NEEDED = ("numpy", "torch", "triton", "safetensors", "pybind11", "pytest")
 PART = ("-m", "bench.gpu.part")
-HELD = "edgeser/models/default.kernels"
+COMPILED, SHIPPED = "compiled", "edgeser/models/default.kernels"
 
 PAGE = """\
 # {gpu}
@@ -144,7 +145,7 @@ class Run:
     def __init__(self, folder: Path, gpu: dict[str, Any], out: Path, began: float) -> None:
         self.folder, self.gpu, self.out, self.began = folder, gpu, out, began
         self.parts: dict[str, Any] = {}
-        self.kernels: Path | None = None
+        self.kernels = folder / COMPILED
 
     @property
     def elapsed(self) -> float:
@@ -190,17 +191,23 @@ class Run:
         limit = plan.allowed(plan.TESTS_LIMIT, self.elapsed)
         began = time.monotonic()
         pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        running = {name: self._start([*pytest, *which]) for name, which in plan.TESTS.items()}
+        with ExitStack() as ends:
+            running = {name: self._start([*pytest, *which]) for name, which in plan.TESTS.items()}
+            for process in running.values():
+                ends.callback(process.end)
+            self._compile()
+            for name, process in running.items():
+                ended, said = process.finish(max(1.0, limit - (time.monotonic() - began)))
+                self.parts[name] = told = test_result(ended, said)
+                self._say(name, told.get("failed") or told["summary"])
+
+    def _compile(self) -> None:
         target = "sm_" + self.gpu["capability"].replace(".", "")
-        compiling = [sys.executable, "-m", "edgeser", "compile", "--target", target, "--out", HELD]
-        failed, _ = self.command(compiling, plan.COMPILE_LIMIT)
+        compiling = [sys.executable, "-m", "edgeser", "compile", "--target", target]
+        failed, _ = self.command([*compiling, "--out", COMPILED], plan.COMPILE_LIMIT)
         self.parts[plan.COMPILE] = {"failed": failed}
-        self.kernels = None if failed else self.folder / HELD
+        self.kernels = self.folder / (SHIPPED if failed else COMPILED)
         self._say(plan.COMPILE, failed)
-        for name, process in running.items():
-            ended, said = process.finish(max(1.0, limit - (time.monotonic() - began)))
-            self.parts[name] = told = test_result(ended, said)
-            self._say(name, told.get("failed") or told["summary"])
 
     def measure(self, part: plan.Part) -> dict[str, Any]:
         """What a part measured, or ``{"failed": why}``."""
@@ -210,8 +217,8 @@ class Run:
         file = self.folder / "measured.json"
         file.unlink(missing_ok=True)
         command: list[Any] = [sys.executable, "-W", "ignore", *PART]
-        command += [part.function, json.dumps(dict(part.arguments)), file]
-        failed, _ = self.command([*command, *([self.kernels] if self.kernels else [])], limit)
+        command += [part.function, json.dumps(dict(part.arguments)), file, self.kernels]
+        failed, _ = self.command(command, limit)
         self._say(part.name, failed)
         if failed is not None or not file.is_file():
             return {"failed": failed or "it left no result"}
@@ -274,19 +281,24 @@ class Started:
         failed = None
         with self._said:
             try:
-                code = self._process.wait(limit)
-            except BaseException as reason:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                code = self._process.wait()
-                if not isinstance(reason, subprocess.TimeoutExpired):
-                    raise
+                self._process.wait(limit)
+            except subprocess.TimeoutExpired:
                 failed = f"not done within {limit:.0f} s"
+            finally:
+                self.end()
             self._said.seek(0)
             said = self._said.read()
+        code = self._process.returncode
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         if code and failed is None:
             failed = lines[-1][:300] if lines else f"ended with {code}"
         return failed, said
+
+    def end(self) -> None:
+        """End it and all that it has started, if it has not ended by itself."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 def test_result(failed: str | None, said: str) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Work:
             return float(np.mean(self.latencies(times)))
         stream = self.stream or torch.cuda.current_stream(self.device)
         began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self.wait()  # others may be on other streams
         self.call()
         began.record(stream)
         for _ in range(times):

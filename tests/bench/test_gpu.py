@@ -37,9 +37,9 @@ SMALL = {"copied": 1 << 10, "side": 16}
 def rig(toy_path: Path) -> Rig:
     """The toy, two layers of it."""
     toy = read_bundle(toy_path)
-    manifest = replace(toy.manifest, sizes=replace(toy.manifest.sizes, layers=2))
+    manifest = toy.manifest._replace(sizes=replace(toy.manifest.sizes, layers=2))
     tensors = {n: t[:2] if n.startswith("tacn.") else t for n, t in toy.tensors.items()}
-    bundle = replace(toy, manifest=manifest, tensors=tensors)
+    bundle = toy._replace(manifest=manifest, tensors=tensors)
     return Rig(bundle, None, torch.device("cpu"), rounds=1, patience=600)
 
 

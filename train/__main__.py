@@ -173,7 +173,7 @@ def curve(
     work: Work = Path("runs"),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
     epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 2,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 2,
     again: Annotated[
         list[str] | None, typer.Option(help="A size to train once more. Repeatable.")
     ] = None,

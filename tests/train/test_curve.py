@@ -99,8 +99,8 @@ def test_differences_are_paired_by_speaker() -> None:
     level = judged.difference("as good", DEFAULT)
     assert level.low < 0 < level.high
     costs = {r["size"]: r["multiply_adds"] for r in results}
-    assert judged.knee(costs) == "better"
-    assert Judged.of([results[0], results[2]], "cremad").knee(costs) == "as good"
+    assert judged.cheapest(costs) == "better"
+    assert Judged.of([results[0], results[2]], "cremad").cheapest(costs) == "as good"
 
 
 def test_seeds_widen_what_is_known() -> None:
@@ -117,7 +117,7 @@ def test_the_page_says_where_the_knee_is(tmp_path: Path) -> None:
     ]
     text = write(results, tmp_path).read_text()
     assert "| **default** | 10.0 |" in text
-    assert "the knee is the default" in " ".join(text.split())
+    assert "highest at *default* (60.0 %)" in " ".join(text.split())
     assert "above the default: none; below it: *half CNN*" in " ".join(text.split())
     assert "Nothing here speaks for another size" in " ".join(text.split())
     assert json.loads((tmp_path / "curve.json").read_text()) == results

@@ -1,6 +1,6 @@
 """UA of sizes with intervals, from confusions by seed and speaker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,9 +68,13 @@ class Judged:
             100 * (self.ua[size] - self.ua[other]), 100 * float(low), 100 * float(high)
         )
 
-    def knee(self, costs: Mapping[str, int]) -> str:
-        """The cheapest size that is not certainly below the best."""
-        best = max(self.ua, key=lambda size: self.ua[size])
+    def highest(self, sizes: Iterable[str]) -> str:
+        """The one of these sizes with the highest mean UA."""
+        return max(sizes, key=lambda size: self.ua[size])
+
+    def cheapest(self, costs: Mapping[str, int]) -> str:
+        """The cheapest size whose interval does not lie below the size of the highest mean."""
+        best = self.highest(self.ua)
         level = [size for size in self.ua if self.difference(size, best).high >= 0]
         return min(level, key=lambda size: costs[size])
 

@@ -142,12 +142,14 @@ def table(results: Sequence[Result], judged: Judged) -> str:
 def knee(results: Sequence[Result], judged: Judged) -> str:
     """Where the curve bends, and what its intervals allow to say of the default."""
     cost = costs_of(results, "multiply_adds")
-    best = max(judged.ua, key=lambda size: judged.ua[size])
-    chosen = judged.knee(cost)
+    best, least = judged.highest(judged.ua), judged.cheapest(cost)
     said = [
-        f"The highest mean UA was that of *{best}* ({100 * judged.ua[best]:.1f} %). The cheapest "
-        f"size whose interval does not lie below that one is *{chosen}*"
-        + (": the knee is the default." if chosen == DEFAULT else ": the knee, by that rule.")
+        (
+            f"Along the CNN's width the mean UA is highest at *{bend(judged)}* "
+            f"({100 * judged.ua[bend(judged)]:.1f} %): there the curve bends, by its means. By its "
+            f"intervals the knee may lie as low as *{least}*, the cheapest size that none puts below "
+            f"the highest mean of all, that of *{best}* ({100 * judged.ua[best]:.1f} %)."
+        )
     ]
     others = [size for size in by_cost(results) if size != DEFAULT]
     gains = {size: judged.difference(size, DEFAULT) for size in others}
@@ -182,6 +184,11 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
     return " ".join(said)
 
 
+def bend(judged: Judged) -> str:
+    """From where on a wider CNN brings nothing more, by the means."""
+    return judged.highest(size for size in WIDTHS if size in judged.ua)
+
+
 def listed(sizes: Sequence[str]) -> str:
     """Names in a row; "none" if there are none."""
     return ", ".join(f"*{size}*" for size in sizes) or "none"
@@ -200,7 +207,7 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
     from train.report.figures import save
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
-    chosen = judged.knee(costs_of(results, "multiply_adds"))
+    chosen = bend(judged)
     for axis, what, unit, words in (
         (axes[0], "multiply_adds", 1e6, "million multiply-adds a result (128 ms)"),
         (axes[1], "parameters", 1e6, "million parameters"),

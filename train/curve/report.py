@@ -147,8 +147,8 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
         (
             f"Along the CNN's width the mean UA is highest at *{bend(judged)}* "
             f"({100 * judged.ua[bend(judged)]:.1f} %): there the curve bends, by its means. By its "
-            f"intervals the knee may lie as low as *{least}*, the cheapest size that none puts below "
-            f"the highest mean of all, that of *{best}* ({100 * judged.ua[best]:.1f} %)."
+            f"intervals the knee may lie as low as *{least}*, the cheapest size that none puts "
+            f"below the highest mean of all, that of *{best}* ({100 * judged.ua[best]:.1f} %)."
         )
     ]
     others = [size for size in by_cost(results) if size != DEFAULT]

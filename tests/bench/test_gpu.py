@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ SMALL = {"copied": 1 << 10, "side": 16}
 def rig(toy_path: Path) -> Rig:
     """The toy, two layers of it."""
     toy = read_bundle(toy_path)
-    manifest = toy.manifest._replace(sizes=replace(toy.manifest.sizes, layers=2))
+    manifest = toy.manifest._replace(sizes=toy.manifest.sizes._replace(layers=2))
     tensors = {n: t[:2] if n.startswith("tacn.") else t for n, t in toy.tensors.items()}
     bundle = toy._replace(manifest=manifest, tensors=tensors)
     return Rig(bundle, None, torch.device("cpu"), rounds=1, patience=600)

@@ -32,8 +32,8 @@ def register(app: typer.Typer, command: Callable[..., None], name: str | None = 
 
     @functools.wraps(command)
     def run(*, verbose: bool, **options: Any) -> None:
+        logging.basicConfig(format="edgeser: %(message)s")  # warnings, as all that is said
         if verbose:
-            logging.basicConfig(format="edgeser: %(message)s")
             log.setLevel(logging.DEBUG)
         command(**options)
 

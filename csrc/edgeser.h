@@ -1,18 +1,20 @@
 /* edgeser: streaming speech emotion recognition. The C API of libedgeser: C99 and C++.
  *
- * What it does. A model is opened from a bundle (NAME.edgeser). Every segment of sound has
- * features, which the bundle's front end makes; edgeser_step() turns the features of one segment
- * into the probability of each emotion, given all segments before it, which a state remembers. Many
- * streams are stepped in one batch, of any ages, and get what they would get alone, bit by bit.
+ * What it does. A model is opened from a bundle (NAME.edgeser). A stream takes sound and gives
+ * frames: which emotion, how sure, every 128 ms. Whoever makes the features of segments elsewhere,
+ * by the bundle's front end in an ONNX runtime, takes a state and edgeser_step() instead: it turns
+ * the features of one segment into the probability of each emotion, given all segments before it,
+ * which the state remembers. Many are stepped in one batch, of any ages, and get what they would
+ * get alone, bit by bit.
  *
  * Errors. Whatever can fail returns an edgeser_status, and if `error` is not NULL writes there what
  * was wrong and what to do. Nothing is printed, nothing exits, no C++ exception comes out, no
  * global remembers anything. A call that failed has changed nothing but `error`.
  *
- * Threads. A model is immutable: any number of threads may use it at once. A state belongs to one
- * call at a time; a second one gets EDGESER_BUSY, never wrong numbers. The library has no threads
- * and no locks of its own. Opening and closing the same handle in two threads is the caller's to
- * prevent; a model may be closed before its states.
+ * Threads. A model is immutable: any number of threads may use it at once. A stream, and a state,
+ * belongs to one call at a time; a second one gets EDGESER_BUSY, never wrong numbers. The library
+ * has no threads and no locks of its own. Opening and closing the same handle in two threads is the
+ * caller's to prevent; a model may be closed before its states.
  *
  * Versions. While the major version is 0, a minor version may change this interface; its shared
  * library then has another name (soname). Bundles and saved states carry versions of their own:
@@ -174,6 +176,53 @@ EDGESER_API edgeser_status edgeser_step(const edgeser_model* model, edgeser_stat
  * and if a pointer is NULL. */
 EDGESER_API int32_t edgeser_model_decide(const edgeser_model* model, const float* log_probabilities,
                                          float speech);
+
+/* --- Streams --------------------------------------------------------------------------------- */
+
+/* One microphone or speaker: sound of any rate in, frames out. It resamples, cuts segments, runs
+ * the bundle's front end and takes the steps, and gives what the Python package gives for the same
+ * sound, however it is cut into calls. It remembers a constant amount, about half a MiB. */
+typedef struct edgeser_stream edgeser_stream;
+
+/* What is known at one moment; one comes every edgeser_model_hop() samples of the model's rate. */
+typedef struct edgeser_frame {
+  double time;   /* seconds since the stream was fresh, of the last sample that was heard */
+  float speech;  /* probability in [0, 1] that somebody speaks */
+  float level;   /* running level of the sound, dBFS */
+  int32_t label; /* index of the emotion, or EDGESER_NO_LABEL: see edgeser_model_decide() */
+} edgeser_frame;
+
+/* A fresh one for sound of `sample_rate` Hz, 8000 to 192000; to be closed with
+ * edgeser_stream_close(); NULL in `*stream` on failure. EDGESER_BAD_BUNDLE if the bundle does not
+ * tell its front end's layers: such a one needs an ONNX runtime and edgeser_step(). */
+EDGESER_API edgeser_status edgeser_stream_open(const edgeser_model* model, size_t sample_rate,
+                                               edgeser_stream** stream, edgeser_error* error);
+
+/* NULL is allowed. */
+EDGESER_API void edgeser_stream_close(edgeser_stream* stream);
+
+/* Forgets everything: what to do between utterances. */
+EDGESER_API edgeser_status edgeser_stream_reset(edgeser_stream* stream, edgeser_error* error);
+
+/* More frames than this never come of so many samples; of a flush at most those of 0 samples. */
+EDGESER_API size_t edgeser_stream_most_frames(const edgeser_stream* stream, size_t samples);
+
+/* Takes `count` more samples, mono and in [-1, 1], any number of them.
+ *
+ *   frames             (room)     out: `*made` frames, oldest first, often none
+ *   log_probabilities  (room, L)  out: of each of these, as for edgeser_step(); may be NULL
+ *
+ * Fails and takes nothing if there is room for fewer frames than come. Allocates while it runs. */
+EDGESER_API edgeser_status edgeser_stream_process(edgeser_stream* stream, const float* samples,
+                                                  size_t count, edgeser_frame* frames,
+                                                  float* log_probabilities, size_t room,
+                                                  size_t* made, edgeser_error* error);
+
+/* The end of the sound: the frames of what it still holds, its last partial hop filled up with
+ * zeros; then the stream is fresh. */
+EDGESER_API edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_frame* frames,
+                                                float* log_probabilities, size_t room, size_t* made,
+                                                edgeser_error* error);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 
 #include "bundle/bundle.hpp"
 #include "edgeser.h"
+#include "front_end/front_end.hpp"
 #include "tacn/tacn.hpp"
 #include "vq_fusion/vq_fusion.hpp"
 
@@ -20,11 +21,15 @@ struct Model {
   // Made of the bundle's tensors, before the rest of it moves to below.
   VqFusion fusion;
   Tacn tacn;
+  std::unique_ptr<const FrontEnd> reader;  // null if the bundle does not tell its layers
   Manifest manifest;
   Digest hash;
   std::string hash_hex;
   std::string front_end;
 };
+
+// The index of the label by the bundle's thresholds, or EDGESER_NO_LABEL.
+std::int32_t decide(const Manifest& manifest, const float* log_probabilities, float speech);
 
 }  // namespace edgeser
 

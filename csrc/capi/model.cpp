@@ -3,6 +3,7 @@
 
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
+#include "capi/network.hpp"
 
 #define EDGESER_TEXT(x) #x
 #define EDGESER_DOTTED(a, b, c) EDGESER_TEXT(a) "." EDGESER_TEXT(b) "." EDGESER_TEXT(c)
@@ -69,10 +70,21 @@ const char* text_at(const std::vector<std::string>& texts, std::size_t index) {
 Model::Model(Bundle bundle)
     : fusion(find_level(nullptr), fusion_weights(bundle)),
       tacn(find_level(nullptr), tacn_weights(bundle), dilations(bundle.manifest.sizes)),
+      reader(native_front_end(bundle, find_level(nullptr))),
       manifest(std::move(bundle.manifest)),
       hash(bundle.hash),
       hash_hex(hex(bundle.hash)),
       front_end(std::move(bundle.front_end)) {}
+
+std::int32_t decide(const Manifest& manifest, const float* log_probabilities, float speech) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < manifest.labels.size(); ++i) {
+    if (log_probabilities[i] > log_probabilities[best]) best = i;
+  }
+  const bool heard = speech >= manifest.speech_threshold &&
+                     std::exp(double{log_probabilities[best]}) >= manifest.confidence_threshold;
+  return heard ? static_cast<std::int32_t>(best) : EDGESER_NO_LABEL;
+}
 
 }  // namespace edgeser
 
@@ -202,12 +214,5 @@ const char* edgeser_model_simd(const edgeser_model* model) {
 int32_t edgeser_model_decide(const edgeser_model* model, const float* log_probabilities,
                              float speech) {
   if (model == nullptr || log_probabilities == nullptr) return EDGESER_NO_LABEL;
-  const edgeser::Manifest& manifest = of(model)->manifest;
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < manifest.labels.size(); ++i) {
-    if (log_probabilities[i] > log_probabilities[best]) best = i;
-  }
-  const bool heard = speech >= manifest.speech_threshold &&
-                     std::exp(double{log_probabilities[best]}) >= manifest.confidence_threshold;
-  return heard ? static_cast<int32_t>(best) : EDGESER_NO_LABEL;
+  return edgeser::decide(of(model)->manifest, log_probabilities, speech);
 }

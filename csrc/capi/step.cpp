@@ -1,7 +1,7 @@
 // edgeser_step: features of many streams to probabilities, all or nothing.
-#include <algorithm>
 #include <cmath>
 
+#include "capi/decode.hpp"
 #include "capi/turn.hpp"
 #include "tacn/undo.hpp"
 
@@ -14,21 +14,6 @@ void require_finite(const char* name, const float* values, std::size_t rows, std
     throw Error(std::string(name) + "[" + std::to_string(i / width) + "]: value " +
                 std::to_string(i % width) + " is NaN or infinite; every value must be finite");
   }
-}
-
-// Softmax over all logits but the last, as logarithms; sigmoid of the last. In double, rounded
-// once.
-void decode(const float* logits, std::size_t labels, float* log_probabilities, float* speech) {
-  if (log_probabilities != nullptr) {
-    const double top = *std::max_element(logits, logits + labels);
-    double sum = 0;
-    for (std::size_t i = 0; i < labels; ++i) sum += std::exp(logits[i] - top);
-    const double whole = top + std::log(sum);
-    for (std::size_t i = 0; i < labels; ++i) {
-      log_probabilities[i] = static_cast<float>(logits[i] - whole);
-    }
-  }
-  if (speech != nullptr) *speech = static_cast<float>(1 / (1 + std::exp(-double{logits[labels]})));
 }
 
 void step(const Model& model, edgeser_state* const* states, std::size_t count, const float* deep,

@@ -18,9 +18,11 @@ namespace {
 struct Close {
   void operator()(edgeser_model* model) const { edgeser_model_close(model); }
   void operator()(edgeser_state* state) const { edgeser_state_close(state); }
+  void operator()(edgeser_stream* stream) const { edgeser_stream_close(stream); }
 };
 using Model = std::unique_ptr<edgeser_model, Close>;
 using State = std::unique_ptr<edgeser_state, Close>;
+using Stream = std::unique_ptr<edgeser_stream, Close>;
 
 const edgeser_model* shipped() {
   static const Model model = [] {
@@ -305,4 +307,61 @@ TEST(capi_states_belong_to_their_model_and_outlive_its_handle) {
   // Two openings of one bundle are one model to a saved state.
   const auto bytes = saved(fresh());
   CHECK(edgeser_state_load(raw, bytes.data(), bytes.size(), nullptr) == EDGESER_OK);
+}
+
+Stream listening(std::size_t rate) {
+  edgeser_stream* stream;
+  CHECK(edgeser_stream_open(shipped(), rate, &stream, nullptr) == EDGESER_OK);
+  return Stream(stream);
+}
+
+// The speech scores of all frames that sound in chunks of `size` brings, those of the flush too.
+std::vector<float> scores(const Stream& stream, const std::vector<float>& sound, std::size_t size) {
+  std::vector<float> result;
+  std::vector<edgeser_frame> frames(edgeser_stream_most_frames(stream.get(), size));
+  std::size_t made;
+  const auto keep = [&] {
+    for (std::size_t n = 0; n < made; ++n) result.push_back(frames[n].speech);
+  };
+  for (std::size_t at = 0; at < sound.size(); at += size) {
+    CHECK(edgeser_stream_process(stream.get(), &sound[at], std::min(size, sound.size() - at),
+                                 frames.data(), nullptr, frames.size(), &made,
+                                 nullptr) == EDGESER_OK);
+    keep();
+  }
+  CHECK(edgeser_stream_flush(stream.get(), frames.data(), nullptr, frames.size(), &made, nullptr) ==
+        EDGESER_OK);
+  keep();
+  return result;
+}
+
+TEST(capi_a_stream_hears_the_same_in_any_chunks_and_after_its_end) {
+  Random random(5);
+  const auto sound = random.floats(20000, 0.1f);
+  for (const std::size_t rate : {8000u, 16000u, 22050u}) {
+    const Stream stream = listening(rate);
+    const auto whole = scores(stream, sound, sound.size());
+    CHECK(whole.size() == (sound.size() * 16000 / rate + 2047) / 2048);
+    CHECK(scores(stream, sound, 777) == whole);
+    CHECK(edgeser_stream_reset(stream.get(), nullptr) == EDGESER_OK);
+    CHECK(scores(stream, sound, 9) == whole);
+  }
+}
+
+TEST(capi_what_a_stream_refuses_is_named) {
+  const Stream stream = listening(16000);
+  const std::vector<float> sound(4096);
+  const std::vector<float> loud(1, 9.0f);
+  edgeser_frame frame;
+  std::size_t made;
+  const auto process = [&](const std::vector<float>& samples, edgeser_error* error) {
+    return edgeser_stream_process(stream.get(), samples.data(), samples.size(), &frame, nullptr, 1,
+                                  &made, error);
+  };
+  CHECK_FAILS(process(sound, &error), EDGESER_BAD_ARGUMENT, "room for 1 frames and 2 would come");
+  CHECK_FAILS(process(loud, &error), EDGESER_BAD_ARGUMENT, "samples[0] is not in [-1, 1]");
+  edgeser_stream* none;
+  CHECK_FAILS(edgeser_stream_open(shipped(), 4000, &none, &error), EDGESER_BAD_ARGUMENT,
+              "sample_rate is 4000 Hz");
+  CHECK(none == nullptr);
 }

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ PROGRAMS = {  # how they were built, to where they are
     "cmake": (ROOT / "build/example-c/features", ROOT / "build/example-cpp/streams"),
     "pkg-config": (ROOT / "build/features", ROOT / "build/streams"),
 }
+SAMPLE = DEFAULT_BUNDLE.parents[1] / "samples" / "voices.ogg"
 MODEL = INSTALLED / "share" / "edgeser" / "default.edgeser"
 
 # CMake comes with the package index, into the environment of this very Python.
@@ -81,9 +82,7 @@ Heard = tuple[npt.NDArray[np.float32], list[edgeser.EmotionFrame]]
 @pytest.fixture(scope="module")
 def heard() -> list[Heard]:
     """Three streams: the features (T, F + P * D) that the SDK computed, and the frames it gave."""
-    samples, rate = soundfile.read(
-        DEFAULT_BUNDLE.parents[1] / "samples/voices.ogg", dtype="float32"
-    )
+    samples, rate = soundfile.read(SAMPLE, dtype="float32")
     model = edgeser.load()
     engine = model._engine
     front_end = engine.front_end
@@ -95,6 +94,7 @@ def heard() -> list[Heard]:
         return made
 
     engine.front_end = listen
+    engine._joined = None  # which would not call it
     streams: list[Heard] = []
     for seconds in (9, 4, 6):
         rows.clear()
@@ -142,6 +142,135 @@ def test_the_cpp_program_says_what_python_says(
         assert label == (frame.label or "-")
         logarithms = [np.log(p) for p in frame.probabilities.values()]
         assert numbers(values) == pytest.approx([*logarithms, frame.speech], abs=2e-6)
+
+
+def test_a_program_in_c_hears_what_python_hears(programs: tuple[Path, Path]) -> None:
+    samples, rate = soundfile.read(SAMPLE, dtype="int16")
+    lines = run(programs[0].with_name("hear"), MODEL, rate, stdin=samples.tobytes())
+    stream = edgeser.load().stream(rate)
+    frames = [*stream.process(samples), *stream.flush().frames]
+    expected = [
+        [f"{frame.time:.3f}", frame.label, f"{frame.confidence:.3f}"]
+        for frame in frames
+        if frame.label is not None
+    ]
+    assert len(expected) > 20
+    assert lines == expected
+
+
+class Frame(ctypes.Structure):
+    _fields_ = (
+        ("time", ctypes.c_double),
+        ("speech", ctypes.c_float),
+        ("level", ctypes.c_float),
+        ("label", ctypes.c_int32),
+    )
+
+
+class Ear:
+    """A stream of the library, as Python's are."""
+
+    def __init__(self, library: ctypes.CDLL, bundle: Path, rate: int) -> None:
+        self._library, self.error = library, ctypes.create_string_buffer(512)
+        self._model, self._stream = ctypes.c_void_p(), ctypes.c_void_p()
+        path = str(bundle).encode()
+        assert library.edgeser_model_open(path, ctypes.byref(self._model), self.error) == 0
+        self.status = library.edgeser_stream_open(
+            self._model, ctypes.c_size_t(rate), ctypes.byref(self._stream), self.error
+        )
+        library.edgeser_stream_most_frames.restype = ctypes.c_size_t
+
+    def process(self, samples: npt.NDArray[np.float32], room: int | None = None) -> list[Frame]:
+        """Frames; ``status`` and ``error`` are of this call."""
+        count = ctypes.c_size_t(len(samples))
+        most = self._library.edgeser_stream_most_frames(self._stream, count)
+        return self._call(
+            most if room is None else room, samples.ctypes.data_as(ctypes.c_void_p), count
+        )
+
+    def flush(self) -> list[Frame]:
+        return self._call(self._library.edgeser_stream_most_frames(self._stream, 0))
+
+    def _call(self, room: int, *sound: object) -> list[Frame]:
+        frames, made = (Frame * max(1, room))(), ctypes.c_size_t()
+        name = "edgeser_stream_process" if sound else "edgeser_stream_flush"
+        self.status = getattr(self._library, name)(
+            self._stream,
+            *sound,
+            frames,
+            None,
+            ctypes.c_size_t(room),
+            ctypes.byref(made),
+            self.error,
+        )
+        return list(frames)[: made.value]
+
+    def close(self) -> None:
+        self._library.edgeser_stream_close(self._stream)
+        self._library.edgeser_model_close(self._model)
+
+
+@pytest.fixture
+def ear(installed: Path) -> Iterator[Callable[..., Ear]]:
+    library = ctypes.CDLL(str(installed / "lib" / "libedgeser.so"))
+    library.edgeser_model_close.argtypes = [ctypes.c_void_p]
+    library.edgeser_stream_close.argtypes = [ctypes.c_void_p]
+    made: list[Ear] = []
+
+    def make(rate: int, bundle: Path = DEFAULT_BUNDLE) -> Ear:
+        made.append(Ear(library, bundle, rate))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_sound_in_any_chunks_gives_the_bits_that_python_gives(
+    ear: Callable[..., Ear], rate: int
+) -> None:
+    samples, recorded = soundfile.read(SAMPLE, dtype="float32")
+    sound = np.resize(samples, 4 * rate).astype(np.float32)
+    del recorded  # at whatever rate it is played
+    stream, model = edgeser.load().stream(rate), edgeser.load()
+    expected = [*stream.process(sound), *stream.flush().frames]
+    ours, draw = ear(rate), np.random.default_rng(rate)
+    for _ in range(2):  # the second time after a flush, which leaves it fresh
+        frames, rest = [], sound
+        while rest.size:
+            part, rest = np.split(rest, [draw.choice([1, 160, 999, 30_000])])
+            frames += ours.process(np.ascontiguousarray(part))
+        frames += ours.flush()
+        labels = [None if f.label < 0 else model.labels[f.label] for f in frames]
+        assert labels == [f.label for f in expected]
+        assert [f.time for f in frames] == pytest.approx([f.time for f in expected], abs=1e-12)
+        assert [f.speech for f in frames] == [np.float32(f.speech) for f in expected]
+        assert [f.level for f in frames] == [np.float32(f.level) for f in expected]
+
+
+def test_what_a_stream_refuses_it_has_not_taken(ear: Callable[..., Ear], toy_path: Path) -> None:
+    samples, _ = soundfile.read(SAMPLE, dtype="float32")
+    plain, disturbed = ear(22_050), ear(22_050)
+    for at in range(0, 60_000, 6_000):
+        part = np.ascontiguousarray(samples[at : at + 6_000])
+        for bad, room, said in (
+            (np.full(5, np.nan, np.float32), None, "samples[0] is not in [-1, 1]"),
+            (part * 32768, None, "divide 16-bit samples by 32768"),
+            (part, 0, "there is room for 0 frames and"),
+        ):
+            assert disturbed.process(bad, room) == []
+            assert disturbed.status == 1
+            assert said in disturbed.error.value.decode()
+        pairs = zip(plain.process(part), disturbed.process(part), strict=True)
+        assert all(bytes(one) == bytes(other) for one, other in pairs)
+    for rate in (0, 7_999, 192_001):
+        refused = ear(rate)
+        assert refused.status == 1
+        assert f"sample_rate is {rate} Hz" in refused.error.value.decode()
+    toy_ear = ear(16_000, toy_path)  # whose front end is for ONNX Runtime alone
+    assert toy_ear.status == 2
+    assert "edgeser_step" in toy_ear.error.value.decode()
 
 
 def test_programs_name_what_is_wrong(programs: tuple[Path, Path]) -> None:

@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from edgeser.gpu.engine import CudaEngine
 from edgeser.gpu.index import Index
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
-from tests.gpu.fake import FakeDevice, fake_device, fake_engine
+from tests.gpu.fake import FakeDevice, fake_device, fake_engine, make_index
 from tests.gpu.test_engine import HOP, assert_close
 from tests.sounds import noise, push, speech_like
 
@@ -101,6 +102,18 @@ def test_a_batch_goes_on_on_the_cpu_in_the_middle(
         assert_close(found.frames, wanted.frames)
         # And it begins anew as a fresh one, on the CPU: bit for bit.
         assert stream.process(sound) == toy_model.stream(16_000).process(sound)
+
+
+def test_the_bundled_model_goes_on_on_the_cpu(bundled: edgeser.Model, tmp_path: Path) -> None:
+    """Its front end is our own kernel, joined with the others where all run on the CPU."""
+    bundle = bundled._engine.bundle
+    model, device = opened(bundle, make_index(tmp_path, bundle), fall_back=True, in_graph=False)
+    sound = speech_like(3.0)
+    stream, alone = model.stream(16_000), bundled.stream(16_000)
+    device.last = device.launches + 12
+    assert_close(stream.process(sound), alone.process(sound))
+    assert model.backend == "cpu"
+    assert_close(stream.flush().frames, alone.flush().frames)
 
 
 def test_states_go_back_and_forth_while_a_gpu_fails(

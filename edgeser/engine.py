@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgeser.backends import Precision, kernels
 from edgeser.bundle import Bundle
 from edgeser.decoder import Decoder
-from edgeser.frontend import NativeFrontEnd, front_end
+from edgeser.frontend import FrontEnd, NativeFrontEnd, front_end
 from edgeser.results import EmotionFrame
 from edgeser.state import FRAMES, SPEECH_FRAMES, State
 from edgeser.verdict import add_to
@@ -45,7 +45,7 @@ class Engine:
         self.decoder = Decoder(
             manifest.labels, manifest.thresholds, hop=sizes.hop / sizes.sample_rate
         )
-        self.front_end = front_end(bundle, precision)
+        self._front_end: FrontEnd = front_end(bundle, precision)
         self._fusion: VQFusion = kernels().VQFusion(
             tensors["vq.codebook"],
             tensors["vq.deep_weight"],
@@ -68,8 +68,18 @@ class Engine:
         )
 
         self._joined: Step | None = None
-        if isinstance(self.front_end, NativeFrontEnd):
-            self._joined = kernels().Step(self.front_end.kernel, self._fusion, self._tacn)
+        if isinstance(self._front_end, NativeFrontEnd):
+            self._joined = kernels().Step(self._front_end.kernel, self._fusion, self._tacn)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What reads segments. Another may take its place, as one that notes what it is given."""
+        return self._front_end
+
+    @front_end.setter
+    def front_end(self, other: FrontEnd) -> None:
+        self._front_end = other
+        self._joined = None  # it would go on with the first
 
     @property
     def tacn_bytes(self) -> int:
@@ -123,7 +133,7 @@ class Engine:
             logits, heard = self._joined(segments, levels, rings)
         else:
             waves = np.concatenate(segments).reshape(len(segments), -1)
-            features = self.front_end(waves, levels)
+            features = self._front_end(waves, levels)
             tokens, _ = self._fusion(features.deep, features.latent)
             logits, heard = self._tacn.step(tokens, rings), features.level
         return [

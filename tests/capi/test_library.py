@@ -94,7 +94,6 @@ def heard() -> list[Heard]:
         return made
 
     engine.front_end = listen
-    engine._joined = None  # which would not call it
     streams: list[Heard] = []
     for seconds in (9, 4, 6):
         rows.clear()

@@ -55,7 +55,9 @@ def bench(
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        task = bars.add_task("cold start", total=None)
         imported, cold = cold_start(str(model) if model else None, precision, backend)
+        bars.remove_task(task)
         task = bars.add_task("one stream", total=1.0)
         latencies, memory, busy = paced(
             loaded, minutes, flat_out, lambda done: bars.update(task, completed=done)

@@ -27,12 +27,13 @@ from typing import Any
 
 from bench.gpu import plan
 from bench.gpu.judge import sections
+from bench.gpu.table import latencies
 from bench.page import count, tables
 from bench.record import FOLDER, save, stem
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "pyproject.toml", "bench", "csrc", "edgeser", "tests", "train")
-NEEDED = ("numpy", "torch", "triton", "safetensors", "pybind11", "pytest")
+NEEDED = ("torch", "triton", "safetensors", "pybind11", "pytest")
 PART = ("-m", "bench.gpu.part")
 COMPILED, SHIPPED = "compiled", "edgeser/models/default.kernels"
 
@@ -247,7 +248,12 @@ class Run:
         reached, wanted = count(judged)
         facts = {**self.gpu, "reached": reached, "wanted": wanted, "seconds": self.elapsed}
         version = re.findall('"(.*)"', (ROOT / "edgeser" / "version.py").read_text())[-1]
-        return PAGE.format(**facts, version=version) + tables(judged)
+        side_by_side = [
+            latencies("Steps", self.parts, [plan.step(streams) for streams in plan.STREAMS]),
+            latencies("Lookups", self.parts, [plan.lookup(tokens) for tokens in plan.TOKENS]),
+            latencies("Training steps", self.parts, [plan.TRAINING]),
+        ]
+        return PAGE.format(**facts, version=version) + "".join(side_by_side) + tables(judged)
 
     def _start(self, command: Sequence[Any]) -> Started:
         beside = Path(sys.executable).parent

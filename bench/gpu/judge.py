@@ -101,21 +101,16 @@ def _steps(parts: Parts) -> list[Goal]:
 
 
 def _latency(part: Mapping[str, Any], streams: int) -> Goal:
-    contest, ours = _contest(part), _ours(part)
+    ours = _ours(part)
     what = f"step of {streams:,}, until the host knows"
     wanted = STEP_MICROSECONDS if streams == 1 else None
     if ours is None:
         return Goal(what, NAN, wanted, AT_MOST, " µs", _absent(part))
     rounds = Rounds(part["seconds"])
-    each = ", ".join(
-        f"{name} {rounds.median(name) / MICROSECOND:,.1f} µs"
-        f" ({rounds.median(name + ON_DEVICE) / MICROSECOND:,.1f} on the device)"
-        for name in contest.rounds.seconds
-    )
+    note = f"{rounds.median(ours + ON_DEVICE) / MICROSECOND:,.1f} µs by the device's clock"
     if part["latencies"]:
-        p99 = np.percentile(part["latencies"], 99) / MICROSECOND
-        each += f"; p99 {p99:,.1f} µs"
-    return Goal(what, rounds.median(ours) / MICROSECOND, wanted, AT_MOST, " µs", each)
+        note += f"; p99 {np.percentile(part['latencies'], 99) / MICROSECOND:,.1f} µs"
+    return Goal(what, rounds.median(ours) / MICROSECOND, wanted, AT_MOST, " µs", note)
 
 
 def _over_peers(what: str, part: Mapping[str, Any], wanted: float | None) -> Goal:

@@ -298,6 +298,8 @@ def test_results_are_saved_and_shown(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "made-up-gpu.md").read_text()
     assert text.startswith("# Made-up GPU\n")
     assert "## TACN step" in text
+    assert "| | step of 1 |\n|---|---|\n| edgeser | 30.0 (30.0) |\n| PyTorch | 2,700.0" in text
+    assert "| gone | absent |" in text
     assert (
         "| step of 1, beside the best of PyTorch | 10 times | at least 5 times | reached |" in text
     )

@@ -38,7 +38,8 @@ def compile_kernels(
     """Compile the kernels of a model for GPUs, on any machine with Linux and without a GPU.
 
     Several targets or precisions are separated by commas. The devices themselves then need neither
-    torch nor Triton nor a compiler. Needs the extra "compile".
+    torch nor Triton nor a compiler. What a folder has already for other targets and precisions
+    stays there. Needs the extra "compile".
     """
     targets = resolve(target.split(","))
     precisions = tuple(map(_precision, precision.split(",")))

@@ -36,10 +36,10 @@ def resolve(names: Iterable[str]) -> tuple[str, ...]:
         if name not in known:
             raise BackendError(
                 f"there is no target {name!r}; there are {', '.join((*TARGETS, ALL))}, "
-                f"and one by one {', '.join(sorted(every, key=_order))}"
+                f"and one by one {', '.join(sorted(every, key=order))}"
             )
         found.update(dict.fromkeys(known[name]))
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted(found, key=order))
 
 
 def capability(target: str) -> int:
@@ -47,6 +47,6 @@ def capability(target: str) -> int:
     return int(target.partition("_")[2])
 
 
-def _order(target: str) -> tuple[bool, int]:
-    """Machine code first, older devices first."""
+def order(target: str) -> tuple[bool, int]:
+    """What targets are sorted by: machine code first, older devices first."""
     return target.startswith("ptx"), capability(target)

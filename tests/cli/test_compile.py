@@ -50,15 +50,27 @@ def test_makes_an_index_for_ones_own_model(toy_path: Path, tmp_path: Path) -> No
             assert index.read(variant)
     assert said["index"]["model"] == index.model
 
-    # The same again, less: what is not in the index any more is not in the folder either.
-    done = run("-m", toy_path, "-t", "sm_87", "-o", tmp_path / "made")
+    # Another precision comes to it, and what is compiled again is the same.
+    options = ("--precision", "float32,float16", "-t", "sm_87", "-o", tmp_path / "made")
+    done = run("-m", toy_path, *options)
     assert done.returncode == 0, done.stderr
-    assert "5 files" in done.stdout
-    assert "sm_87   float32        5" in done.stdout
+    assert "15 files" in done.stdout
+    assert "sm_87   float16        5" in done.stdout
+    assert "ptx_80  float32        5" in done.stdout
     again = read_index(tmp_path / "made")
-    assert len(list((tmp_path / "made").iterdir())) == 6
+    assert len(list((tmp_path / "made").iterdir())) == 16
     for name, kernel in again.kernels.items():
-        assert set(kernel.variants) <= set(index.kernels[name].variants)  # the same bytes
+        assert set(kernel.variants) > set(index.kernels[name].variants)
+        assert [v.precision for v in kernel.variants] == sorted(
+            (v.precision for v in kernel.variants), reverse=True
+        )
+
+    # For other sizes, nothing of it is of use.
+    file = tmp_path / "made" / "index.json"
+    file.write_text(file.read_text().replace('"codes": 16', '"codes": 17'))
+    done = run("-m", toy_path, "-t", "sm_87", "-o", tmp_path / "made")
+    assert "5 files" in done.stdout
+    assert len(list((tmp_path / "made").iterdir())) == 6
 
 
 def test_says_what_makes_no_sense(tmp_path: Path) -> None:

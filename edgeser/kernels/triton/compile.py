@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ from edgeser.gpu.index import (
     read_index,
     write_index,
 )
-from edgeser.gpu.shapes import kernel_sizes, tacn_shape, vq_shape
-from edgeser.gpu.targets import PTX, capability
+from edgeser.gpu.shapes import PRECISIONS, kernel_sizes, tacn_shape, vq_shape
+from edgeser.gpu.targets import PTX, capability, order
 from edgeser.kernels.triton.launch import (
     CONFIGURATIONS,
     STAGES,
@@ -89,8 +89,9 @@ def compile_bundle(
     """Compile both kernels for a bundle's sizes; write code and index into ``folder``.
 
     Of the configurations of a kernel, those whose registers do not hold what they compute with are
-    left out, except the one of fewest rows. Files of an earlier index that are not in the new one
-    are deleted. The same Triton writes the same bytes on any machine.
+    left out, except the one of fewest rows. The same Triton writes the same bytes on any machine.
+    What it has written there before, for the same sizes and for other targets or precisions, stays;
+    all other files of an earlier index are deleted.
 
     Args:
         bundle: the model.
@@ -98,6 +99,9 @@ def compile_bundle(
         precisions: some of :data:`edgeser.gpu.shapes.PRECISIONS`.
         folder: made if it is not there.
         progress: called with the part done, 0 to 1.
+
+    Returns:
+        The index of the folder.
 
     Raises:
         BackendError: the model is too wide, a target needs what is not installed, Triton fails, or
@@ -147,8 +151,7 @@ def compile_bundle(
         for name in KERNELS
     }
     index = Index(folder, bundle.hash, kernel_sizes(manifest), triton.__version__, kernels)
-    _write(index, codes)
-    return index
+    return _write(index, codes)
 
 
 def compile_kernel(
@@ -288,21 +291,50 @@ def _arguments(
     return arguments
 
 
-def _write(index: Index, codes: dict[str, bytes]) -> None:
-    folder = index.folder
+def _write(made: Index, codes: dict[str, bytes]) -> Index:
+    """Write what was made, and the index of all that is then in the folder."""
+    folder, index = made.folder, made
     earlier: set[str] = set()
     with contextlib.suppress(BackendError):
-        kernels = read_index(folder).kernels.values()
-        earlier = {variant.file for kernel in kernels for variant in kernel.variants}
+        before = read_index(folder)
+        earlier, index = _files(before), _joined(before, made)
     try:
         (folder / INDEX).unlink(missing_ok=True)  # no index is better than one of other files
-        for file in earlier - codes.keys():
+        for file in earlier - _files(index):
             (folder / file).unlink(missing_ok=True)
         for file, code in codes.items():
             (folder / file).write_bytes(code)
         write_index(index)
     except OSError as error:
         raise _unwritable(folder, error) from None
+    return index
+
+
+def _files(index: Index) -> set[str]:
+    return {variant.file for kernel in index.kernels.values() for variant in kernel.variants}
+
+
+def _joined(before: Index, made: Index) -> Index:
+    """What was made, and of what was there before all that still goes with it."""
+
+    def kind(index: Index) -> tuple[object, ...]:
+        fixed = {name: (k.arguments, k.constants) for name, k in index.kernels.items()}
+        return index.sizes, index.triton, fixed
+
+    if kind(before) != kind(made):
+        return made
+    kernels = {}
+    for name, kernel in made.kernels.items():
+        done = {(v.precision, v.target) for v in kernel.variants}
+        kept = [v for v in before.kernels[name].variants if (v.precision, v.target) not in done]
+        variants = sorted((*kernel.variants, *kept), key=_order)
+        kernels[name] = replace(kernel, variants=tuple(variants))
+    return replace(made, kernels=kernels)
+
+
+def _order(variant: Variant) -> tuple[int, bool, int, int]:
+    machine, number = order(variant.target)
+    return PRECISIONS.index(variant.precision), machine, number, variant.block_rows
 
 
 def _unwritable(folder: Path, error: OSError) -> BackendError:

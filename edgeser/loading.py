@@ -46,7 +46,8 @@ def load(
             the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
             docs/model/precision.md has what it does to results.
         kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
-            beside the bundle.
+            beside the bundle or, if there is none, those of the bundled model, which serve every
+            other of its sizes.
         progress: called with the part done, from 0 to 1, while TensorRT builds an engine, which can
             take minutes; later loads find it in ``~/.cache/edgeser``.
 

@@ -24,6 +24,7 @@ from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import BATCH_SIZES, Runtime
 from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.lane import Lane
+from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.results import EmotionFrame
 from edgeser.tensorrt import Progress
 
@@ -40,8 +41,12 @@ OpenDevice = Callable[[], Device]
 
 
 def kernels_folder(bundle: Path) -> Path:
-    """Where the compiled kernels of the bundle at a path lie: ``NAME.kernels``, beside it."""
-    return bundle.with_suffix(".kernels")
+    """Where the compiled kernels of the bundle at a path lie: ``NAME.kernels``, beside it.
+
+    Else those of the bundled model, which serve every other of its sizes.
+    """
+    own = bundle.with_suffix(".kernels")
+    return own if own.exists() else DEFAULT_BUNDLE.with_suffix(".kernels")
 
 
 def check_gpu_precision(precision: Precision) -> str:

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 import edgeser
-from edgeser.bundle import Bundle
+from edgeser.bundle import Bundle, read_bundle
 from edgeser.engine import Engine
 from edgeser.gpu import front_end, opening
 from edgeser.gpu.device import Argument
 from edgeser.gpu.engine import CudaEngine
-from edgeser.gpu.index import Index
+from edgeser.gpu.index import Index, read_index
 from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
 from edgeser.gpu.runtime import BATCH_SIZES, OnDevice
+from edgeser.gpu.shapes import kernel_sizes
+from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.tensorrt import Flavour
 from edgeser.tensorrt.cache import EngineCache
@@ -388,12 +390,25 @@ def test_load_looks_for_kernels_beside_the_bundle(
     monkeypatch.setattr(opening, "CudaDevice", lambda: device)
     bundle = Path(shutil.copy(toy_path, tmp_path / "own.edgeser"))
     assert edgeser.load(bundle, backend="auto").backend == "cpu"
-    with pytest.raises(edgeser.BackendError, match=r"own\.kernels.*edgeser compile"):
+    # Those of the bundled model are no good for it.
+    with pytest.raises(edgeser.BackendError, match=r"default\.kernels.*edgeser compile"):
         edgeser.load(bundle, backend="cuda")
     assert edgeser.load(bundle, backend="cuda", kernels=toy_index.folder).backend == "cuda"
-    shutil.copytree(toy_index.folder, kernels_folder(bundle))
+    shutil.copytree(toy_index.folder, own := bundle.with_suffix(".kernels"))
+    assert kernels_folder(bundle) == own
     for backend in ("cuda", "auto"):
         assert edgeser.load(bundle, backend=backend).backend == "cuda"
+
+
+def test_the_bundled_models_kernels_serve_others_of_its_sizes(tmp_path: Path) -> None:
+    bundle = Path(shutil.copy(DEFAULT_BUNDLE, tmp_path / "tuned.edgeser"))
+    index = read_index(kernels_folder(bundle))
+    index.check_sizes(kernel_sizes(read_bundle(bundle).manifest))
+    for capability in ((8, 0), (8, 6), (8, 7), (8, 9), (9, 0), (10, 0), (11, 0), (12, 0), (12, 1)):
+        for kernel in index.kernels.values():
+            found = kernel.variants_for("fp32", capability)
+            assert found[0].block_rows == 1
+            assert len(found) > 1
 
 
 def test_no_gpu_here_is_named(toy_path: Path) -> None:

@@ -37,6 +37,7 @@ from edgeser.gpu.index import (
 from edgeser.gpu.shapes import PRECISIONS, kernel_sizes, tacn_shape, vq_shape
 from edgeser.gpu.targets import PTX, capability, order
 from edgeser.kernels.triton.launch import (
+    ALWAYS,
     CONFIGURATIONS,
     STAGES,
     Configuration,
@@ -88,10 +89,10 @@ def compile_bundle(
 ) -> Index:
     """Compile both kernels for a bundle's sizes; write code and index into ``folder``.
 
-    Of the configurations of a kernel, those whose registers do not hold what they compute with are
-    left out, except the one of fewest rows. The same Triton writes the same bytes on any machine.
-    What it has written there before, for the same sizes and for other targets or precisions, stays;
-    all other files of an earlier index are deleted.
+    Configurations of more than :data:`~edgeser.kernels.triton.launch.ALWAYS` rows are left out if
+    registers do not hold what they compute with. The same Triton writes the same bytes on any
+    machine. What it has written there before, for the same sizes and for other targets or
+    precisions, stays; all other files of an earlier index are deleted.
 
     Args:
         bundle: the model.
@@ -127,7 +128,7 @@ def compile_bundle(
         if progress is not None:
             progress(done / len(work))
         made = compile_kernel(name, manifest, precision, target, chosen)
-        if made.spilled_bytes and chosen != CONFIGURATIONS[name][0]:
+        if made.spilled_bytes and chosen.block_rows > ALWAYS:
             continue
         arguments[name] = made.arguments
         suffix = "ptx" if target == PTX else "cubin"

@@ -29,6 +29,12 @@ CONFIGURATIONS = {
 }
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
+ALWAYS = 16
+"""Rows: configurations of more are compiled only where registers hold what they compute with."""
+
+AT_ONCE = 6 * 64 * 64
+"""Weights that 256 threads hold beside everything else, in 96 registers of each."""
+
 LARGEST_WIDTH = 128
 """Of tokens and of codes. A block of wider ones does not fit the registers of a program."""
 
@@ -68,6 +74,7 @@ def tacn_constants(shape: TacnShape, block_rows: int) -> Constants:
         "BLOCK_BYTES": shape.block_bytes,
         "SCALE": 1 / math.sqrt(shape.depth),
         "BLOCK_ROWS": block_rows,
+        "AT_ONCE": AT_ONCE,
         "DOT": DOT,
     }
 
@@ -95,5 +102,6 @@ def vq_constants(shape: VQShape, block_rows: int) -> Constants:
 
 
 DOT = "tf32x3"
-"""How blocks of float32 are multiplied: on tensor cores in three parts, so that what is lost lies
-below the rounding of float32 sums. Plain multiply-adds need more registers than there are."""
+"""How blocks of float32 are multiplied: on tensor cores, each factor in two parts of 11 bits. With
+the truncated sums of tensor cores this is as good as sums in float32, by ``tests/kernels`` and
+``docs/guides/gpu.md``. Plain multiply-adds ("ieee") need more registers than there are."""

@@ -30,6 +30,7 @@ def tacn_step(
     BLOCK_BYTES: tl.constexpr,
     SCALE: tl.constexpr,  # 1 / sqrt(C / h)
     BLOCK_ROWS: tl.constexpr,
+    AT_ONCE: tl.constexpr,  # weights that a program's registers hold
     DOT: tl.constexpr,
 ):
     """A program steps BLOCK_ROWS streams; the weights pass through it once.
@@ -68,16 +69,18 @@ def tacn_step(
         ring = state + 16 + tl.load(layers + 2 * n + 1) * (3 * WIDTH)
         weight = matrices + n * ((3 + TAPS) * COLUMNS * INNER)
 
-        # One row waits for nothing but its weights, so all of a layer's are asked for at once. Of
-        # many rows, registers hold one matrix at a time; it comes in 16 bytes a thread, which one
+        # One row waits for nothing but its weights, so all of a layer's are asked for at once if
+        # registers hold them. Many rows take one matrix after the other, 16 bytes a thread; one
         # row does without: its threads would compute what others of their warp do as well.
         matrix = ()
         for i in tl.static_range(3 + TAPS):
             where = weight + i * (COLUMNS * INNER) + (square if i < 3 else convolution)
-            if BLOCK_ROWS == 1:
+            if BLOCK_ROWS > 1:
+                matrix = matrix + (tl.multiple_of(where, (16, 16)),)
+            elif (3 + TAPS) * COLUMNS * INNER <= AT_ONCE:
                 matrix = matrix + (tl.load(where),)
             else:
-                matrix = matrix + (tl.multiple_of(where, (16, 16)),)
+                matrix = matrix + (where,)
 
         # The taps, newest first: where each lies, whether there is one, its key and its value.
         shape: tl.constexpr = (BLOCK_ROWS, PADDED_DEPTH, PADDED_HEADS)

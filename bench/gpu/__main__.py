@@ -97,20 +97,22 @@ def programme() -> str:
 def look() -> dict[str, Any]:
     """What this machine has. Raises RefusedError if that is too little."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    missing += [] if shutil.which("cmake") else ["cmake"]
+    missing += [] if shutil.which("cmake", path=_path()) else ["cmake"]
+    if "torch" not in missing:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise RefusedError(
+                "no NVIDIA GPU here that PyTorch can use: run this on a machine with one, its "
+                "driver and a torch for CUDA; nothing was measured"
+            )
     if missing:
         raise RefusedError(
             f"{sys.executable} lacks {', '.join(missing)}: install that, or set PYTHON to one that "
             "has it; nothing was measured"
         )
-    import torch
     import triton
 
-    if not torch.cuda.is_available():
-        raise RefusedError(
-            "no NVIDIA GPU here that PyTorch can use: run this on a machine with one, its driver "
-            "and a torch for CUDA; nothing was measured"
-        )
     about = torch.cuda.get_device_properties(0)
     if about.major < 8:
         raise RefusedError(
@@ -256,9 +258,8 @@ class Run:
         return PAGE.format(**facts, version=version) + "".join(side_by_side) + tables(judged)
 
     def _start(self, command: Sequence[Any]) -> Started:
-        beside = Path(sys.executable).parent
-        environment = {**os.environ, "PATH": os.pathsep.join([str(beside), os.environ["PATH"]])}
-        environment["TRITON_INTERPRET"] = "0"  # else the tests would choose
+        # Whether Triton interprets would else be the tests' choice.
+        environment = {**os.environ, "PATH": _path(), "TRITON_INTERPRET": "0"}
         return Started(list(map(str, command)), self.folder, environment)
 
     def _say(self, name: str, failed: str | None) -> None:
@@ -315,6 +316,11 @@ def test_result(failed: str | None, said: str) -> dict[str, Any]:
     counts = {kind: int(n) for n, kind in re.findall(r"(\d+) (passed|failed|errors?)", lines[-1])}
     failures = sum(n for kind, n in counts.items() if kind != "passed")
     return {"failures": failures, "summary": lines[-1].strip("= ")}
+
+
+def _path() -> str:
+    """Where programs are looked for: first beside Python, as in a virtual environment."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def _or_none(figure: float) -> float | None:

@@ -14,10 +14,13 @@ The machine {shared}.
 
 Everything has one thread unless it says otherwise, and takes its turn in each of {rounds} rounds; a
 ratio is taken within a round, and its median counts. Only such ratios carry to other machines.
+Seconds are those that the processor worked for a process; of cold caches, several threads, starts
+and latencies those of the clock on the wall.
 Bounds are measured in the same rounds: a buffer of the weights' size read once, and fused
 multiply-adds in registers.
 
-{reached} of {wanted} figures with a goal reach it.
+{reached} of {wanted} figures with a goal reach it. What bounds the others, and what was tried, is
+in `csrc/LIMITS.md`.
 """
 TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
 

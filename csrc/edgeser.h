@@ -224,6 +224,15 @@ EDGESER_API edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_
                                                 float* log_probabilities, size_t room, size_t* made,
                                                 edgeser_error* error);
 
+/* As edgeser_state_saved_size(), edgeser_state_save() and edgeser_state_load(): all that a stream
+ * remembers. It goes on in any stream of the same model and rate. These bytes are not those of a
+ * Python stream. */
+EDGESER_API size_t edgeser_stream_saved_size(const edgeser_stream* stream);
+EDGESER_API edgeser_status edgeser_stream_save(edgeser_stream* stream, void* bytes, size_t size,
+                                               edgeser_error* error);
+EDGESER_API edgeser_status edgeser_stream_load(edgeser_stream* stream, const void* bytes,
+                                               size_t size, edgeser_error* error);
+
 #ifdef __cplusplus
 }
 #endif

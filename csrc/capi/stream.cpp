@@ -1,11 +1,12 @@
 // edgeser_stream_*: sound of any rate to frames, all or nothing.
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <cstring>
 
 #include "capi/decode.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
+#include "capi/saved.hpp"
 #include "resampler/resampler.hpp"
 #include "tacn/undo.hpp"
 
@@ -137,6 +138,77 @@ void hear(edgeser_stream& stream, Past next, const std::vector<float>& samples, 
   *room.made = count;
 }
 
+constexpr SavedKind saved_stream{"EDGESTRM", "stream"};
+
+// What a saved stream's block begins with; then come tail, resampler and rings.
+struct SavedHead {
+  std::int64_t rate;  // Hz
+  std::int64_t samples;
+  std::int64_t frames;
+  float level;
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(SavedHead) == 32);
+
+std::size_t block_bytes(const edgeser_stream& stream) {
+  return sizeof(SavedHead) + stream.past.tail.size() * sizeof(float) +
+         stream.past.resampler.size() + stream.rings.size();
+}
+
+std::vector<std::byte> block_of(const edgeser_stream& stream) {
+  const Past& past = stream.past;
+  const SavedHead head{stream.resampler.rate_in(), past.samples, past.frames, past.level};
+  std::vector<std::byte> block(block_bytes(stream));
+  std::byte* at = block.data();
+  const auto append = [&](const void* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(at, from, bytes);  // an empty vector has no address
+    at += bytes;
+  };
+  append(&head, sizeof head);
+  append(past.tail.data(), past.tail.size() * sizeof(float));
+  append(past.resampler.data(), past.resampler.size());
+  append(stream.rings.data(), stream.rings.size());
+  return block;
+}
+
+// Makes the stream what a checked block says, or throws and leaves it.
+void become(edgeser_stream& stream, const std::vector<std::byte>& block) {
+  const std::byte* at = block.data();
+  const auto take = [&](void* to, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, at, bytes);
+    at += bytes;
+  };
+  SavedHead head;
+  Past past = stream.fresh();
+  std::vector<std::byte> rings(stream.rings.size());
+  take(&head, sizeof head);
+  take(past.tail.data(), past.tail.size() * sizeof(float));
+  take(past.resampler.data(), past.resampler.size());
+  take(rings.data(), rings.size());
+  if (head.rate != stream.resampler.rate_in()) {
+    refuse_saved("this stream was saved at " + std::to_string(head.rate) +
+                 " Hz: load it into one " + "opened for that");
+  }
+  const auto hop = static_cast<std::int64_t>(stream.model->manifest.sizes.hop);
+  const bool finite =
+      std::isfinite(head.level) && std::all_of(past.tail.begin(), past.tail.end(),
+                                               [](float sample) { return std::isfinite(sample); });
+  if (head.samples < 0 || head.frames != head.samples / hop || head.zero != 0 || !finite) {
+    refuse_saved("this stream contradicts itself");
+  }
+  try {
+    stream.resampler.check_state(past.resampler.data());
+  } catch (const Error& error) {
+    refuse_saved(error.what());
+  }
+  check_rings(*stream.model, rings.data());
+  past.level = head.level;
+  past.samples = head.samples;
+  past.frames = head.frames;
+  stream.past = std::move(past);
+  stream.rings = std::move(rings);
+}
+
 void forget(edgeser_stream& stream) {
   stream.past = stream.fresh();
   std::fill(stream.rings.begin(), stream.rings.end(), std::byte{0});
@@ -220,5 +292,29 @@ edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_frame* frame
     heard.resize(heard.size() + (over > 0 ? hop - over : 0));  // a partial hop, with zeros
     edgeser::hear(*stream, std::move(next), heard, {frames, log_probabilities, room, made});
     edgeser::forget(*stream);
+  });
+}
+
+size_t edgeser_stream_saved_size(const edgeser_stream* stream) {
+  return stream ? edgeser::saved_size(edgeser::block_bytes(*stream)) : 0;
+}
+
+edgeser_status edgeser_stream_save(edgeser_stream* stream, void* bytes, size_t size,
+                                   edgeser_error* error) {
+  return guarded(error, [&] {
+    require_pointer(bytes, "bytes");
+    const Hold hold(stream);
+    edgeser::save_block(edgeser::saved_stream, *stream->model, edgeser::block_of(*stream), bytes,
+                        size);
+  });
+}
+
+edgeser_status edgeser_stream_load(edgeser_stream* stream, const void* bytes, size_t size,
+                                   edgeser_error* error) {
+  return guarded(error, [&] {
+    require_pointer(bytes, "bytes");
+    const Hold hold(stream);
+    edgeser::become(*stream, edgeser::saved_block(edgeser::saved_stream, *stream->model,
+                                                  edgeser::block_bytes(*stream), bytes, size));
   });
 }

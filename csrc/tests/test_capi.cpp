@@ -365,3 +365,27 @@ TEST(capi_what_a_stream_refuses_is_named) {
               "sample_rate is 4000 Hz");
   CHECK(none == nullptr);
 }
+
+TEST(capi_a_saved_stream_goes_on_elsewhere) {
+  Random random(6);
+  const auto sound = random.floats(30000, 0.1f);
+  const std::vector<float> begin(sound.begin(), sound.begin() + 12345);
+  const std::vector<float> rest(sound.begin() + 12345, sound.end());
+  std::vector<edgeser_frame> frames(32);
+  std::size_t made;
+  const Stream first = listening(22050), second = listening(22050), other = listening(16000);
+  CHECK(edgeser_stream_process(first.get(), begin.data(), begin.size(), frames.data(), nullptr,
+                               frames.size(), &made, nullptr) == EDGESER_OK);
+  std::vector<char> bytes(edgeser_stream_saved_size(first.get()));
+  const auto load = [&](const Stream& stream, edgeser_error* error) {
+    return edgeser_stream_load(stream.get(), bytes.data(), bytes.size(), error);
+  };
+  CHECK(edgeser_stream_save(first.get(), bytes.data(), bytes.size(), nullptr) == EDGESER_OK);
+  CHECK(load(second, nullptr) == EDGESER_OK);
+  CHECK(scores(second, rest, 999) == scores(first, rest, 5000));
+  CHECK_FAILS(load(other, &error), EDGESER_BAD_ARGUMENT, "see edgeser_stream_saved_size");
+  bytes[100] ^= 1;
+  CHECK_FAILS(load(second, &error), EDGESER_BAD_STATE, "this stream is damaged");
+  bytes[0] = 'x';
+  CHECK_FAILS(load(second, &error), EDGESER_BAD_STATE, "not a saved stream");
+}

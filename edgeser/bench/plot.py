@@ -14,7 +14,7 @@ def save_report(report: Report, path: Path) -> None:
     """Draw into a PNG. Raises MissingExtraError without matplotlib."""
     try:
         from matplotlib.figure import Figure
-        from matplotlib.ticker import NullFormatter, ScalarFormatter
+        from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
     except ImportError as missing:
         raise MissingExtraError("plots need matplotlib: pip install 'edgeser[plot]'") from missing
     figure = Figure(figsize=(11, 7), layout="constrained")
@@ -36,7 +36,7 @@ def save_report(report: Report, path: Path) -> None:
     streams.set(
         xlabel="streams in a batch",
         xscale="log",
-        ylim=(0, None),
+        ylim=(0, 1.1 * max(t.in_real_time for t in report.throughput)),
         title="streams a core",
     )
     streams.set_xticks(counts)
@@ -51,6 +51,8 @@ def save_report(report: Report, path: Path) -> None:
             side.set_major_formatter(ScalarFormatter())
             side.set_minor_formatter(NullFormatter())
         axis.spines[["top", "right"]].set_visible(False)
+    for side in (over_time.yaxis, histogram.xaxis):
+        side.set_major_locator(LogLocator(subs=(1, 2, 5)))
     figure.suptitle(
         f"edgeser {report.edgeser}, {report.model}, {report.machine} ({report.simd}), {report.pace}"
     )

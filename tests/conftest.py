@@ -6,6 +6,7 @@ Another bundle takes the bundled one's place if EDGESER_TEST_BUNDLE has its path
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from edgeser.loading import DEFAULT_BUNDLE
 # Triton reads this once, when it is first imported: without a GPU its kernels are interpreted.
 if not Path("/dev/nvidia0").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+# A job in the background is started deaf to Ctrl-C, and so would be all programs that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

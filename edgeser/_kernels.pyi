@@ -15,13 +15,33 @@ to do. Arrays are never converted: another dtype, a wrong shape, a gap in memory
 not finite is an error. A call that raised has left every state as it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 _Floats = npt.NDArray[np.float32]
 _State = npt.NDArray[np.uint8]
+
+# Of the streams below.
+_Frame = tuple[float, str | None, float, dict[str, float], float, float]
+"""The fields of an EmotionFrame, in order."""
+_Verdict = tuple[str | None, float, dict[str, float], float, float]
+"""The fields of a Verdict, in order, but for its frames."""
+_Event = (
+    tuple[Literal["started"], int, float, int]
+    | tuple[Literal["ended"], int, str, float, float, int, _Verdict]
+)
+"""What an utterance's rules say, each after the frame with the given index in the call's frames.
+
+("started", index, start in seconds, frames): the newest ``frames`` frames are the utterance's first.
+("ended", index, "silence" | "longest" | "flush", start, end, frames, verdict): the utterance was its
+first ``frames`` frames. The index is -1 if the call brought no frame.
+"""
+_Rules = tuple[float | None, float, float, float, bool]
+"""The fields of an Endpointing: speech, onset, hangover, longest, reset."""
 
 def simd_levels() -> tuple[str, ...]:
     """Return the SIMD levels that this CPU can run, best first.
@@ -394,3 +414,264 @@ class Resampler:
     @property
     def simd(self) -> str:
         """The SIMD level in use."""
+
+class Core:
+    """What all streams of a model share: its kernels, gate, speaker's constants, thresholds.
+
+    Immutable; any number of threads. Errors of all classes from here on are the package's own:
+    AudioError, BackendError, BundleError, KernelError, StateError, StreamBusyError.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, precision: str = "float32", simd: str | None = None
+    ) -> None:
+        """Pack the weights. Raises BundleError if the bundle cannot be run."""
+
+    @property
+    def front_end(self) -> FrontEnd | None:
+        """The front end's kernel; None if the bundle does not tell its layers.
+
+        Streams of such a core are stepped by :class:`Turn` alone.
+        """
+
+    @property
+    def fusion(self) -> VQFusion:
+        """Its lookup."""
+
+    @property
+    def tacn(self) -> TACN:
+        """Its TACN, with one output for each label."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions."""
+
+    @property
+    def hash(self) -> str:
+        """The bundle's, in hex."""
+
+    @property
+    def hop(self) -> float:
+        """Seconds between frames."""
+
+    @property
+    def precision(self) -> str:
+        """How the weights are kept."""
+
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use."""
+
+def to_mono(chunk: npt.NDArray[Any], sample_rate: int) -> _Floats:
+    """Check a chunk as streams do, and return it as mono float32 (n,), in an array of its own."""
+
+class Stream:
+    """One stream: audio of any rate in, frames out.
+
+    One call at a time: a second gets StreamBusyError. A call that raises leaves the stream as it
+    was. The GIL is not held while it computes.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        sample_rate: int,
+        *,
+        adapt: bool | None = None,
+        new_speaker_after: float | None = None,
+        rules: _Rules | None = None,
+        detector: Callable[[_Floats], float] | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        """A fresh one.
+
+        Args:
+            core: its model.
+            sample_rate: Hz, 8000..192000.
+            adapt: whether it learns the speaker; None for what the bundle says.
+            new_speaker_after: seconds without speech after which the speaker is forgotten.
+            rules: cut utterances; None for no events.
+            detector: is called with the ``hop`` newest samples at the model's rate (hop,) before
+                each frame, and returns the speech score in [0, 1] that the frame and the utterances
+                go by. The gate goes by the model's own all the same.
+            threshold: of that score: below it a frame has no label. None for the rules' speech, or
+                else 0.5. With a detector and rules without a speech threshold, also theirs.
+        """
+
+    @staticmethod
+    def resume(
+        core: Core, data: bytes, *, detector: Callable[[_Floats], float] | None = None
+    ) -> Stream:
+        """One that goes on where the saved one went, with its options. Raises StateError."""
+
+    def process(self, chunk: npt.NDArray[Any]) -> tuple[list[_Frame], list[_Event]]:
+        """Push a chunk: the frames and events that it brought. Needs ``core.front_end``."""
+
+    def flush(self) -> tuple[list[_Frame], list[_Event], _Verdict]:
+        """End the sound; judge all since the last flush or reset. The speaker stays known."""
+
+    def calibrate(self, chunk: npt.NDArray[Any]) -> None:
+        """Learn the speaker from neutral speech, apart from the stream. Needs a front end."""
+
+    def new_speaker(self) -> None:
+        """Forget the speaker, and end the sequence."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def skip(self, seconds: float) -> None:
+        """Time passes unheard: what follows is timed so much later."""
+
+    def state(self) -> bytes:
+        """Everything that it knows and its options; always ``saved_bytes`` bytes."""
+
+    @property
+    def speaker(self) -> tuple[float, float, _Floats]:
+        """Utterances learned of, weight of what was learned, and the shift (C,) in use."""
+
+    @property
+    def rings(self) -> _State:
+        """The TACN's block, a view to write to: for an engine that has the rings elsewhere."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the running sequence: the position of the rings."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the chunks."""
+
+    @property
+    def position(self) -> float:
+        """Seconds of audio pushed since the last flush or reset."""
+
+    @property
+    def delay(self) -> float:
+        """Seconds of audio after which a pushed sample is in a frame, at the latest."""
+
+    @property
+    def until_frame(self) -> int:
+        """So many samples, at least, must still be pushed before the next frame can come."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on; False without rules."""
+
+    @property
+    def adapt(self) -> bool:
+        """Whether it learns the speaker."""
+
+    @property
+    def new_speaker_after(self) -> float | None:
+        """Seconds without speech after which the speaker is forgotten."""
+
+    @property
+    def rules(self) -> _Rules | None:
+        """How it cuts utterances."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of memory that what it remembers takes; constant."""
+
+    @property
+    def saved_bytes(self) -> int:
+        """Length of what :meth:`state` returns; constant."""
+
+class Pool:
+    """Scratch to step many streams of one core together. Threads: any number."""
+
+    def __init__(self, core: Core) -> None:
+        """Of one core with a front end."""
+
+    def process(
+        self, streams: Sequence[Stream], chunks: Sequence[npt.NDArray[Any]]
+    ) -> list[tuple[list[_Frame], list[_Event]]]:
+        """As :meth:`Stream.process` of each, in batches; all or nothing."""
+
+class Turn:
+    """One call over streams of one core, whose features or TACN somebody else computes.
+
+    ``with Turn(...) as turn``; leaving it without :meth:`finish` puts all streams back. The streams
+    are busy meanwhile. Repeat: segments; tokens or features; step or logits, unless no row is open.
+    csrc/stream/README.md has the order. One thread.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        streams: Sequence[Stream],
+        chunks: Sequence[npt.NDArray[Any]] | None = None,
+        *,
+        kind: Literal["process", "flush", "calibrate"] = "process",
+        steps: bool = True,
+    ) -> None:
+        """Check everything and hold the streams.
+
+        Args:
+            core: theirs.
+            streams: different ones.
+            chunks: one each; None to flush.
+            kind: what the turn is; "calibrate" never opens a row, and is of one stream.
+            steps: whether :meth:`step` will be used: the rings are then kept for undoing.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def segments(self, most: int = 64) -> tuple[list[int], _Floats, _Floats]:
+        """The next segment of up to ``most`` streams: indices (B), (B, segment), levels (B,).
+
+        B = 0: all is heard, :meth:`finish`.
+        """
+
+    def features(
+        self, deep: _Floats, latent: _Floats, levels: _Floats
+    ) -> tuple[list[int], _Floats, npt.NDArray[np.bool_]]:
+        """As :meth:`tokens`, after the core's fusion of features (B, F) and (B, P, D)."""
+
+    def tokens(
+        self, tokens: _Floats, levels: _Floats
+    ) -> tuple[list[int], _Floats, npt.NDArray[np.bool_]]:
+        """Take the tokens (B, C) of these segments, and their new levels (B,).
+
+        Returns the R rows whose gate is open, as indices into the streams, what the TACN hears
+        (R, C), and which of them begin a sequence (R,). R = 0: go on with :meth:`segments`.
+        """
+
+    def step(self) -> None:
+        """Step these R rows with the core's own TACN and record what came of it."""
+
+    def logits(self, logits: _Floats) -> None:
+        """Record what somebody else's TACN made of these rows, (R, L)."""
+
+    def finish(self) -> list[Any]:
+        """What each stream's process or flush would return; None after calibrating."""
+
+class Endpointer:
+    """The rules of utterances alone, for who has frames already. As a stream's, one thread."""
+
+    def __init__(self, core: Core, rules: _Rules) -> None:
+        """Of nothing heard yet."""
+
+    def hear(
+        self, time: float, speech: float, open: bool, probabilities: Sequence[float]
+    ) -> list[_Event]:
+        """The next frame: the events that it brings, with index 0.
+
+        ``open``: the model's own gate was, so that its probabilities say something.
+        """
+
+    def flush(self) -> list[_Event]:
+        """The end."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on."""
+
+    @property
+    def threshold(self) -> float:
+        """Speech score at which a frame is speech."""

@@ -9,7 +9,8 @@ block may be in one call at a time.
 
 Bits. Every SIMD level, every batch size and every way of chunking returns the same bits.
 
-Errors. Whatever is wrong with an argument raises ``edgeser.KernelError``, which says what and what
+Errors. Whatever is wrong with a bundle raises ``edgeser.BundleError``. Whatever is wrong with
+another argument raises ``edgeser.KernelError``, which says what and what
 to do. Arrays are never converted: another dtype, a wrong shape, a gap in memory, or a value that is
 not finite is an error. A call that raised has left every state as it was.
 """
@@ -49,6 +50,46 @@ def simd_levels() -> tuple[str, ...]:
     last is always there. Those named after a dot product differ from their neighbours in how fast
     int8 is. Each class takes one of them as ``simd``; None is the best.
     """
+
+BUNDLE_FORMAT: int
+"""The bundle format that is read."""
+
+def size_limits() -> dict[str, tuple[int, int]]:
+    """The least and the most of each of a bundle's sizes, and of the number of its labels."""
+
+def tensor_shapes(sizes: Mapping[str, int], labels: int) -> dict[str, tuple[int, ...]]:
+    """Name to shape of the tensors that a bundle of these sizes must have, but the front end's."""
+
+def read_bundle(path: bytes, graph: bool = True) -> Bundle:
+    """Read and check a bundle.
+
+    Args:
+        path: as :func:`os.fsencode` makes it; errors begin with it.
+        graph: whether ``frontend.onnx`` is wanted. If not, and the manifest tells the layers that
+            it has, it is neither hashed nor kept.
+    """
+
+def parse_bundle(data: bytes, graph: bool = True) -> Bundle:
+    """The same of a bundle's bytes."""
+
+class Bundle:
+    """The checked contents of a bundle. Immutable."""
+
+    @property
+    def manifest(self) -> str:
+        """The JSON text of ``manifest.json``."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the manifest in hex."""
+
+    @property
+    def front_end(self) -> bytes:
+        """The ONNX graph; empty where it was not asked for."""
+
+    @property
+    def tensors(self) -> dict[str, _Floats]:
+        """All tensors, read-only arrays."""
 
 class FrontEnd:
     """The stateless half of the model: a segment and a running level to deep and latent features.

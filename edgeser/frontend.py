@@ -171,10 +171,11 @@ class OnnxFrontEnd:
         # A graph's declared shapes are claims. One run on silence, alone and in a batch, shows
         # what it really returns.
         for batch in (1, 2):
-            features = self(
-                np.zeros((batch, sizes.segment), np.float32),
-                np.full(batch, level_initial, np.float32),
-            )
+            silence = np.zeros((batch, sizes.segment), np.float32)
+            try:
+                features = self(silence, np.full(batch, level_initial, np.float32))
+            except BackendError as error:
+                raise BundleError(f"frontend.onnx: {error}") from error
             wanted = ((batch, sizes.deep), (batch, sizes.positions, sizes.code_width), (batch,))
             for name, array, shape in zip(_OUTPUTS, features, wanted, strict=True):
                 if array.shape != shape:

@@ -24,6 +24,7 @@ def load(
     backend: Backend = "cpu",
     precision: Precision = "float32",
     kernels: str | os.PathLike[str] | None = None,
+    allow_onnx: bool = False,
     progress: Callable[[float], object] | None = None,
 ) -> Model:
     """Load a model: the bundled one, or that of a bundle file.
@@ -48,6 +49,9 @@ def load(
         kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
             beside the bundle or, if there is none, those of the bundled model, which serve every
             other of its sizes.
+        allow_onnx: let ONNX Runtime run the front end of a bundle that does not tell its layers.
+            Such a graph is a program of its own, of which our checks can say what it may not reach
+            (files, other graphs) but not what it does: allow it where you know who made it.
         progress: called with the part done, from 0 to 1, while TensorRT builds an engine, which can
             take minutes; later loads find it in ``~/.cache/edgeser``.
 
@@ -55,7 +59,8 @@ def load(
         LicenceNotice: the bundle may not be used for every purpose; the message names its licence.
 
     Raises:
-        BundleError: the file is missing, damaged, altered, too new or contradicts itself.
+        BundleError: the file is missing, damaged, altered, too new or contradicts itself, or its
+            front end is for ONNX Runtime alone and ``allow_onnx`` was not said.
         BackendError: there is no such backend or precision, or it does not work here; the message
             says why.
         DeviceError: there is no GPU that can be used, and ``backend`` asks for one.
@@ -70,20 +75,29 @@ def load(
             )
         path = DEFAULT_BUNDLE
     bundle = read_bundle(path, graph=backend != "cpu")
+    if bundle.manifest.network is None and not allow_onnx:
+        raise BundleError(
+            f"{path}: its front end is an ONNX graph alone, which ONNX Runtime would run: if you "
+            "know who made this bundle, load it with allow_onnx=True (--allow-onnx on the command "
+            "line); else ask for one that tells its layers"
+        )
     if not is_commercial(bundle.manifest.licence):
         warnings.warn(
             f"{bundle.manifest.name} is under {bundle.manifest.licence}: not for commercial use",
             LicenceNotice,
             stacklevel=2,
         )
-    if backend == "cpu":
-        engine = Engine(bundle, precision)
-    else:
-        from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
+    try:
+        if backend == "cpu":
+            engine = Engine(bundle, precision)
+        else:
+            from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
 
-        folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
-        open_there = open_cuda if backend == "cuda" else open_auto
-        engine = open_there(bundle, folder, precision, progress=progress)
+            folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
+            open_there = open_cuda if backend == "cuda" else open_auto
+            engine = open_there(bundle, folder, precision, progress=progress)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from error
     model = Model(engine)
     if logging := sys.modules.get("logging"):  # else nobody listens: it is a tenth of our import
         logging.getLogger(__name__).debug(

@@ -4,7 +4,8 @@
 
 namespace edgeser {
 
-// Each adds one class to the module; a step needs those of its kernels.
+// Each adds its part to the module; a step needs the classes of its kernels.
+void bind_bundle(pybind11::module_& m);
 void bind_front_end(pybind11::module_& m);
 void bind_resampler(pybind11::module_& m);
 void bind_step(pybind11::module_& m);

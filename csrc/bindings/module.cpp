@@ -1,7 +1,9 @@
 #include "bindings/kernels.hpp"
 
+#include <cstring>
 #include <exception>
 
+#include "bundle/bundle_error.hpp"
 #include "error.hpp"
 #include "simd/level.hpp"
 
@@ -10,14 +12,23 @@ namespace py = pybind11;
 namespace edgeser {
 namespace {
 
-// Error becomes edgeser.KernelError. The class is looked up when it is first needed, since the
-// package imports this module, not the other way round.
+// The class is looked up when it is first needed, since the package imports this module, not the
+// other way round. A message may quote a path, which is any bytes.
+void set_error(const char* name, const char* message) {
+  const py::object type = py::module_::import("edgeser.errors").attr(name);
+  const py::str text = py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(
+      message, static_cast<Py_ssize_t>(std::strlen(message)), "surrogateescape"));
+  PyErr_SetObject(type.ptr(), text.ptr());
+}
+
+// BundleError becomes edgeser.BundleError, any other Error edgeser.KernelError.
 void translate(std::exception_ptr exception) {
   try {
     if (exception) std::rethrow_exception(exception);
+  } catch (const BundleError& error) {
+    set_error("BundleError", error.what());
   } catch (const Error& error) {
-    py::object type = py::module_::import("edgeser.errors").attr("KernelError");
-    py::set_error(type, error.what());
+    set_error("KernelError", error.what());
   }
 }
 
@@ -32,6 +43,7 @@ PYBIND11_MODULE(_kernels, m, py::mod_gil_not_used()) {
     for (const edgeser::Level* level : edgeser::usable_levels()) names.append(level->name);
     return py::tuple(names);
   });
+  edgeser::bind_bundle(m);
   edgeser::bind_front_end(m);
   edgeser::bind_vq_fusion(m);
   edgeser::bind_tacn(m);

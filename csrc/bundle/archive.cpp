@@ -37,15 +37,22 @@ class Record {
   std::string_view fields_;
 };
 
+[[noreturn]] void refuse_ends() {
+  throw BundleError("is not a bundle as it was written, its ends were cut off or added to: " +
+                    again);
+}
+
 constexpr std::size_t local_bytes = 30, entry_bytes = 46, end_bytes = 22;
 
 std::string_view member_at(std::string_view bytes, std::size_t at, std::string_view name,
                            std::size_t size, std::size_t contents) {
   const Record local(bytes, at, local_bytes, "PK\3\4");
   const std::size_t start = at + local_bytes + local.u16(26) + local.u16(28);
-  if (local.u16(26) != name.size() || bytes.substr(at + local_bytes, name.size()) != name ||
-      start > contents || contents - start < size) {
+  if (local.u16(26) != name.size() || bytes.substr(at + local_bytes, name.size()) != name) {
     throw BundleError("member " + readable(name) + " is not where the table of contents says");
+  }
+  if (start > contents || contents - start < size) {
+    throw BundleError("member " + readable(name) + " claims more bytes than the file has");
   }
   return bytes.substr(start, size);
 }
@@ -68,12 +75,11 @@ Archive read_archive(std::string_view bytes, std::size_t comment_bytes) {
   const Record end(bytes, end_at, end_bytes, "PK\5\6");
   const std::size_t count = end.u16(10), contents = end.u32(16);
   if (end.u16(20) != comment_bytes || contents > end_at || end.u32(12) != end_at - contents) {
-    throw BundleError("is not a bundle as it was written, its ends were cut off or added to: " +
-                      again);
+    refuse_ends();
   }
   Archive archive;
   archive.comment = bytes.substr(end_at + end_bytes);
-  std::size_t at = contents;
+  std::size_t at = contents, filled = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const Record entry(bytes, at, entry_bytes, "PK\1\2");
     const std::size_t name_bytes = entry.u16(28);
@@ -88,8 +94,11 @@ Archive read_archive(std::string_view bytes, std::size_t comment_bytes) {
     if (!archive.members.emplace(name, member).second) {
       throw BundleError("member " + readable(name) + " is there twice");
     }
+    if (entry.u32(42) != filled) refuse_ends();
+    filled = static_cast<std::size_t>(member.data() - bytes.data()) + member.size();
     at = next;
   }
+  if (filled != contents) refuse_ends();
   if (at != end_at) throw BundleError("its table of contents is damaged");
   return archive;
 }

@@ -2,15 +2,16 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "bundle/archive.hpp"
 #include "bundle/bundle_error.hpp"
+#include "bundle/graph.hpp"
+#include "bundle/limits.hpp"
 
 namespace edgeser {
 namespace {
 
-constexpr std::uintmax_t largest_bundle = std::uintmax_t{512} << 20;
-constexpr std::size_t largest_manifest = std::size_t{1} << 20;
 constexpr std::string_view comment_head = "edgeser sha256:";
 constexpr std::size_t hex_digits = 64;
 
@@ -24,6 +25,10 @@ std::string_view checked_member(const Archive& archive, const Manifest& manifest
                                 const std::string& name) {
   const std::string_view bytes = member(archive, name);
   const MemberFacts& facts = manifest.members.at(name);
+  if (bytes.size() > facts.bytes) {
+    throw BundleError("member " + name + " has " + std::to_string(bytes.size()) +
+                      " bytes; at most " + std::to_string(facts.bytes) + " are allowed");
+  }
   if (bytes.size() != facts.bytes) {
     throw BundleError("member " + name + " has " + std::to_string(bytes.size()) +
                       " bytes; manifest.json says " + std::to_string(facts.bytes));
@@ -37,35 +42,89 @@ std::string_view checked_member(const Archive& archive, const Manifest& manifest
 std::string shape_text(const std::vector<std::size_t>& shape) {
   std::string text;
   for (const std::size_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return "(" + text + ")";
+  return "(" + text + (shape.size() == 1 ? ",)" : ")");
+}
+
+const std::string in_tensors = "kernels.safetensors: ";
+
+void check_shape(const std::string& name, const std::vector<std::size_t>& has,
+                 const std::vector<std::size_t>& wanted) {
+  if (has == wanted) return;
+  throw BundleError(in_tensors + name + " has shape " + shape_text(has) +
+                    "; the sizes in manifest.json ask for " + shape_text(wanted));
+}
+
+// Exactly the tensors that the manifest asks for. How the front end's shapes fit each other is
+// checked when it is made.
+void check_tensors(const Manifest& manifest, const Tensors& tensors) {
+  const auto shapes = tensor_shapes(manifest.sizes, manifest.labels.size());
+  const auto axes =
+      manifest.network ? manifest.network->tensors() : std::map<std::string, std::size_t>{};
+  std::set<std::string> known;
+  for (const auto& [name, shape] : shapes) known.insert(name);
+  for (const auto& [name, count] : axes) known.insert(name);
+  for (const std::string& name : known) {
+    if (!tensors.contains(name)) {
+      throw BundleError(in_tensors + "tensor " + name + " is missing");
+    }
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (!known.contains(name)) {
+      throw BundleError(in_tensors + "tensor " + name + " does not belong there");
+    }
+  }
+  for (const auto& [name, shape] : shapes) check_shape(name, tensors.at(name).shape, shape);
+  for (const auto& [name, count] : axes) {
+    if (tensors.at(name).shape.size() != count) {
+      throw BundleError(in_tensors + name + " has " +
+                        std::to_string(tensors.at(name).shape.size()) + " axes, and must have " +
+                        std::to_string(count));
+    }
+  }
+}
+
+// What would divide by zero.
+void check_speaker(const Tensors& tensors) {
+  for (const float value : tensors.at("speaker.deviation").values) {
+    if (!(value > 0)) {
+      throw BundleError(in_tensors + "speaker.deviation must be above 0 everywhere");
+    }
+  }
+  double sum = 0;
+  for (const float value : tensors.at("speaker.between").values) {
+    if (!(value >= 0)) throw BundleError(in_tensors + "speaker.between must not be negative");
+    sum += value;
+  }
+  if (!(static_cast<float>(sum) > 0)) {
+    throw BundleError(in_tensors + "speaker.between must be above 0 in the mean");
+  }
 }
 
 }  // namespace
 
 const float* Bundle::tensor(const std::string& name, const std::vector<std::size_t>& shape) const {
   const auto found = tensors.find(name);
-  if (found == tensors.end()) {
-    throw BundleError("kernels.safetensors: tensor " + name + " is missing");
-  }
-  if (found->second.shape != shape) {
-    throw BundleError("kernels.safetensors: " + name + " has shape " +
-                      shape_text(found->second.shape) + "; the sizes in manifest.json ask for " +
-                      shape_text(shape));
-  }
+  if (found == tensors.end()) throw BundleError(in_tensors + "tensor " + name + " is missing");
+  check_shape(name, found->second.shape, shape);
   return found->second.values.data();
 }
 
-Bundle parse_bundle(std::string_view bytes) {
+Bundle parse_bundle(std::string_view bytes, bool graph) {
+  if (bytes.size() > limits::bundle_bytes) {
+    throw BundleError("is " + std::to_string(bytes.size()) + " bytes; a bundle has at most " +
+                      std::to_string(limits::bundle_bytes));
+  }
   const Archive archive = read_archive(bytes, comment_head.size() + hex_digits);
   for (const auto& [name, contents] : archive.members) {
     if (name != "manifest.json" && name != "frontend.onnx" && name != "kernels.safetensors") {
       throw BundleError("member '" + readable(name) + "' does not belong in a bundle");
     }
   }
+  for (const char* const name : {"frontend.onnx", "kernels.safetensors"}) member(archive, name);
   const std::string_view head = member(archive, "manifest.json");
-  if (head.size() > largest_manifest) {
+  if (head.size() > limits::manifest_bytes) {
     throw BundleError("member manifest.json has " + std::to_string(head.size()) +
-                      " bytes; at most " + std::to_string(largest_manifest) + " are allowed");
+                      " bytes; at most " + std::to_string(limits::manifest_bytes) + " are allowed");
   }
   const Digest hash = sha256(head);
   if (archive.comment != std::string(comment_head) + hex(hash)) {
@@ -73,27 +132,41 @@ Bundle parse_bundle(std::string_view bytes) {
         "manifest.json is not the one that this bundle was made with (its hash differs from that "
         "in the zip comment): fetch the bundle again");
   }
-  Manifest manifest = parse_manifest(head);
-  const std::string front_end(checked_member(archive, manifest, "frontend.onnx"));
-  Tensors tensors = parse_tensors("kernels.safetensors",
-                                  checked_member(archive, manifest, "kernels.safetensors"));
-  return {std::move(manifest), hash, front_end, std::move(tensors)};
+  Bundle bundle{parse_manifest(head), std::string(head), hash, {}, {}};
+  if (graph || !bundle.manifest.network) {
+    const std::string_view front_end = checked_member(archive, bundle.manifest, "frontend.onnx");
+    check_graph(front_end, bundle.manifest.sizes);
+    bundle.front_end = front_end;
+  }
+  bundle.tensors = parse_tensors("kernels.safetensors",
+                                 checked_member(archive, bundle.manifest, "kernels.safetensors"));
+  check_tensors(bundle.manifest, bundle.tensors);
+  check_speaker(bundle.tensors);
+  return bundle;
 }
 
 std::string read_bundle_file(const std::string& path) {
-  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
   const auto refuse = [&](const std::string& why) { throw BundleError(path + ": " + why); };
+  if (const std::size_t nul = path.find('\0'); nul != path.npos) {
+    throw BundleError(path.substr(0, nul) +
+                      ": the path goes on after a NUL: no file has that name");
+  }
+  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
   std::error_code problem;
   const auto status = std::filesystem::status(file, problem);
-  if (!std::filesystem::exists(status)) refuse("there is no such file");
+  if (status.type() == std::filesystem::file_type::not_found) refuse("there is no such file");
+  if (problem) refuse("cannot be read (" + problem.message() + ")");
   if (std::filesystem::is_directory(status)) {
     refuse("is a folder; a bundle is one file, NAME.edgeser");
   }
+  if (!std::filesystem::is_regular_file(status)) {
+    refuse("is a pipe, a device or a socket; a bundle is one file, NAME.edgeser");
+  }
   const std::uintmax_t size = std::filesystem::file_size(file, problem);
   if (problem) refuse("cannot be read (" + problem.message() + ")");
-  if (size > largest_bundle) {
+  if (size > limits::bundle_bytes) {
     refuse("is " + std::to_string(size) + " bytes; a bundle has at most " +
-           std::to_string(largest_bundle));
+           std::to_string(limits::bundle_bytes));
   }
   std::ifstream stream(file, std::ios::binary);
   std::string bytes(static_cast<std::size_t>(size), '\0');

@@ -1,9 +1,9 @@
 // edgeser_model_*: opening a bundle, and what it says.
 #include <cmath>
 
+#include "bundle/front_end.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
-#include "capi/network.hpp"
 
 #define EDGESER_TEXT(x) #x
 #define EDGESER_DOTTED(a, b, c) EDGESER_TEXT(a) "." EDGESER_TEXT(b) "." EDGESER_TEXT(c)
@@ -27,7 +27,7 @@ VqFusionWeights fusion_weights(const Bundle& bundle) {
 
 TacnWeights tacn_weights(const Bundle& bundle) {
   const Sizes& s = bundle.manifest.sizes;
-  const std::size_t outputs = bundle.manifest.labels.size() + 1;
+  const std::size_t outputs = bundle.manifest.labels.size();
   const std::vector<std::size_t> square{s.layers, s.width, s.width};
   return {s.layers,
           s.width,
@@ -81,8 +81,8 @@ std::int32_t decide(const Manifest& manifest, const float* log_probabilities, fl
   for (std::size_t i = 1; i < manifest.labels.size(); ++i) {
     if (log_probabilities[i] > log_probabilities[best]) best = i;
   }
-  const bool heard = speech >= manifest.speech_threshold &&
-                     std::exp(double{log_probabilities[best]}) >= manifest.confidence_threshold;
+  const bool heard = speech >= manifest.thresholds.speech &&
+                     std::exp(double{log_probabilities[best]}) >= manifest.thresholds.confidence;
   return heard ? static_cast<std::int32_t>(best) : EDGESER_NO_LABEL;
 }
 

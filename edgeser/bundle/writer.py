@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -14,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from edgeser.bundle.manifest import FORMAT, check_manifest
-from edgeser.bundle.onnx_scan import check_graph
-from edgeser.bundle.tensors import check_tensors
+from edgeser.bundle.manifest import FORMAT
+from edgeser.bundle.reader import parse_bundle
 from edgeser.errors import BundleError
 
 COMMENT = b"edgeser sha256:"
@@ -39,7 +39,8 @@ def write_bundle(
         path: where to; an existing file is replaced.
         manifest: the JSON object; ``format`` and ``members`` are filled in here.
         frontend: the serialised ONNX graph of the front end, all of its weights inside.
-        tensors: name to float32 array, as ``edgeser.bundle.tensors.expected_shapes`` lists them.
+        tensors: name to float32 array, as ``edgeser.bundle.tensors.expected_shapes`` lists them,
+            and those of the front end's layers if the manifest tells these.
 
     Raises:
         BundleError: if what is to be written would be refused when read. Nothing is written then.
@@ -56,9 +57,6 @@ def write_bundle(
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    checked = check_manifest(full)
-    check_tensors(checked, tensors)
-    check_graph(frontend, checked)
     try:
         text = json.dumps(full, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -66,16 +64,19 @@ def write_bundle(
     head = (text + "\n").encode("utf-8")
     digest = hashlib.sha256(head).hexdigest()
 
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = COMMENT + digest.encode("ascii")
+        for name, data in {"manifest.json": head, **contents}.items():
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = 3  # Unix wherever it was written: the bytes must not tell
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+    parse_bundle(buffer.getvalue())
     target = Path(path)
     partial = target.with_name(target.name + ".partial")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            archive.comment = COMMENT + digest.encode("ascii")
-            for name, data in {"manifest.json": head, **contents}.items():
-                info = zipfile.ZipInfo(name, _EPOCH)
-                info.create_system = 3  # Unix wherever it was written: the bytes must not tell
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, data)
+        partial.write_bytes(buffer.getbuffer())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ import numpy as np
 from onnx import ModelProto, TensorProto, external_data_helper, helper, numpy_helper
 from safetensors.numpy import load, save
 
+from tests import toy
+
 Members = dict[str, bytes]
 
 
@@ -171,6 +173,125 @@ def encrypted(bundle: bytes) -> bytes:
     return bundle[: at + 8] + struct.pack("<H", flags) + bundle[at + 10 :]
 
 
+def with_text(before: str, after: str) -> Callable[[bytes], bytes]:
+    """Replace a piece of the manifest's text, which need not be JSON afterwards."""
+
+    def break_it(bundle: bytes) -> bytes:
+        members = members_of(bundle)
+        text = json.dumps(json.loads(members["manifest.json"]))
+        assert before in text
+        return zipped(
+            [*{**members, "manifest.json": text.replace(before, after).encode()}.items()]
+        )
+
+    return break_it
+
+
+def with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """Change the JSON header of the tensors, leaving their data."""
+
+    def break_it(bundle: bytes) -> bytes:
+        members = members_of(bundle)
+        data = members["kernels.safetensors"]
+        (length,) = struct.unpack_from("<Q", data)
+        header = json.loads(data[8 : 8 + length])
+        change(header)
+        text = json.dumps(header).encode()
+        packed = struct.pack("<Q", len(text)) + text + data[8 + length :]
+        return resealed({**members, "kernels.safetensors": packed})
+
+    return break_it
+
+
+def with_graph_bytes(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    def break_it(bundle: bytes) -> bytes:
+        members = members_of(bundle)
+        return resealed({**members, "frontend.onnx": change(members["frontend.onnx"])})
+
+    return break_it
+
+
+def shifted(bundle: bytes) -> bytes:
+    """Bytes put before everything, with all places in the zip moved along."""
+    moved = bytearray(b"#!/bin/sh\n" + bundle)
+    end = moved.rindex(b"PK\5\6")
+    count, begin = struct.unpack_from("<H", moved, end + 10)[0], 10
+    at = struct.unpack_from("<I", moved, end + 16)[0] + begin
+    struct.pack_into("<I", moved, end + 16, at)
+    for _ in range(count):
+        place = struct.unpack_from("<I", moved, at + 42)[0]
+        struct.pack_into("<I", moved, at + 42, place + begin)
+        name, extra, comment = struct.unpack_from("<HHH", moved, at + 28)
+        at += 46 + name + extra + comment
+    return bytes(moved)
+
+
+def _overlap(header: dict[str, Any]) -> None:
+    header["vq.bias"]["data_offsets"] = header["tacn.bias"]["data_offsets"]
+    header["vq.bias"]["shape"] = header["tacn.bias"]["shape"]
+
+
+def _gap(header: dict[str, Any]) -> None:
+    del header["head.bias"]  # the first of the file, whose bytes nobody claims now
+
+
+def _long_header(header: dict[str, Any]) -> None:
+    header["__metadata__"] = {"padding": "x" * (2 << 20)}
+
+
+def _deep_header(header: dict[str, Any]) -> None:
+    deep: list[Any] = []
+    for _ in range(100):
+        deep = [deep]
+    header["__metadata__"] = deep
+
+
+def _named(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda header: header.update({name: header.pop("head.bias")})
+
+
+def _loop(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Loop", ["", ""], ["x"]))
+
+
+def _branch(model: ModelProto) -> None:
+    branch = helper.make_graph([], "branch", [], [])
+    model.graph.node.append(
+        helper.make_node("If", ["level"], ["x"], then_branch=branch, else_branch=branch)
+    )
+
+
+def _function(model: ModelProto) -> None:
+    model.functions.append(helper.make_function("a", "f", [], [], [], []))
+
+
+def _foreign(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Attention", [], ["x"], domain="com.microsoft"))
+
+
+def _crowd(model: ModelProto) -> None:
+    model.graph.node.extend(helper.make_node("Relu", ["level"], [f"x{n}"]) for n in range(5_000))
+
+
+def _sparse(model: ModelProto) -> None:
+    tensor = helper.make_sparse_tensor(
+        helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("i", TensorProto.INT64, [1], [0]),
+        [1 << 40],
+    )
+    model.graph.sparse_initializer.append(tensor)
+
+
+def _long_varint(data: bytes) -> bytes:
+    """The first field's key, IR version, written in two bytes where one would do."""
+    return bytes([data[0] | 0x80, 0]) + data[1:]
+
+
+def _wide_key(data: bytes) -> bytes:
+    """The same in five bytes with bit 32 set, which some parsers drop."""
+    return bytes([data[0] | 0x80, 0x80, 0x80, 0x80, 0x10]) + data[1:]
+
+
 def _set(tensors: dict[str, np.ndarray], name: str, value: Any) -> None:
     tensors[name] = value
 
@@ -223,19 +344,23 @@ def _lying_shape(model: ModelProto) -> None:
     """Declared as the manifest has it, but another width comes out."""
     for initializer in model.graph.initializer:
         if initializer.name == "to_deep":
-            narrow = helper.make_tensor("to_deep", TensorProto.FLOAT, [32, 20], [0.0] * 640)
+            rows = initializer.dims[0]
+            narrow = helper.make_tensor("to_deep", TensorProto.FLOAT, [rows, 20], [0.0] * rows * 20)
             initializer.CopyFrom(narrow)
 
 
 def _infinite(model: ModelProto) -> None:
     for initializer in model.graph.initializer:
-        if initializer.name == "filters":
+        if initializer.name == "waves":
             count = int(np.prod(initializer.dims))
             values = helper.make_tensor(
-                "filters", TensorProto.FLOAT, initializer.dims, [np.inf] * count
+                "waves", TensorProto.FLOAT, initializer.dims, [np.inf] * count
             )
             initializer.CopyFrom(values)
 
+
+ONLY_RUNNING_SHOWS = ("an unknown operator", "a shape that lies", "infinite weights")
+"""Which of these the reader lets pass: their graphs must be executed."""
 
 BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     # the file
@@ -255,11 +380,12 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "the same twice": (twice("kernels.safetensors"), "there twice"),
     "compressed": (deflated, "is compressed"),
     "a bomb": (bomb, "is compressed"),
-    "an absurd size": (absurd_size, "claims more bytes|not a bundle"),
+    "an absurd size": (absurd_size, "claims more bytes"),
+    "something before it": (shifted, "its ends were cut off or added to"),
     "encrypted": (encrypted, "encrypted"),
     "a huge manifest": (raw_manifest(b" " * (2 << 20)), r"manifest.json has 2097152 bytes"),
     # contents that were changed
-    "a flipped bit": (flipped("kernels.safetensors"), "kernels.safetensors is damaged"),
+    "a flipped bit": (flipped("kernels.safetensors"), "kernels.safetensors was altered"),
     "a rewritten member": (rewritten("kernels.safetensors"), "altered"),
     "a rewritten front end": (rewritten("frontend.onnx"), "frontend.onnx was altered"),
     "a longer member": (with_member("kernels.safetensors", bytes(10**6)), "at most"),
@@ -268,10 +394,23 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     # the manifest
     "not JSON": (raw_manifest(b"{"), "not valid JSON"),
     "not UTF-8": (raw_manifest(b'{"name": "\xff"}'), "not valid JSON"),
-    "nested too deeply": (raw_manifest(b"[" * 100_000), "not valid JSON"),
+    "nested too deeply": (raw_manifest(b"[" * 100_000), "nested deeper than 32"),
+    "nested in a size": (
+        with_text('"hop": 2048', '"hop": ' + "[" * 100_000 + "]" * 100_000),
+        "nested deeper than 32",
+    ),
+    "a list for a size": (with_manifest("sizes", "hop", [1]), "sizes.hop must be.*not a list"),
+    "an enormous number": (with_text("-1000.0", "-1e999"), "holds -1e999, which is too large"),
+    "5000 digits": (with_text("-1000.0", "9" * 5_000), r"holds 9{40}\.\.\., which is too large"),
+    "300 digits": (
+        with_text('"hop": 2048', '"hop": ' + "9" * 300),
+        "sizes.hop must be a whole number",
+    ),
+    "half a character": (with_text('"toy"', '"\\ud800"'), "not valid JSON"),
     "a list": (raw_manifest(b"[]"), "must be a JSON object"),
-    "a key twice": (raw_manifest(b'{"format": 1, "format": 1}'), "same key twice"),
-    "a newer format": (with_manifest("format", 2), "made by a newer edgeser.*upgrade"),
+    "a key twice": (raw_manifest(b'{"format": 2, "format": 2}'), "same key twice"),
+    "a newer format": (with_manifest("format", 3), "made by a newer edgeser.*upgrade"),
+    "an older format": (with_manifest("format", 1), "made by an older edgeser.*export it again"),
     "no format": (without_manifest_key("format"), "format must be"),
     "format true": (with_manifest("format", True), "format must be"),
     "no name": (without_manifest_key("name"), "name must be"),
@@ -279,10 +418,42 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "equal labels": (with_manifest("labels", ["joy", "joy", "a", "b"]), "different"),
     "labels as text": (with_manifest("labels", "joy"), "list of strings"),
     "another number of labels": (with_manifest("labels", ["a", "b", "c"]), "head.weight has shape"),
+    "65 labels": (with_manifest("labels", [str(n) for n in range(65)]), "2 to 64 different"),
+    "a long label": (with_manifest("labels", 0, "x" * 65), "at most 64 bytes"),
+    "a label that clears the screen": (
+        with_manifest("labels", 0, "\x1b[2J"),
+        r"labels\[0\] has a control character, at byte 0",
+    ),
+    "a name with a NUL": (with_manifest("name", "toy\0evil"), "name has a control character"),
+    "a notice that turns around": (with_manifest("notices", ["\u202e"]), r"notices\[0\] has a"),
+    "a C1 character": (with_manifest("licence", "\x9b31m"), "licence has a control character"),
+    "a long name": (with_manifest("name", "x" * 300), "name has 300 bytes; at most 256"),
     "no sizes": (without_manifest_key("sizes"), "sizes must be an object"),
     "a negative size": (with_manifest("sizes", "hop", -1), "sizes.hop must be"),
     "a fractional size": (with_manifest("sizes", "hop", 2048.5), "sizes.hop must be"),
     "an absurd width": (with_manifest("sizes", "width", 10**9), "sizes.width must be"),
+    "one tap": (with_manifest("sizes", "taps", 1), "sizes.taps must be a whole number from 2 to 8"),
+    "too wide for the kernels": (with_manifest("sizes", "width", 520), "from 1 to 512"),
+    "too long a past": (
+        with_manifest(
+            "sizes",
+            {**toy.manifest()["sizes"], "layers": 16, "taps": 8, "width": 512},
+        ),
+        "bytes a stream; at most",
+    ),
+    "no gate": (with_manifest("sizes", "gate_hidden", 0), "sizes.gate_hidden must be"),
+    "a gate of no end": (with_manifest("sizes", "gate_memory", 17), "from 0 to 16, not 17"),
+    "no sequence": (without_manifest_key("sequence"), "sequence must be an object, and is missing"),
+    "no pause": (with_manifest("sequence", "pause", 0), "sequence.pause must be"),
+    "no speaker": (without_manifest_key("speaker"), "speaker must be an object"),
+    "adapt as a number": (with_manifest("speaker", "adapt", 1), "speaker.adapt must be true or"),
+    "a prior of 0": (with_manifest("speaker", "prior", 0), "speaker.prior must be a number"),
+    "a floor of 2": (with_manifest("speaker", "floor", 2), "speaker.floor must be a number from 0"),
+    "half a token": (with_manifest("speaker", "shortest", 3.5), "speaker.shortest must be"),
+    "an hour of speech": (
+        with_manifest("thresholds", "utterance", 3600),
+        "thresholds.utterance must be a number from 0 to 60",
+    ),
     "hop beyond segment": (with_manifest("sizes", "hop", 9_999), "must not exceed"),
     "heads that do not divide": (with_manifest("sizes", "heads", 7), "multiple of sizes.heads"),
     "a threshold of 2": (with_manifest("thresholds", "speech", 2.0), "thresholds.speech"),
@@ -316,7 +487,23 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "a wrong dtype": (
         with_tensors(lambda t: _set(t, "vq.bias", t["vq.bias"].astype(np.float64))),
-        "vq.bias is float64",
+        "vq.bias is F64, not F32",
+    ),
+    "a deviation of 0": (
+        with_tensors(lambda t: _set(t, "speaker.deviation", np.zeros(32, np.float32))),
+        "speaker.deviation must be above 0",
+    ),
+    "nobody differs": (
+        with_tensors(lambda t: _set(t, "speaker.between", np.zeros(32, np.float32))),
+        "speaker.between must be above 0",
+    ),
+    "overlapping tensors": (with_header(_overlap), "overlap with another|gap before its bytes"),
+    "a gap between tensors": (with_header(_gap), "there is a gap before its bytes"),
+    "a long header": (with_header(_long_header), "its header is too long"),
+    "a deep header": (with_header(_deep_header), "nested deeper than 32"),
+    "a tensor's name that is none": (
+        with_header(_named("\x1b[31m")),
+        "the name of a tensor has a control character",
     ),
     "NaN in a tensor": (with_tensors(_poison), "tacn.query holds NaN"),
     # the graph
@@ -325,7 +512,20 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "not a readable ONNX model",
     ),
     "external data": (with_graph(_external), "external data"),
-    "external data in a branch": (with_graph(_external_in_a_branch), "external data"),
+    "external data in a branch": (
+        with_graph(_external_in_a_branch),
+        "external data|a graph within the graph",
+    ),
+    "a loop": (with_graph(_loop), "it has a Loop"),
+    "a branch": (with_graph(_branch), "a graph within the graph"),
+    "a function": (with_graph(_function), "it holds functions"),
+    "a foreign operator": (with_graph(_foreign), "Attention is of com.microsoft"),
+    "too many operators": (with_graph(_crowd), "more than 4096 operators"),
+    "a sparse tensor": (with_graph(_sparse), "a sparse tensor"),
+    "an over-long key": (with_graph_bytes(_long_varint), "longer than it must be"),
+    "a key beyond 32 bits": (with_graph_bytes(_wide_key), "out of range"),
+    "an unknown field": (with_graph_bytes(lambda data: data + b"\xf8\x3f\1"), "field 1023 is none"),
+    "two graphs": (with_graph_bytes(lambda data: data + b"\x3a\0"), "field 7 is there twice"),
     "another output": (with_graph(_rename_output), "its outputs are shallow"),
     "one more input": (with_graph(_extra_input), "its inputs are segment, level, extra"),
     "another width": (with_graph(_wrong_width), r"segment has shape \(batch, 4000\)"),

@@ -12,6 +12,7 @@ import pytest
 import edgeser
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.frontend import NativeFrontEnd, OnnxFrontEnd, front_end
+from tests import toy
 from tests.bundle.broken import with_manifest, with_tensors
 
 DEFAULT = Path(edgeser.__file__).parent / "models" / "default.edgeser"
@@ -38,8 +39,8 @@ def test_the_kernel_equals_the_graph(path: Path) -> None:
     np.testing.assert_allclose(ours.deep, theirs.deep, rtol=1e-4, atol=1e-4)
 
 
-def test_a_bundle_without_layers_runs_its_graph(toy_path: Path) -> None:
-    bundle = read_bundle(toy_path)
+def test_a_bundle_without_layers_runs_its_graph(tmp_path: Path) -> None:
+    bundle = read_bundle(toy.write(tmp_path / "graph.edgeser", layers=False))
     assert bundle.manifest.network is None
     assert isinstance(front_end(bundle), OnnxFrontEnd)
 
@@ -68,11 +69,11 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "a word as a window": (
         with_manifest("frontend", "spectrogram", "window", "long"),
-        "frontend.spectrogram.window must be a number",
+        "frontend.spectrogram.window must be a whole number",
     ),
     "a broken window": (
         with_manifest("frontend", "harmonics", "window", 1024.5),
-        "harmonics.*window.*expected a whole number",
+        "harmonics.window must be a whole number",
     ),
     "no level": (with_manifest("normalisation", "rise", None), "normalisation.rise must be"),
     "a layer too few": (
@@ -104,5 +105,10 @@ def test_a_graph_that_nobody_runs_is_not_read(tmp_path: Path) -> None:
     assert edgeser.load(path).hash == edgeser.load().hash
 
 
-def test_a_bundle_without_layers_has_its_graph_read(toy_path: Path) -> None:
-    assert read_bundle(toy_path, graph=False).frontend == read_bundle(toy_path).frontend != b""
+def test_a_bundle_without_layers_has_its_graph_read(tmp_path: Path) -> None:
+    path = toy.write(tmp_path / "graph.edgeser", layers=False)
+    assert read_bundle(path, graph=False).frontend == read_bundle(path).frontend != b""
+
+
+def test_the_toys_layers_equal_its_graph(toy_path: Path) -> None:
+    test_the_kernel_equals_the_graph(toy_path)

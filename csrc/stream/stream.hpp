@@ -38,6 +38,7 @@ class Stream {
   std::shared_ptr<const Core> shared_core() const { return core_; }
   const StreamOptions& options() const { return options_; }
   const Layout& layout() const { return layout_; }
+  const Source& source() const { return source_; }
   const Resampler& resampler() const { return source_.resampler(); }
   int rate() const { return source_.resampler().rate_in(); }
 
@@ -98,8 +99,8 @@ class Stream {
   void reset() noexcept;
   void new_speaker() noexcept;
   void skip(double seconds);
-  // Learns from a stream that has just heard a calibration. Throws AudioError if it heard too little
-  // speech, StateError if this one does not adapt.
+  // Learns from a stream that has just heard a calibration. Throws AudioError if it heard too
+  // little speech, StateError if this one does not adapt.
   void calibrate(const Stream& heard);
 
  private:

@@ -124,7 +124,7 @@ void Stream::begin(const Chunk& chunk, Kind kind, bool rings) {
   journaled_ = 0;
   kept_rings_ = false;
   if (rings) {
-    const std::size_t steps = source_.most(chunk.samples) / core_->sizes.hop + 2;
+    const std::size_t steps = most_frames(chunk.samples);
     const std::size_t bytes = steps * undo_bytes(core_->tacn.plan(), 1);
     const std::size_t reserved = reserved_hops * undo_bytes(core_->tacn.plan(), 1);
     if (journal_.capacity() > reserved) std::vector<std::byte>().swap(journal_);
@@ -301,7 +301,7 @@ void Stream::record(const float* logits, float speech, float level) {
   if (detector_ != nullptr) {
     const double score = detector_->score(layout_.tail(block()) + core_->sizes.segment - hop, hop);
     if (!(score >= 0 && score <= 1)) {
-      throw BackendError("the speech detector returned a score outside 0 to 1: repair it");
+      throw Error("the speech detector returned a score outside 0 to 1: repair it");
     }
     frame.speech = static_cast<float>(score);
     if (score < threshold_) frame.label = no_label;

@@ -46,6 +46,9 @@ class Stream {
   double position() const { return static_cast<double>(received_.load()) / rate(); }  // seconds
   std::size_t until_frame() const { return until_frame_.load(); }  // samples, at least
   bool speaking() const { return speaking_.load(); }
+  std::size_t most_frames(std::size_t samples) const {
+    return source_.most(samples) / core_->sizes.hop + 2;
+  }
   double delay() const { return core_->hop_seconds() + resampler().delay(); }
 
   // Of a stream that is held: these read what it remembers.

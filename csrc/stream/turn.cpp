@@ -134,10 +134,15 @@ void Turn::run() {
   }
 }
 
-void Turn::finish() {
+void Turn::conclude() {
   expect(Next::collect);
   if (!heard_all_) throw Error("this turn is not over: go on until there is no segment left");
   for (std::size_t i = 0; i < count_; ++i) streams_[i]->conclude();
+  concluded_ = true;
+}
+
+void Turn::finish() {
+  if (!concluded_) conclude();
   begun_ = 0;
 }
 

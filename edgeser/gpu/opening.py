@@ -12,7 +12,6 @@ import numpy as np
 from edgeser import backends
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine
 from edgeser.errors import BackendError, DeviceError
 from edgeser.gpu.arena import Arena
 from edgeser.gpu.cuda import CudaDevice
@@ -23,9 +22,9 @@ from edgeser.gpu.index import read_index
 from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import BATCH_SIZES, Runtime
 from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
-from edgeser.lane import Lane
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.results import EmotionFrame
+from edgeser.streaming.engine import Engine
 from edgeser.tensorrt import Progress
 
 _log = logging.getLogger(__name__)

@@ -139,7 +139,7 @@ async def _converse(connection: WebSocket, hub: Hub) -> None:
     if client is None:
         await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
         return
-    await connection.send_json(ready(hub.model, audio, client.cutter.endpointer.speech_threshold))
+    await connection.send_json(ready(hub.model, audio, client.utterances.speech_threshold))
     sending = asyncio.create_task(_send(connection, client))
     receiving = asyncio.create_task(_receive(connection, client, hub))
     overrun = asyncio.create_task(client.overrun.wait())

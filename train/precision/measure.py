@@ -15,8 +15,8 @@ from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.export import precision as graphs
 from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
-from edgeser.kernels import reference
 from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.reference import kernels as reference
 from train.checkpoint import Checkpoint
 from train.data.examples import Corpus
 from train.data.manifest import read_manifest

@@ -56,6 +56,12 @@ def to_mono(chunk: npt.NDArray[Any], sample_rate: int) -> Samples:
     """
     if not isinstance(chunk, np.ndarray):
         raise AudioError(_not_an_array(chunk))
+    if type(chunk) is not np.ndarray:
+        if isinstance(chunk, np.ma.MaskedArray):
+            raise AudioError(
+                "the chunk is a masked array: fill what is masked with chunk.filled(0)"
+            )
+        chunk = np.asarray(chunk)  # a matrix, a memory map: plain arrays do as is expected here
     if chunk.ndim not in (1, 2):
         raise AudioError(
             f"a chunk has shape (samples,) or (samples, channels), not {chunk.shape}: reshape it"
@@ -117,9 +123,26 @@ def _check_range(chunk: npt.NDArray[Any]) -> None:
         )
     raise AudioError(
         f"float samples reach {max(-low, high):g}; they must be in [-1, 1], and a few that clip, "
-        f"up to {LARGEST_SAMPLE:g}, are let pass: "
-        "this looks like int16 scale; divide by 32768, or pass int16"
+        f"up to {LARGEST_SAMPLE:g}, are let pass: {_scale(low, high)}"
     )
+
+
+def _scale(low: float, high: float) -> str:
+    """At which scale floats from low to high seem to be, and what brings them to [-1, 1]."""
+    if low >= 0 and high <= 255:
+        return "this looks like unsigned 8-bit scale; subtract 128, then divide by 128"
+    if low >= 0 and 32_768 < high <= 65_535:
+        return "this looks like unsigned 16-bit scale; subtract 32768, then divide by 32768"
+    largest = max(-low, high)
+    if largest <= 128:
+        return "this looks like 8-bit scale; divide by the full scale of where they come from"
+    if largest <= 32_768:
+        return "this looks like int16 scale; divide by 32768, or pass int16"
+    if largest <= 1 << 23:
+        return f"this looks like 24-bit scale; divide by {1 << 23}"
+    if largest <= 1 << 31:
+        return f"this looks like int32 scale; divide by {1 << 31}"
+    return "this is no scale of whole numbers; look for what made them so large"
 
 
 def _not_an_array(chunk: object) -> str:

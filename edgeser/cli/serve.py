@@ -35,6 +35,23 @@ def serve(
         float, typer.Option(min=1.0, help="Times real time at which one client may send.")
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
+    title: Annotated[str, typer.Option(help="The page's title.")] = "edgeser",
+    contact: Annotated[
+        str, typer.Option(help="Who is responsible for the kiosk: a line under the page's sign.")
+    ] = "",
+    logo: Annotated[
+        Path | None, typer.Option(help="The page's logo: SVG, PNG, JPEG, WebP.")
+    ] = None,
+    theme: Annotated[Path | None, typer.Option(help="CSS read after the page's own.")] = None,
+    languages: Annotated[
+        Path | None, typer.Option(help="Folder of CODE.json files: more languages for the page.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The page's language, else the browser's.")
+    ] = None,
+    forget_after: Annotated[
+        float, typer.Option(min=1.0, help="Seconds of quiet after which the page is cleared.")
+    ] = 60.0,
     vad: VadOption = "own",
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the address as a line of JSON.")
@@ -50,6 +67,7 @@ def serve(
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")
     from edgeser.serve.config import Limits, ServeConfig
+    from edgeser.serve.kiosk import Kiosk
     from edgeser.serve.server import run
 
     config = ServeConfig(
@@ -64,6 +82,7 @@ def serve(
         detector=Silero if vad == "silero" else None,
         precision=precision,
         backend=backend,
+        kiosk=Kiosk(title, contact, logo, theme, languages, language, forget_after),
     )
     scheme = "https" if certificate else "http"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeser.backends import Backend, Precision
 from edgeser.detection import SpeechDetector
+from edgeser.serve.kiosk import Kiosk
 from edgeser.utterances import Endpointing
 
 
@@ -59,3 +60,5 @@ class ServeConfig:
     """See :func:`edgeser.load`."""
     backend: Backend = "cpu"
     """See :func:`edgeser.load`."""
+    kiosk: Kiosk = field(default_factory=Kiosk)
+    """What the page says and looks like."""

@@ -11,7 +11,6 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgeser.audio.chunk import to_mono
@@ -24,10 +23,10 @@ try:
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import JSONResponse, Response
-    from starlette.routing import Mount, Route, WebSocketRoute
-    from starlette.staticfiles import StaticFiles
+    from starlette.routing import Route, WebSocketRoute
     from starlette.websockets import WebSocket, WebSocketDisconnect
 
+    from edgeser.serve.assets import page_routes
     from edgeser.serve.hub import Client, Hub
 except ImportError as missing:
     raise MissingExtraError(
@@ -36,11 +35,6 @@ except ImportError as missing:
 
 from edgeser.serve.protocol import SCHEMA, AudioFormat, error, ready
 
-PAGE = Path(__file__).parent / "page"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, IDLE, GOING = 1013, 1008, 1013, 1001, 1001
 GOODBYE_SECONDS = 5
 log = logging.getLogger(__name__)
@@ -93,24 +87,12 @@ def application(
             Route("/v1/schema.json", schema),
             Route("/healthz", health),
             Route("/metrics", metrics),
-            Mount("/", _Page(directory=PAGE, html=True)),
+            *page_routes(config.kiosk, model.labels),
         ],
         lifespan=lifespan,
     )
     app.state.hub = hub
     return app
-
-
-class _Page(StaticFiles):
-    """The page's files, which may load nothing from anywhere else."""
-
-    def file_response(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        response = super().file_response(*args, **kwargs)
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 async def _serve(connection: WebSocket, hub: Hub) -> None:

@@ -36,7 +36,9 @@ def serve(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A further name that browsers reach this by, without TLS. Repeatable."),
+        typer.Option(
+            help="A further name of this server, for use without TLS or token. Repeatable."
+        ),
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, for TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,

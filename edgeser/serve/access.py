@@ -81,7 +81,8 @@ class Access:
         origins: other origins whose pages may connect; ``*`` for all, ``null`` for pages that have
             none, such as files.
         names: further names that it is reached by.
-        secure: whether it speaks TLS. Then a name that was made to lead here does not get as far.
+        secure: whether it speaks TLS. Beyond this machine a page whose name was made to lead here
+            then gets nowhere, nor does it with a token: any name is answered.
 
     Raises:
         ServeError: the token is empty, or an origin or a name is none.
@@ -115,7 +116,7 @@ class Access:
             if host_and_port(name) is None:
                 raise ServeError(f"{name!r} is no name of a machine: give one as kiosk.example")
         self._local_only = is_local(host)
-        self._any_name = secure and not self._local_only
+        self._any_name = (secure or token is not None) and not self._local_only
         machine = socket.gethostname().lower()
         known = {_plain(name) for name in (*names, host)} | {
             page.host for page in pages.values() if page

@@ -74,7 +74,7 @@ class ServeConfig:
     only."""
     key: Path | None = None
     names: tuple[str, ...] = ()
-    """Further names that browsers reach this server by, without TLS.
+    """Further names that this server is reached by, without TLS and without a token.
 
     Known are its addresses, this machine's name, ``host`` and those of ``origins``. A page whose
     name was made to lead here is refused.

@@ -96,9 +96,11 @@ def test_a_name_that_was_made_to_lead_here_is_not_answered(
     assert (access.wrong_host(headers(host=asked_for)) is None) == ours
 
 
-def test_tls_proves_a_name_by_itself() -> None:
-    assert Access("0.0.0.0", None, secure=True).wrong_host(headers(host="a.example")) is None
-    assert Access("127.0.0.1", None, secure=True).wrong_host(headers(host="a.example"))
+@pytest.mark.parametrize(("token", "secure"), [(None, True), ("s3cret", False)])
+def test_tls_or_a_token_keep_such_pages_out_by_themselves(token: str | None, secure: bool) -> None:
+    asked = headers(host="a.example")
+    assert Access("0.0.0.0", token, secure=secure).wrong_host(asked) is None
+    assert Access("127.0.0.1", token, secure=secure).wrong_host(asked)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

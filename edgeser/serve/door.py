@@ -21,10 +21,10 @@ from edgeser.errors import ServeError
 from edgeser.serve.budget import Budget
 from edgeser.serve.config import Limits
 
-OPENED_A_SECOND, OPENED_AT_ONCE = 100, 500
+OPENED_A_SECOND, OPENED_AT_ONCE = 400, 500
 """Connections that are let in; more wait in the system's queue."""
-QUEUE = 1024
-"""Of the system."""
+QUEUE = 256
+"""Of the system: it passes in less than a second, so that nobody waits long behind a flood."""
 OTHER_FILES = 64
 """What a server opens beside its connections."""
 log = logging.getLogger(__name__)

@@ -10,9 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from edgeser.serve.access import Access
+from edgeser.serve.budget import Budget
 from edgeser.serve.conversation import deny
 
-STREAM = "/v1/stream"
+STREAM, HEALTH = "/v1/stream", "/healthz"
+ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100, 500
+"""Of HTTP, health apart; more are told to come back: a file costs more than a frame."""
 log = logging.getLogger(__name__)
 
 
@@ -21,6 +24,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
+        self._answers = Budget(ANSWERS_A_SECOND, ANSWERS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let it pass."""
@@ -54,6 +58,10 @@ class Guard:
         wrong = self._access.wrong_host(Headers(scope=scope))
         if wrong is not None:
             await PlainTextResponse(wrong, 403)(scope, receive, send_once)
+            return
+        if scope["path"] != HEALTH and not self._answers.may_take(1):
+            busy = PlainTextResponse("too many requests: try again", 503, {"Retry-After": "1"})
+            await busy(scope, receive, send_once)
             return
         try:
             await self._app(scope, receive, send_once)

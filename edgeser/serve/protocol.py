@@ -10,7 +10,7 @@ schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edgeser.audio.chunk import check_rate
 from edgeser.errors import AudioError
 from edgeser.model import Model
+from edgeser.results import EmotionFrame
 from edgeser.utterances import Emotion, SpeechStarted, UtteranceEvent
 
 PCM: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
@@ -110,9 +111,13 @@ def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str
     }
 
 
-def frame_event(frame: Any, latency: float) -> dict[str, Any]:
+_FRAME = tuple(field.name for field in fields(EmotionFrame))
+
+
+def frame_event(frame: EmotionFrame, latency: float) -> dict[str, Any]:
     """A frame, and the seconds that it took from the arrival of its audio."""
-    return {"type": "frame", **asdict(frame), "latency_ms": round(1000 * latency, 2)}
+    values = {name: getattr(frame, name) for name in _FRAME}  # asdict copies deeply
+    return {"type": "frame", **values, "latency_ms": round(1000 * latency, 2)}
 
 
 def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:

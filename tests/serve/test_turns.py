@@ -59,6 +59,10 @@ def test_a_budget_saves_up_no_more_than_its_burst(monkeypatch: pytest.MonkeyPatc
     now[0] += 3600.0
     assert budget.take(10.0) == 0
     assert budget.take(1.0) == pytest.approx(0.25)
+    assert not budget.may_take(1.0)
+    now[0] += 0.5
+    assert budget.may_take(1.0)
+    assert not budget.may_take(1.0)
 
 
 class Pipe:

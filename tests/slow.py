@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 SLOW = {
     "bench": "measures",
     "capi": "builds the C library",
+    "cli/test_analyze_folders.py": "starts programs",
     "cli/test_compile.py": "compiles kernels",
     "cli/test_engine_bar.py": "starts programs",
     "cli/test_manners.py": "starts programs",

@@ -28,6 +28,7 @@ SLOW = {
     "microphone/test_sound_server.py": "waits for a sound server",
     "sdk/test_nothing_grows.py": "hears hours",
     "sdk/test_threads.py": "waits for threads",
+    "serve/test_attacks.py": "measures",
     "serve/test_page.py": "starts a browser",
     "tensorrt": "builds engines",
     "train": "trains",

@@ -9,7 +9,7 @@ schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class AudioFormat:
         """From a URL's query; raises AudioError that says what is wrong with it."""
         sample = query.get("format", "int16")
         if sample not in FORMATS:
-            raise AudioError(f"format={sample} is unknown: send {', '.join(FORMATS)}")
+            raise AudioError(f"format={sample[:40]} is unknown: send {', '.join(FORMATS)}")
         rate, channels = (_whole(query, name, preset) for name, preset in _PRESETS)
         if not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(f"channels={channels}: send 1 to {MOST_CHANNELS}")
@@ -70,13 +70,28 @@ class AudioFormat:
         return samples.astype(self.sample).reshape(-1, self.channels)
 
 
+PARAMETERS = ("rate", "format", "channels", "token")
+
+
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of a URL's query, each known and given once; raises AudioError for others."""
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in PARAMETERS:
+            raise AudioError(f"{name[:40]!r} is no parameter: send {', '.join(PARAMETERS)}")
+        if name in given:
+            raise AudioError(f"{name} is given twice: send it once")
+        given[name] = value
+    return given
+
+
 _PRESETS = (("rate", "16000"), ("channels", "1"))
 
 
 def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
     text = query.get(name, preset)
     if not (text.isascii() and text.isdigit()):
-        raise AudioError(f"{name}={text!r} is no whole number")
+        raise AudioError(f"{name}={text[:40]!r} is no whole number")
     return int(text[:12])
 
 

@@ -48,9 +48,17 @@ def start() -> Iterator[Start]:
             imports = "from edgeser.serve import Limits, ServeConfig, serve"
             command = [sys.executable, "-c", f"{imports}; {program}"]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ,
         )
         started.append(process)
+        assert process.stdin is not None
+        with process.stdin:  # for --token-file -
+            process.stdin.write("s3cret\n")
         address = f"127.0.0.1:{port}"
         for _ in range(300):
             if answers(address):

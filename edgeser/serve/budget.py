@@ -1,0 +1,26 @@
+"""Budgets that refill as time passes."""
+
+from __future__ import annotations
+
+import time
+
+
+class Budget:
+    """So much a second, and so much at once.
+
+    Who takes more than there is owes it, and is told how long to wait. Nothing is saved up beyond
+    ``burst``, however long nothing was taken. Threads: one at a time.
+    """
+
+    __slots__ = ("_at", "_level", "burst", "rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate, self.burst = rate, burst
+        self._level, self._at = burst, time.monotonic()
+
+    def take(self, amount: float) -> float:
+        """Take an amount; seconds to wait until it is paid for, 0 if it is."""
+        now = time.monotonic()
+        self._level = min(self.burst, self._level + (now - self._at) * self.rate) - amount
+        self._at = now
+        return 0.0 if self._level >= 0 else -self._level / self.rate

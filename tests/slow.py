@@ -30,6 +30,8 @@ SLOW = {
     "sdk/test_threads.py": "waits for threads",
     "serve/test_attacks.py": "measures",
     "serve/test_page.py": "starts a browser",
+    "serve/test_page_faults.py": "starts a browser",
+    "serve/test_page_visits.py": "starts a browser",
     "tensorrt": "builds engines",
     "train": "trains",
 }

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 SLOW = {
     "bench": "measures",
     "capi": "builds the C library",
+    "cli/test_analyze_folders.py": "starts programs",
     "cli/test_compile.py": "compiles kernels",
     "cli/test_engine_bar.py": "starts programs",
     "cli/test_manners.py": "starts programs",
@@ -29,6 +30,8 @@ SLOW = {
     "sdk/test_threads.py": "waits for threads",
     "serve/test_attacks.py": "measures",
     "serve/test_page.py": "starts a browser",
+    "serve/test_page_faults.py": "starts a browser",
+    "serve/test_page_visits.py": "starts a browser",
     "tensorrt": "builds engines",
     "train": "trains",
 }

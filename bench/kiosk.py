@@ -95,18 +95,22 @@ class Wall:
         if message.type == "error" and not any(noise in message.text for noise in NOISE):
             self.wrong.append(f"console: {message.text}")
 
+    def shown(self, selector: str) -> None:
+        """Wait for it, without a handle: that would keep what the page has let go."""
+        self.page.locator(selector).first.wait_for()
+
     def begin(self) -> None:
         """A yes, and an utterance that is heard."""
         self.visits += 1
         self.page.click("#begin")
-        self.page.wait_for_selector("#utterances li")
+        self.shown("#utterances li")
 
     def end(self, *, touched: bool) -> None:
         """Go, with a touch of "Done" or without a word; nothing may be left."""
         self.utterances += self.page.locator("#utterances li").count()
         if touched:
             self.page.click("#done")
-        self.page.wait_for_selector("body[data-screen=start]")
+        self.shown("body[data-screen=start]")
         if left := self.page.evaluate(LEFT):
             self.wrong.append(f"left of visit {self.visits}: {left!r}")
         self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
@@ -179,7 +183,7 @@ def restart(wall: Wall, server: Server) -> None:
     """The page says so, and hears again by itself."""
     verdict = wall.page.inner_text("#what")
     server.stop()
-    wall.page.wait_for_selector("body[data-state=offline]")
+    wall.shown("body[data-state=offline]")
     if wall.page.inner_text("#what") != verdict:
         wall.wrong.append("the verdict did not stay while the server was away")
 

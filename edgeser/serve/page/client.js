@@ -111,7 +111,7 @@ class Microphone {
       const media = await mediaDevices.getUserMedia({
         audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
       });
-      release.signal.addEventListener("abort", () => media.getTracks().forEach((track) => track.stop()));
+      release.signal.addEventListener("abort", () => media.getTracks().forEach((track) => track.stop()), { once: true });
       if (release.signal.aborted) media.getTracks().forEach((track) => track.stop());
       else await this.attach(media, release.signal);
     } catch (error) {
@@ -131,7 +131,7 @@ class Microphone {
     released.addEventListener("abort", () => {
       context.onstatechange = null;
       if (context.state !== "closed") context.close();
-    });
+    }, { once: true });
     await context.audioWorklet.addModule(new URL("capture.js", import.meta.url)).catch(() => {
       throw new DOMException("capture.js could not be loaded from the server.", "UnloadedError");
     });
@@ -144,6 +144,10 @@ class Microphone {
       this.again.succeeded();
       this.hear(data);
     };
+    released.addEventListener("abort", () => {
+      capture.port.onmessage = null; // or the port keeps all of this for ever
+      capture.port.close?.();
+    }, { once: true });
     this.sounded = false;
     context.createMediaStreamSource(media).connect(capture);
     this.rate = Math.round(context.sampleRate);

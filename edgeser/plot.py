@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edgeser.audio.recording import open_recording
 from edgeser.errors import AudioError, MissingExtraError
 from edgeser.palette import SPEECH, colours
-from edgeser.results import Analysis
+from edgeser.results import Analysis, says_something
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,17 +29,19 @@ def envelope(
 ) -> npt.NDArray[np.float32]:
     """The lowest and highest sample in each of some 1600 equal stretches: (bins, 2) float32.
 
-    Read block by block; channels are averaged. Arguments and errors are those of
+    Read block by block, twice; channels are averaged. Arguments and errors are those of
     :meth:`edgeser.Model.analyze`.
     """
     with open_recording(source, sample_rate) as recording:
-        bins = min(_BINS, recording.length)
-        lows, highs = np.zeros(bins, np.float32), np.zeros(bins, np.float32)
-        at = 0
+        length = sum(map(len, recording.blocks))  # what a file says of it may be wrong
+    bins = min(_BINS, length)
+    lows, highs = np.zeros(bins, np.float32), np.zeros(bins, np.float32)
+    at = 0
+    with open_recording(source, sample_rate) as recording:
         for block in recording.blocks:
             scale = 1 / 32768 if block.dtype == np.int16 else 1.0
             mono = block.reshape(len(block), -1).mean(axis=1) * scale
-            places = np.arange(at, at + len(mono)) * bins // recording.length
+            places = np.arange(at, at + len(mono)) * bins // length
             at += len(mono)
             np.minimum.at(lows, np.minimum(places, bins - 1), mono)
             np.maximum.at(highs, np.minimum(places, bins - 1), mono)
@@ -130,13 +132,15 @@ def _draw_speech(axis: Axes, analysis: Analysis) -> None:
 
 
 def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
-    """Stacked bands of probability, pale where the frame carries no label."""
+    """Stacked bands of probability: pale where no label is sure, nothing where nobody speaks."""
     edges = _edges(analysis)
     frames = analysis.frames
     labels = tuple(analysis.verdict.probabilities)
     shades = colours(labels)
     shares = np.array([[frame.probabilities[label] for label in labels] for frame in frames])
-    tops = np.cumsum(shares.reshape(-1, len(labels)), axis=1)
+    shares = shares.reshape(-1, len(labels))
+    shares[[not says_something(frame) for frame in frames]] = 0
+    tops = np.cumsum(shares, axis=1)
     bottom = np.zeros(len(frames))
     heard = np.array([frame.label is not None for frame in frames])
     for column, label in enumerate(labels):

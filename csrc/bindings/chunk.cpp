@@ -53,6 +53,9 @@ py::array_t<float> mono(py::handle object, py::handle rate_object) {
 
 Chunk chunk_from(py::handle object) {
   if (!py::isinstance<py::array>(object)) throw AudioError(no_array(object));
+  if (py::hasattr(object, "filled") && py::hasattr(object, "mask")) {
+    throw AudioError("the chunk is a masked array: fill what is masked with chunk.filled(0)");
+  }
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (array.ndim() != 1 && array.ndim() != 2) {
     throw AudioError("a chunk has shape (samples,) or (samples, channels), not " + shape_of(array) +

@@ -1,5 +1,6 @@
 #include "stream/chunk.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -27,6 +28,24 @@ std::string text(double value) {
   return digits;
 }
 
+// What floats from `low` to `high` seem to be scaled to, and what brings them to [-1, 1].
+std::string scale_hint(double low, double high) {
+  if (low >= 0 && high <= 255) {
+    return "this looks like unsigned 8-bit scale; subtract 128, then divide by 128";
+  }
+  if (low >= 0 && high > 32768 && high <= 65535) {
+    return "this looks like unsigned 16-bit scale; subtract 32768, then divide by 32768";
+  }
+  const double largest = std::max(-low, high);
+  if (largest <= 128) {
+    return "this looks like 8-bit scale; divide by the full scale of where they come from";
+  }
+  if (largest <= 32768) return "this looks like int16 scale; divide by 32768, or pass int16";
+  if (largest <= 8388608) return "this looks like 24-bit scale; divide by 8388608";
+  if (largest <= 2147483648.0) return "this looks like int32 scale; divide by 2147483648";
+  return "this is no scale of whole numbers; look for what made them so large";
+}
+
 template <class T>
 void check_values(const Chunk& chunk) {
   constexpr T most = largest_sample;
@@ -37,7 +56,9 @@ void check_values(const Chunk& chunk) {
     }
   }
   if (good) return;
-  T peak = 0;
+  T low = 0;
+  T high = 0;
+  bool first = true;
   for (std::size_t i = 0; i < chunk.samples; ++i) {
     for (std::size_t channel = 0; channel < chunk.channels; ++channel) {
       const T value = sample<T>(chunk, i, channel);
@@ -46,12 +67,14 @@ void check_values(const Chunk& chunk) {
                          " of the chunk is NaN or infinite: whatever made it is broken; "
                          "replace such samples by 0 if they are expected");
       }
-      peak = std::max(peak, std::abs(value));
+      low = first ? value : std::min(low, value);
+      high = first ? value : std::max(high, value);
+      first = false;
     }
   }
-  throw AudioError("float samples reach " + text(static_cast<double>(peak)) +
+  throw AudioError("float samples reach " + text(std::max(-double{low}, double{high})) +
                    "; they must be in [-1, 1], and a few that clip, up to " + text(largest_sample) +
-                   ", are let pass: this looks like int16 scale; divide by 32768, or pass int16");
+                   ", are let pass: " + scale_hint(low, high));
 }
 
 template <class T>

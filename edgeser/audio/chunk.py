@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgeser.backends import kernels
 from edgeser.errors import AudioError
 
+MOST_CHANNELS = 32
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 """Hz."""
 

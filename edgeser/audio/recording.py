@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeser.audio.chunk import check_rate
+from edgeser.audio.containers import spans
+from edgeser.audio.decoder import Block, Decoder
+from edgeser.audio.opened import opened, part_of
+from edgeser.audio.span import Bytes, Span
 from edgeser.errors import AudioError
 
 BLOCK_SECONDS = 4
 """How much of a recording is in memory at a time."""
+_BLOCK_SAMPLES = 1 << 21
+"""And at most so many samples, of all channels together."""
+_LEAST_LEFT = 1.0
+"""Seconds that must be left of a file that was cut short."""
+
+log = logging.getLogger("edgeser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +37,23 @@ class Recording:
     source: str | None
     sample_rate: int
     length: int
-    """Samples per channel, as far as the file knows."""
+    """Samples per channel, as far as the file knows; 0 if it does not."""
     blocks: Iterator[npt.NDArray[Any]]
+    """(n, channels), or of an array whatever it holds."""
 
 
 @contextmanager
 def open_recording(
     source: str | os.PathLike[str] | npt.NDArray[Any], sample_rate: int | None
 ) -> Iterator[Recording]:
-    """Open a file, or an array with its rate.
+    """Open a file, a pipe (``-`` is standard input), or an array with its rate.
+
+    A file that was cut short is read as far as it goes, and a warning is logged. Of recordings
+    joined in one file all are read.
 
     Raises:
-        AudioError: it cannot be opened, is empty, or ``sample_rate`` is missing or superfluous.
+        AudioError: it cannot be opened, is empty, or ``sample_rate`` is missing or superfluous;
+            from the blocks: it is damaged, or almost all of it is missing.
     """
     if isinstance(source, str | os.PathLike):
         if sample_rate is not None:
@@ -67,25 +83,72 @@ def _from_array(array: npt.NDArray[Any], sample_rate: int) -> Recording:
 
 @contextmanager
 def _open_file(path: Path) -> Iterator[Recording]:
-    import soundfile
-
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder; give the files in it")
-    if not path.is_file():
-        raise AudioError(f"{path}: there is no such file")
     try:
-        with soundfile.SoundFile(path) as file:
-            rate, length = file.samplerate, file.frames
-            if length == 0:
-                raise AudioError(f"{path}: the file holds no audio")
-            blocks = file.blocks(BLOCK_SECONDS * rate, dtype="float32", always_2d=True)
-            yield Recording(str(path), check_rate(rate), length, blocks)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path}: cannot be read as audio ({error.error_string.rstrip('.')}); "
-            "WAV, FLAC, Ogg and MP3 files are understood"
-        ) from None
+        with opened(path) as file, ExitStack() as first:
+            found = spans(Bytes(file))
+            decoder = first.enter_context(_decoder(file, found[0]))
+            length = decoder.length if len(found) == 1 else 0
+            blocks = _blocks(path, file, found, decoder, first)
+            yield Recording(str(path), decoder.rate, length, blocks)
     except AudioError as error:
         if str(error).startswith(str(path)):
             raise
         raise AudioError(f"{path}: {error}") from None
+    except OSError as error:
+        if error.filename is not None:  # not ours: of whoever uses the recording
+            raise
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def _decoder(file: BinaryIO, span: Span) -> Iterator[Decoder]:
+    with part_of(file, span) as part, Decoder(part) as decoder:
+        yield decoder
+
+
+def _blocks(
+    path: Path, file: BinaryIO, found: list[Span], first: Decoder, opened_first: ExitStack
+) -> Iterator[Block]:
+    """The samples of all parts; closes the first before it opens the second."""
+    with opened_first:
+        yield from _part(path, found[0], first)
+    given = first.given
+    for number, span in enumerate(found[1:], 2):
+        with _decoder(file, span) as decoder:
+            if decoder.rate != first.rate:
+                raise AudioError(
+                    f"recordings at {first.rate} and {decoder.rate} Hz are joined in this file: "
+                    f"part {number} of {len(found)} must go to a file of its own"
+                )
+            yield from _part(path, span, decoder)
+            given += decoder.given
+    if given == 0:
+        raise AudioError("the file holds no audio")
+
+
+def _part(path: Path, span: Span, decoder: Decoder) -> Iterator[Block]:
+    most = max(1_024, min(BLOCK_SECONDS * decoder.rate, _BLOCK_SAMPLES // decoder.channels))
+    # One block ahead of what is given away: of a file that ends at once none is judged.
+    block = decoder.read(most)
+    missing = _missing(span, decoder, ended=len(block) < most)
+    if missing and len(block) < _LEAST_LEFT * decoder.rate:
+        raise AudioError(
+            f"is cut short, and only {len(block) / decoder.rate:.2f} s are left of it ({missing}): "
+            "get the whole file"
+        )
+    if missing:
+        log.warning("%s: is cut short (%s): what is left is judged", path, missing)
+    elif not span.ends:
+        log.warning("%s: has no end, as if it were cut short: what there is is judged", path)
+    while len(block):
+        yield block
+        block = decoder.read(most)
+
+
+def _missing(span: Span, decoder: Decoder, *, ended: bool) -> str:
+    """How much is missing, in words; empty if nothing is, as far as the file tells."""
+    if span.share < 1:
+        return f"{span.share:.0%} of its bytes are there"
+    if ended and decoder.length > decoder.given + decoder.rate // 10:
+        return f"it says that it has {decoder.length / decoder.rate:.1f} s"
+    return ""

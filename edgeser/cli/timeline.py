@@ -10,7 +10,7 @@ from rich.text import Text
 
 from edgeser.model import Model
 from edgeser.palette import SPEECH, colours
-from edgeser.results import EmotionFrame, Verdict
+from edgeser.results import EmotionFrame, Verdict, says_something
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _BAR = 16
@@ -38,7 +38,10 @@ class Timeline:
         self._ruler = _ruler(self._duration, self._width, until_now=until_now)
 
     def draw(self, frames: Sequence[EmotionFrame]) -> Table:
-        """The picture of ``frames``: heights are probabilities, grey where nobody speaks."""
+        """The picture of ``frames``: heights are probabilities, grey where none is sure.
+
+        Where nobody speaks there is nothing.
+        """
         columns: list[list[EmotionFrame]] = [[] for _ in range(self._width)]
         for frame in frames:
             at = int(frame.time / self._duration * self._width)
@@ -46,9 +49,10 @@ class Timeline:
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True)
+        heard = [[frame for frame in column if says_something(frame)] for column in columns]
         for label in self._labels:
             row = Text()
-            for column in columns:
+            for column in heard:
                 voiced = [frame for frame in column if frame.label is not None]
                 height = _mean([frame.probabilities[label] for frame in voiced or column])
                 row.append(_block(height), self._colours[label] if voiced else "bright_black")

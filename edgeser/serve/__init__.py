@@ -4,8 +4,9 @@
 """
 
 from edgeser.serve.config import Limits, ServeConfig
+from edgeser.serve.kiosk import Kiosk
 
-__all__ = ["Limits", "ServeConfig", "serve"]
+__all__ = ["Kiosk", "Limits", "ServeConfig", "serve"]
 
 
 def serve(config: ServeConfig | None = None) -> None:
@@ -13,6 +14,7 @@ def serve(config: ServeConfig | None = None) -> None:
 
     Raises:
         MissingExtraError: the extra ``serve`` is not installed.
+        ServeError: the address is taken, or a file of the configuration cannot be used.
         BundleError, BackendError: the model cannot be loaded.
     """
     from edgeser.serve.server import run

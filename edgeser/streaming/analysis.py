@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from edgeser.audio.recording import open_recording
-from edgeser.results import Analysis, EmotionFrame
+from edgeser.audio.recording import Recording, open_recording
+from edgeser.frames import Frames
+from edgeser.results import Analysis, EmotionFrame, Verdict
 
 if TYPE_CHECKING:
     from edgeser.model import Model
@@ -24,20 +25,24 @@ def analyze(
     progress: Callable[[float, float], object] | None,
 ) -> Analysis:
     """See :meth:`edgeser.Model.analyze`."""
-    frames: list[EmotionFrame] = []
+    verdicts: list[Verdict] = []
     with open_recording(source, sample_rate) as recording:
         stream = model.stream(recording.sample_rate)
-        total = recording.length / recording.sample_rate
-        for block in recording.blocks:
-            frames += stream.process(block)
-            if progress is not None:
-                progress(stream.position, total)
-    verdict = stream.flush()
+
+        def heard() -> Iterator[EmotionFrame]:
+            for block in recording.blocks:
+                yield from stream.process(block)
+                _tell(progress, recording, stream.position)
+            verdicts.append(stream.flush())
+            yield from verdicts[0].frames
+
+        frames = Frames(heard())
+    verdict = verdicts[0]
     return Analysis(
         source=recording.source,
         sample_rate=recording.sample_rate,
         duration=verdict.duration,
-        frames=(*frames, *verdict.frames),
+        frames=frames,
         verdict=verdict,
     )
 
@@ -56,11 +61,18 @@ def utterances_of(
     events: list[object] = []
     with open_recording(source, None) as recording:
         utterances = Utterances(model, recording.sample_rate, rules, detector=detector)
-        done, total = 0, recording.length
+        done = 0
         for block in recording.blocks:
             events += utterances.process(block)
             done += len(block)
-            if progress is not None:
-                progress(done / recording.sample_rate, total / recording.sample_rate)
+            _tell(progress, recording, done / recording.sample_rate)
     events += utterances.flush()
     return [event for event in events if isinstance(event, Utterance)]
+
+
+def _tell(
+    progress: Callable[[float, float], object] | None, recording: Recording, done: float
+) -> None:
+    """Call ``progress``; a file that does not know its length has as much as was read."""
+    if progress is not None:
+        progress(done, max(done, recording.length / recording.sample_rate))

@@ -263,6 +263,11 @@ class Utterances:
         return self._session.engine.bundle.manifest.thresholds.speech
 
     @property
+    def position(self) -> float:
+        """As :attr:`edgeser.Stream.position`."""
+        return self._session.native.position
+
+    @property
     def until_frame(self) -> int:
         """As :attr:`edgeser.Stream.until_frame`."""
         return self._session.native.until_frame

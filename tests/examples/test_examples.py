@@ -11,10 +11,9 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -170,68 +169,6 @@ def test_hot_reload(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ears.model.hash != first
     assert all(isinstance(event, edgeser.Utterance) for event in ended)
     assert ended[-1].end > 2.0  # on the same clock: 1 s before the sample, and what was heard of it
-
-
-def test_ros_topic() -> None:
-    import soxr
-
-    samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    sound = (32767 * soxr.resample(samples, rate, 16_000)).astype("<i2")
-    sound = np.concatenate([sound, np.zeros(32_000, "<i2")])
-    told: list[str] = []
-    topic = module("ros2_node").EmotionTopic(told.append, 16_000)
-    topic.hear(b"")
-    for at in range(0, len(sound), 1_024):
-        topic.hear(sound[at : at + 1_024].tobytes())
-    assert told
-    assert {"label", "confidence", "start", "end"} == set(json.loads(told[0]))
-
-
-def test_ros_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The node with a stand-in for rclpy: what it subscribes to, and what it publishes."""
-    published: list[str] = []
-    subscribed: dict[str, Callable[[object], None]] = {}
-
-    class Node:
-        def __init__(self, name: str) -> None:
-            assert name == "edgeser"
-
-        def create_publisher(self, *_: object) -> SimpleNamespace:
-            return SimpleNamespace(publish=lambda message: published.append(message.data))
-
-        def declare_parameter(self, _: str, preset: object) -> SimpleNamespace:
-            return SimpleNamespace(value=preset)
-
-        def create_subscription(
-            self, _: object, topic: str, hear: Callable[[object], None], *__: object
-        ) -> None:
-            subscribed[topic] = hear
-
-        def destroy_node(self) -> None:
-            subscribed.clear()
-
-    def spin(_: Node) -> None:
-        samples, rate = soundfile.read(SAMPLE, dtype="float32")
-        sound = (32767 * soxr.resample(samples, rate, 16_000)).astype("<i2").tobytes()
-        subscribed["audio"](SimpleNamespace(data=list(sound + bytes(64_000))))
-        raise KeyboardInterrupt
-
-    import soxr
-
-    def stand_in(name: str, **members: object) -> None:
-        made = ModuleType(name)
-        vars(made).update(members)
-        monkeypatch.setitem(sys.modules, name, made)
-
-    stand_in("rclpy", init=lambda: None, spin=spin, try_shutdown=lambda: None)
-    stand_in("rclpy.node", Node=Node)
-    for package, message in (("audio_common_msgs", "AudioData"), ("std_msgs", "String")):
-        stand_in(package)
-        stand_in(f"{package}.msg", **{message: SimpleNamespace})
-    module("ros2_node").main()
-    assert published
-    assert not subscribed
-    assert "label" in json.loads(published[0])
 
 
 def test_custom_model(tmp_path: Path) -> None:

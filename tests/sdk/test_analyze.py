@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import tracemalloc
 from pathlib import Path
 
@@ -71,6 +73,30 @@ def test_memory_does_not_depend_on_length(toy_model: edgeser.Model, tmp_path: Pa
     assert analysis.duration == minutes * 60
     frames = len(analysis.frames) * 1_000  # the result itself, generously
     assert peak < frames + (8 << 20) < path.stat().st_size
+
+
+def test_frames_read_like_a_tuple_in_little_memory(toy_model: edgeser.Model) -> None:
+    sound = speech_like(4.0)
+    frames = toy_model.analyze(sound, 16_000).frames
+    plain = tuple(whole(toy_model.stream(16_000), sound))
+    assert frames == plain
+    assert plain == frames
+    assert frames != plain[1:]
+    assert frames != (*plain[:-1], plain[0])
+    assert frames[-1] == plain[-1]
+    assert frames[2:9:3] == plain[2:9:3]
+    assert list(reversed(frames)) == list(reversed(plain))
+    assert copy.deepcopy(frames) == pickle.loads(pickle.dumps(frames)) == plain
+    with pytest.raises(IndexError):
+        frames[len(plain)]
+    silence = np.zeros(16_000 * 290, np.int16)
+    tracemalloc.start()
+    try:
+        kept = toy_model.analyze(silence, 16_000)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 120 * len(kept.frames)
 
 
 def test_an_analysis_is_ready_for_json(toy_model: edgeser.Model) -> None:

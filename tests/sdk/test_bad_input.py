@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,14 @@ BAD: dict[str, tuple[Any, str]] = {
     "infinity": (with_sample(-np.inf), "sample 123 .* NaN or infinite"),
     "NaN in float64": (with_sample(np.nan, np.float64), "sample 123"),
     "NaN in one channel": (np.stack([noise(1_000), with_sample(np.nan)], 1), "sample 123"),
-    "float at int16 scale": (with_sample(12_000.0), "int16 scale; divide by 32768"),
-    "beyond float32": (with_sample(1e300, np.float64), "int16 scale"),
+    "float at int16 scale": (with_sample(-12_000.0), "int16 scale; divide by 32768"),
+    "float at uint8 scale": (128 + 100 * noise(1_000).clip(-1, 1), "subtract 128.* divide by 128$"),
+    "float at int8 scale": (with_sample(-127.0), "8-bit scale"),
+    "float at uint16 scale": (with_sample(60_000.0), "subtract 32768"),
+    "float at 24-bit scale": (with_sample(-8e6), "24-bit scale; divide by 8388608"),
+    "float at int32 scale": (with_sample(2e9), "int32 scale; divide by 2147483648"),
+    "beyond float32": (with_sample(1e300, np.float64), "no scale of whole numbers"),
+    "masked": (np.ma.masked_array(noise(100), mask=[False] * 100), r"filled\(0\)"),
     "int32": (np.zeros(100, np.int32), "int32; they must be int16"),
     "uint8": (np.zeros(100, np.uint8), "uint8; they must be int16"),
     "float16": (np.zeros(100, np.float16), "float16"),
@@ -108,6 +115,16 @@ def test_the_callers_array_is_neither_kept_nor_changed(toy_model: edgeser.Model)
         assert (buffer[: len(piece)] == piece).all()
         buffer.fill(np.nan)
     assert frames == toy_model.stream(16_000).process(sound)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_other_arrays_of_numpy_are_arrays(toy_model: edgeser.Model, tmp_path: Path) -> None:
+    sound = speech_like(1.0)
+    expected = toy_model.stream(16_000).process(sound)
+    mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=sound.shape)
+    mapped[:] = sound
+    for same in (np.asmatrix(sound).T, mapped):
+        assert toy_model.stream(16_000).process(same) == expected
 
 
 def test_read_only_and_strided_chunks(toy_model: edgeser.Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 
 import edgeser
 from edgeser.cli.demo import SAMPLE
+from edgeser.cli.timeline import Timeline
 from edgeser.palette import colours
 from tests.sounds import noise
 
 pytest.importorskip("matplotlib", reason="the extra 'plot' is not installed")
+from matplotlib.patches import StepPatch
+
 from edgeser import plot
 
 
@@ -43,6 +47,30 @@ def test_a_timeline_is_drawn(toy_model: edgeser.Model, tmp_path: Path) -> None:
     assert str(analysis.verdict.label) in titles
     names = {text.get_text().split()[0] for text in figure.axes[-1].texts}
     assert names == set(toy_model.labels)
+
+
+def test_where_nobody_speaks_nothing_is_drawn(toy_model: edgeser.Model) -> None:
+    labels = toy_model.labels
+    equal = dict.fromkeys(labels, 1 / len(labels))
+    other = {label: float(label == labels[0]) for label in labels}
+    analysis = toy_model.analyze(noise(32_000), 16_000)
+    frames = [
+        dataclasses.replace(frame, label=None, probabilities=other if spoken else equal)
+        for frame, spoken in zip(analysis.frames, [True, False] * 99, strict=False)
+    ]
+    figure = plot.timeline(dataclasses.replace(analysis, frames=frames))
+    tops = [
+        patch.get_data().values
+        for patch in figure.axes[-1].patches
+        if isinstance(patch, StepPatch) and patch.get_fill()
+    ]
+    tallest = np.max(tops, axis=0)
+    assert tallest[::2] == pytest.approx(1)
+    assert tallest[1::2] == pytest.approx(0)
+    lines = Timeline(toy_model, analysis.duration, 1_000).draw(frames)
+    rows = [str(cell) for cell in lines.columns[1].cells][: len(labels)]
+    assert "█" in rows[0]
+    assert all(set(row) == {" "} for row in rows[1:])
 
 
 def test_an_array_can_be_drawn_too(toy_model: edgeser.Model) -> None:

@@ -1,0 +1,147 @@
+"""A path as a file that can be read more than once: pipes are copied, and what is none is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from edgeser.audio.containers import is_sound
+from edgeser.audio.span import Bytes, Span
+from edgeser.errors import AudioError
+
+STDIN = Path("-")
+"""Standard input, as programs call it. A file of this name is ``./-``."""
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether what comes from there comes once: standard input, a FIFO, ``<(...)``."""
+    try:
+        return str(path) == str(STDIN) or stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, at their beginning, without a buffer.
+
+    Raises:
+        AudioError: it is missing, no file, or not to be read; a pipe brings nothing that can be
+            sound, or more than there is room for.
+    """
+    if is_pipe(path):
+        with _temporary() as copy:
+            with _pipe(path) as source:
+                _fill(copy, source, path)
+            yield copy
+        return
+    _check(path)
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+    with file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def part_of(file: BinaryIO, span: Span) -> Iterator[BinaryIO]:
+    """A file of its own for ``span``: ``file`` itself where that is all of it, else a copy.
+
+    Raises:
+        AudioError: there is no room for a copy.
+    """
+    data = Bytes(file)
+    if span.start == 0 and span.end == data.size and not span.patches:
+        file.seek(0)
+        yield file
+        return
+    with _temporary() as copy:
+        file.seek(span.start)
+        try:
+            left = span.end - span.start
+            while left and (piece := file.read(min(left, 1 << 20))):
+                copy.write(piece)
+                left -= len(piece)
+            for place, correct in span.patches:
+                copy.seek(place - span.start)
+                copy.write(correct)
+        except OSError as error:
+            raise AudioError(_no_room(error)) from None
+        copy.seek(0)
+        yield copy
+
+
+def _check(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise AudioError(f"{path}: is a link to what does not exist") from None
+        raise AudioError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:  # a loop of links, a name too long or with a zero in it
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise AudioError(f"{path}: cannot be opened: {said}") from None
+    if stat.S_ISDIR(mode):
+        raise AudioError(f"{path}: is a folder; give the files in it")
+    if not stat.S_ISREG(mode):
+        raise AudioError(f"{path}: is a device or a socket, not a recording: give a file or a pipe")
+
+
+@contextmanager
+def _pipe(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == str(STDIN):
+        if sys.stdin is None or sys.stdin.closed:
+            raise AudioError(f"{path}: standard input is closed: pipe a recording into it")
+        if sys.stdin.isatty():
+            raise AudioError(f"{path}: standard input is a terminal: pipe a recording into it")
+        yield sys.stdin.buffer
+        return
+    try:
+        pipe = path.open("rb")
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+    with pipe:
+        yield pipe
+
+
+def _fill(copy: BinaryIO, source: BinaryIO, path: Path) -> None:
+    try:
+        head = source.read(16)
+        if not head:
+            raise AudioError(f"{path}: nothing came out of it")
+        if not is_sound(head):
+            raise AudioError(
+                f"{path}: what comes out of it cannot be read as audio; "
+                "WAV, FLAC, Ogg and MP3 are understood"
+            )
+        copy.write(head)
+        shutil.copyfileobj(source, copy, 1 << 20)
+    except OSError as error:
+        raise AudioError(f"{path}: {_no_room(error)}") from None
+    copy.seek(0)
+
+
+@contextmanager
+def _temporary() -> Iterator[BinaryIO]:
+    try:
+        file = tempfile.TemporaryFile(buffering=0, prefix="edgeser-")  # noqa: SIM115
+    except OSError as error:
+        raise AudioError(_no_room(error)) from None
+    with file:
+        yield cast(BinaryIO, file)
+
+
+def _no_room(error: OSError) -> str:
+    where = os.environ.get("TMPDIR") or tempfile.gettempdir()
+    return (
+        f"it takes a copy, which cannot be made in {where} ({error.strerror}): "
+        "set TMPDIR to a folder with room"
+    )

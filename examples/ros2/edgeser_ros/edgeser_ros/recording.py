@@ -1,0 +1,65 @@
+"""A microphone of this machine in a thread of its own, without ROS."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import edgeser
+from edgeser.microphone import Chunk, Gap
+from edgeser_ros.ears import Ears, Stamped
+from edgeser_ros.health import Health
+
+
+class Recording:
+    """Hears a microphone until it is closed.
+
+    ``tell`` and ``now`` are called in the thread that hears.
+
+    Args:
+        microphone: to be opened here.
+        ears_at: makes what judges, for the microphone's rate in Hz.
+        health: is told what happens.
+        now: the robot's time in nanoseconds.
+        tell: takes the events.
+
+    Raises:
+        DeviceError: there is no such microphone, or PyAudio is missing.
+        AudioError, MissingExtraError: of ``ears_at``; the microphone is closed.
+    """
+
+    def __init__(
+        self,
+        microphone: edgeser.Microphone,
+        ears_at: Callable[[int], Ears],
+        health: Health,
+        now: Callable[[], int],
+        tell: Callable[[list[Stamped]], None],
+    ) -> None:
+        self._microphone, self._health, self._now, self._tell = microphone, health, now, tell
+        microphone.open()
+        try:
+            self._ears = ears_at(microphone.sample_rate)
+        except BaseException:
+            microphone.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name="edgeser ears", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the microphone; the utterance that was going on is told."""
+        self._microphone.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        rate = self._microphone.sample_rate
+        for item in self._microphone:
+            if isinstance(item, Chunk):
+                late = self._microphone.lag + len(item.samples) / rate
+                begin = self._now() - round(late * 1e9)
+                self._tell(self._ears.hear(item.samples, begin, exact=False))
+            elif isinstance(item, Gap):
+                self._tell(self._ears.lose(item.samples / rate))
+            else:
+                self._health.last_error = str(item)
+        self._tell(self._ears.flush())

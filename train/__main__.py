@@ -1,5 +1,6 @@
 """``python -m train``: train, evaluate and export models."""
 
+import json
 import logging
 import warnings
 from collections import Counter
@@ -26,6 +27,9 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpora.")]
 Work = Annotated[Path, typer.Option(help="Folder for caches, logs and checkpoints.")]
+TEACHER = Path("../shared/teacher/whisper-base-encoder.safetensors")
+JUDGED = Path("docs/model/judged.json")
+Teacher = Annotated[Path, typer.Option(help="Weights of a Whisper encoder.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")]
 
 
@@ -36,22 +40,38 @@ def default(
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
-    epochs: Annotated[int, typer.Option(min=1)] = Recipe().epochs,
-    seed: int = 0,
+    teacher: Teacher = TEACHER,
+    minutes: Annotated[
+        tuple[float, float], typer.Option(help="Of distillation without and with emotions.")
+    ] = (32.0, 12.0),
     threads: Threads = 0,
 ) -> None:
-    """The default model: pre-train, cross-validate, train on everyone, calibrate."""
-    from train.default import build
+    """The default model: distil a teacher, train on sessions, calibrate."""
+    from train.product import Product, Schedule
 
     _quiet(threads)
-    checkpoint = build(data, work, Recipe(epochs=epochs, seed=seed))
-    checkpoint.save(out)
-    for corpus, facts in checkpoint.facts["training"]["speaker_independent"].items():
-        typer.echo(
-            f"{corpus}: UA {facts['ua']:.3f}, WA {facts['wa']:.3f} "
-            f"on {facts['test_speakers']} speakers whom the judging models had not heard"
-        )
+    Product(data, work, teacher, Schedule(minutes)).build().save(out)
     typer.echo(f"checkpoint: {out}")
+
+
+@app.command()
+def judge(
+    bundle: Annotated[Path, typer.Argument(help="A NAME.edgeser.")],
+    checkpoint: Annotated[Path, typer.Argument(help="The checkpoint that it was exported from.")],
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="JSON file to write.")] = JUDGED,
+    every: Annotated[int, typer.Option(min=1, help="Only so many-th recordings.")] = 1,
+) -> None:
+    """What a user of a bundle gets, through the SDK: quiet, sessions, rates, strangers."""
+    import edgeser
+    from train.judge.run import judge as study
+    from train.judge.run import keep
+
+    _quiet(0)
+    speakers = Checkpoint.load(checkpoint).facts["training"]["judged_by"]
+    keep(study(edgeser.load(bundle), data, work, speakers, every), out)
+    typer.echo(f"figures: {out}")
 
 
 @app.command()
@@ -78,9 +98,11 @@ def export(
 def card(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
     out: Annotated[Path, typer.Argument(help="The Markdown file to write.")],
+    judged: Annotated[Path | None, typer.Option(help="What 'judge' wrote.")] = None,
 ) -> None:
-    """The model card of a checkpoint, every figure taken from its own facts."""
-    out.write_text(model_card(Checkpoint.load(checkpoint)), encoding="utf-8")
+    """The model card of a checkpoint, from its own facts and what 'judge' found."""
+    found = json.loads(judged.read_text(encoding="utf-8")) if judged else None
+    out.write_text(model_card(Checkpoint.load(checkpoint), found), encoding="utf-8")
     typer.echo(f"model card: {out}")
 
 
@@ -137,34 +159,34 @@ def research(
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = Path(
         "runs/research.safetensors"
     ),
-    seed: int = 0,
+    teacher: Teacher = TEACHER,
     threads: Threads = 0,
 ) -> None:
-    """The research model: the default one, trained on with RAVDESS (CC BY-NC-SA 4.0)."""
+    """The research model: sessions with RAVDESS as well (CC BY-NC-SA 4.0)."""
+    from train.product import Product
     from train.research import research as train_on
+    from train.sessions import SessionRecipe
 
     _quiet(threads)
-    checkpoint = train_on(data, work, Checkpoint.load(start), Recipe(seed=seed))
-    checkpoint.save(out)
-    scores = checkpoint.facts["training"]["speaker_independent"][UNHEARD]
-    typer.echo(f"{UNHEARD}: UA {scores['ua']:.3f}, WA {scores['wa']:.3f} on unheard speakers")
+    made = train_on(Product(data, work, teacher), Checkpoint.load(start), SessionRecipe())
+    made.save(out)
+    scores = made.facts["training"]["speaker_independent"][UNHEARD]
+    typer.echo(f"{UNHEARD}: UA {scores['ua']:.3f}, after ten {scores['ten_heard']:.3f}")
     typer.echo(f"checkpoint: {out}")
 
 
 @app.command()
 def report(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the default recipe.")] = Path(
-        "train/checkpoints/default.safetensors"
-    ),
+    judged: Annotated[Path, typer.Argument(help="What 'judge' wrote.")] = JUDGED,
     baseline: Annotated[Path, typer.Option(help="What 'baseline' wrote.")] = Path(
         "docs/model/baseline.json"
     ),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
 ) -> None:
-    """How good a checkpoint is, in tables and plots, from the facts that it carries."""
-    from train.report.page import write_report
+    """How good a bundle is, in tables, from what 'judge' found."""
+    from train.judge.page import write_report
 
-    typer.echo(f"report: {write_report(Checkpoint.load(checkpoint), baseline, out)}")
+    typer.echo(f"report: {write_report(judged, baseline, out)}")
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """A trained model on disk: one safetensors file with weights, sizes and facts."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write everything to ``path``."""
         about = {
-            "config": self.model.config.to_dict(),
+            "config": replace(self.model.config, speaker=self.model.speaker.config).to_dict(),
             "temperature": self.temperature,
             "thresholds": self.thresholds,
             "facts": self.facts,

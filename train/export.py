@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from train.models.tacn import TACNLayer
 
 OPSET = 18
 """Old enough for the TensorRT of JetPack 6, new enough for everything used here."""
+
+PAUSE = 8
+"""Tokens without speech that end a sequence: 1.02 s."""
 
 
 def folded(module: nn.Module) -> nn.Module:
@@ -77,8 +81,7 @@ def kernel_tensors(model: EmotionModel, temperature: float) -> dict[str, NDArray
     """The kernels' weights, (in, out); the temperature divides the emotions' logits."""
     layers = [layer for layer in model.tacn.layers if isinstance(layer, TACNLayer)]
     fusion = model.fusion
-    cooled = torch.ones(len(model.config.labels) + 1)
-    cooled[:-1] /= temperature
+    speaker, gate = model.speaker, model.gate
     tensors = {
         "vq.codebook": fusion.codebook.codes,
         "vq.deep_weight": fusion.from_deep.weight.T,
@@ -90,8 +93,17 @@ def kernel_tensors(model: EmotionModel, temperature: float) -> dict[str, NDArray
         "tacn.output": torch.stack([layer.output for layer in layers]),
         "tacn.taps": torch.stack([layer.filters for layer in layers]),
         "tacn.bias": torch.stack([layer.bias for layer in layers]),
-        "head.weight": model.head.weight.T * cooled,
-        "head.bias": model.head.bias * cooled,
+        "head.weight": model.head.weight.T / temperature,
+        "head.bias": model.head.bias / temperature,
+        "gate.weight": gate.weight,
+        "gate.bias": gate.bias,
+        "gate.out": gate.out.weight[0],
+        "gate.out_bias": gate.out.bias,
+        "speaker.mean": speaker.mean,
+        "speaker.deviation": speaker.deviation,
+        "speaker.between": speaker.between,
+        "speaker.neutral": speaker.neutral,
+        "speaker.known": speaker.known,
     }
     if not model.config.latent:
         tensors["vq.latent_weight"] = torch.zeros_like(tensors["vq.latent_weight"])
@@ -189,7 +201,11 @@ def export_bundle(
             "layers": c.tacn.layers,
             "heads": c.tacn.heads,
             "taps": c.tacn.taps,
+            "gate_hidden": c.gate.hidden,
+            "gate_memory": c.gate.memory,
         },
+        "sequence": {"pause": PAUSE},
+        "speaker": asdict(model.speaker.config),
         "frontend": layers,
         "normalisation": c.to_dict()["level"],
         "level_initial": UNSET,

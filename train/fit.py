@@ -139,6 +139,8 @@ def fit(
     model = EmotionModel(config, recipe.dropout)
     if start is not None:
         model.load_state_dict(start.state_dict())
+        # Clips hold too little that is no speech to teach a gate anything.
+        model.gate.requires_grad_(False)
     elif vqvae is not None:
         model.frontend.encoder.load_state_dict(vqvae.encoder.state_dict())
         model.fusion.codebook.load_state_dict(vqvae.codebook.state_dict())

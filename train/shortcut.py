@@ -23,7 +23,7 @@ from train.models.emotion import LABELS
 from train.models.level import decibels
 from train.models.spectrogram import Spectrogram
 from train.provenance import provenance
-from train.report.page import table
+from train.report.rows import table
 from train.reproduce.runs import representations
 
 FLOOR_QUANTILE = 0.05

@@ -1,10 +1,13 @@
 """Small models and audio that tests of ``train`` share."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
+from train.models.segment import led_in
 from train.models.tacn import TACNConfig
 from train.models.vqvae import VQVAEConfig
 
@@ -27,6 +30,16 @@ def small_model(config: ModelConfig | None = None, seed: int = 0) -> EmotionMode
             part.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
             part.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
     model.fusion.codebook.codes.normal_(0, 0.3)
+    # Statistics of a speaker that are not those of nobody, and a gate that opens for some tokens.
+    speaker = model.speaker
+    speaker.config = replace(speaker.config, adapt=True)
+    for buffer in (speaker.mean, speaker.neutral, speaker.known.data):
+        buffer.normal_(0, 0.3)
+    for buffer in (speaker.deviation, speaker.between):
+        buffer.uniform_(0.5, 1.5)
+    with torch.no_grad():
+        scores = model.hear(led_in(voice(5.3)), 0.5, 8)[1]
+        model.gate.out.bias -= scores.median()
     return model.eval()
 
 

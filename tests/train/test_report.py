@@ -9,21 +9,10 @@ import torch
 
 from train.data.examples import Corpus
 from train.data.manifest import Recording
-from train.evaluate import Predictions, confidence_threshold, coverage
+from train.evaluate import confidence_threshold, coverage
 from train.report.conditions import conditions, in_room, louder, noisy, telephone
-from train.report.measures import abstention, early, reliability
 
 RNG = np.random.default_rng(0)
-
-
-def predictions() -> Predictions:
-    """Two utterances of 20 tokens of speech: the first right from token 10 on, the second wrong."""
-    logits = torch.zeros(2, 20, 3)
-    logits[..., 2] = 9
-    logits[0, :10, 1] = 3
-    logits[0, 10:, 0] = 6
-    logits[1, :, 0] = 1
-    return Predictions(logits, torch.tensor([20, 20]), np.array([0, 1]))
 
 
 def test_noise_comes_at_its_ratio() -> None:
@@ -63,11 +52,6 @@ def test_conditions_use_what_is_never_trained_with(tmp_path: Path) -> None:
     assert tried["as recorded"] is None
 
 
-def test_early_verdicts_know_less() -> None:
-    scores = early({"made": [predictions()]}, 1.0)["made"]
-    assert scores == {"0.5": 0.0, "1": 0.0, "2": 0.5, "end": 0.5}
-
-
 def test_a_threshold_is_the_lowest_that_is_right_enough() -> None:
     probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.55, 0.45]])
     truth = np.array([0, 0, 1, 1])
@@ -77,11 +61,3 @@ def test_a_threshold_is_the_lowest_that_is_right_enough() -> None:
     assert confidence_threshold(probabilities, 1 - truth, 1.0) == 0.99
     assert coverage(probabilities, truth, 0.7) == (0.5, 1.0)
     assert coverage(probabilities, truth, 0.0) == (1.0, 0.5)
-
-
-def test_reliability_and_abstention_count_every_verdict() -> None:
-    parts = [predictions()]
-    rows = reliability(parts, 1.0)
-    assert sum(row["count"] for row in rows) == 2
-    points = abstention(parts, 1.0, [0.0, 0.99])
-    assert points == [{"threshold": 0.0, "coverage": 1.0, "accuracy": 0.5}]

@@ -85,6 +85,10 @@ class AudioCache:
         """Samples of recording i."""
         return int(self._ends[i] - (self._ends[i - 1] if i else 0))
 
+    def raw(self, i: int) -> NDArray[np.int16]:
+        """Recording i as it is kept: mono, 16 bits, 16 kHz; a view of the file."""
+        return self._samples[self._ends[i - 1] if i else 0 : self._ends[i]]
+
     def __getitem__(self, i: int) -> NDArray[np.float32]:
         """Recording i, mono float32 in [-1, 1] at 16 kHz."""
         start = self._ends[i - 1] if i else 0

@@ -4,7 +4,7 @@ On samples, before anything is analysed: the network hears what a microphone wou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -97,14 +97,14 @@ class Augment:
         spectrum = scipy.fft.rfft(placed, transform)
         axis = np.linspace(0, 1, len(spectrum), dtype=np.float32)
         if self.sounds.impulse_responses and self.rng.random() < self.config.reverberation:
-            spectrum = spectrum * scipy.fft.rfft(self._room(), transform)
+            spectrum = spectrum * scipy.fft.rfft(self.response(), transform)
         spectrum = spectrum + self._noise(samples, length, transform, axis)
         spectrum = spectrum * self._colour(axis)
         heard: Samples = scipy.fft.irfft(spectrum, transform)[:length]
         heard[:LEAD] = 0
         return heard
 
-    def _room(self) -> Samples:
+    def response(self) -> Samples:
         """Impulse response with the direct sound first."""
         responses = self.sounds.impulse_responses
         response = responses[int(self.rng.integers(len(responses)))]
@@ -138,6 +138,11 @@ class Augment:
 
     def _colour(self, axis: Samples) -> Samples:
         """Random frequency response, as a factor of amplitude on a frequency axis [0, 1]."""
+        coarse, gain = self.gains()
+        return np.interp(axis, coarse, 10 ** (gain / 20)).astype(np.float32)
+
+    def gains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A frequency axis [0, 1] and dB on it."""
         c, draw = self.config, self.rng.uniform
         coarse = np.linspace(0, 1, 65)
         gain = draw(*c.gain_db) + draw(-c.tilt_db, c.tilt_db) * (2 * coarse - 1)
@@ -150,7 +155,7 @@ class Augment:
             gain -= np.minimum(outside, 50)
         elif kind < c.telephone + c.lowpass:
             gain -= np.minimum(0.1 * np.maximum(hertz - draw(3500, 7500), 0), 50)
-        return np.interp(axis, coarse, 10 ** (gain / 20)).astype(np.float32)
+        return coarse, gain
 
     def mask(self, segments: Segments) -> Segments:
         """Blank random neighbouring bins of every recording's spectrogram, (B, T) in front."""
@@ -160,3 +165,36 @@ class Augment:
             start = int(self.rng.integers(bins))
             recording[..., start : start + int(self.rng.integers(self.config.masked_bins + 1))] = -1
         return segments._replace(spectrogram=spectrogram)
+
+
+class Room(Augment):
+    """One room and microphone for many recordings: colour, reverberation and noise are drawn once.
+
+    What changes from recording to recording is where in the noise it falls.
+    """
+
+    def __init__(self, config: AugmentConfig, sounds: Sounds, seed: int) -> None:
+        drawn = Augment(config, sounds, seed)
+        rng = drawn.rng
+        self._gains = drawn.gains()
+        rooms = bool(sounds.impulse_responses) and rng.random() < config.reverberation
+        self._response = drawn.response() if rooms else None
+        ratio = float(rng.uniform(*(config.snr_db if rng.random() < config.noise else (40, 65))))
+        noises = [n for n in sounds.noises if rng.random() >= config.synthetic]
+        noises = [noises[int(rng.integers(len(noises)))]] if noises else []
+        fixed = replace(
+            config,
+            reverberation=float(rooms),
+            noise=1.0,
+            synthetic=float(not noises or rng.random() < config.synthetic),
+            snr_db=(ratio, ratio),
+        )
+        super().__init__(fixed, replace(sounds, noises=noises), seed)
+
+    def gains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """This room's."""
+        return self._gains
+
+    def response(self) -> Samples:
+        """This room's."""
+        return self._response if self._response is not None else super().response()

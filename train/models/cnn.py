@@ -17,11 +17,11 @@ NARROW_PLACES = 2 * 13
 class CNNConfig:
     """Channels of the convolutions and the width F of R_d."""
 
-    channels: tuple[int, int, int] = (32, 64, 88)
+    channels: tuple[int, int, int] = (40, 80, 112)
     """Of the spectrogram."""
-    narrow: int = 24
+    narrow: int = 32
     """Of the harmonics, twice as many in the last convolution; 0: the spectrogram alone."""
-    features: int = 96
+    features: int = 160
 
 
 def normalised(convolution: nn.Module, channels: int) -> nn.Sequential:

@@ -1,5 +1,6 @@
 """The whole model: segments of audio to emotions, one token a segment."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -7,10 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from train.models.cnn import CNN, CNNConfig
-from train.models.level import LevelConfig
+from train.models.gate import Gate, GateConfig
+from train.models.level import UNSET, LevelConfig, decibels
 from train.models.recurrent import CannotStreamError, Recurrent
-from train.models.segment import HOP, SEGMENT, Segments, Views, led_in
+from train.models.segment import (
+    HOP,
+    HOP_FRAMES,
+    NARROW_FRAMES,
+    NARROW_HOP_FRAMES,
+    NARROW_START,
+    SEGMENT,
+    SEGMENT_FRAMES,
+    Segments,
+    Views,
+    led_in,
+)
 from train.models.sequence import SequenceModel, sequence_model
+from train.models.speaker import Speaker, SpeakerConfig
 from train.models.tacn import TACN, TACNConfig
 from train.models.vqvae import Codebook, Encoder, VQVAEConfig
 
@@ -25,6 +39,8 @@ class ModelConfig:
     vqvae: VQVAEConfig = field(default_factory=VQVAEConfig)
     tacn: TACNConfig = field(default_factory=TACNConfig)
     level: LevelConfig = field(default_factory=LevelConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     labels: tuple[str, ...] = LABELS
     latent: bool = True
     """Fusion (R_d and R_l) if true, Deep (R_d alone) if false."""
@@ -41,6 +57,8 @@ class ModelConfig:
             VQVAEConfig(**{**d["vqvae"], "channels": tuple(d["vqvae"]["channels"])}),
             TACNConfig(**d["tacn"]),
             LevelConfig(**d["level"]),
+            GateConfig(**d["gate"]),
+            SpeakerConfig(**d["speaker"]),
             tuple(d["labels"]),
             d["latent"],
             d.get("sequence", "tacn"),  # checkpoints from before there were others do not say
@@ -108,7 +126,9 @@ class EmotionModel(nn.Module):
         self.fusion = Fusion(config, dropout)
         # The weights go by the kind's name: tacn.layers.0.qkv, gru.cell.weight_ih_l0, ...
         setattr(self, config.sequence, sequence_model(config.sequence, config.tacn, dropout))
-        self.head = nn.Linear(config.tacn.width, len(config.labels) + 1)
+        self.gate = Gate(config.tacn.width, config.gate)
+        self.speaker = Speaker(config.tacn.width, config.speaker)
+        self.head = nn.Linear(config.tacn.width, len(config.labels))
         self.hop = HOP
         self.delay = self.sequence.delay * HOP
         self.receptive_field = SEGMENT + (self.sequence.receptive_field - 1) * HOP
@@ -139,10 +159,11 @@ class EmotionModel(nn.Module):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Whole utterances (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
+        """Whole recordings (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
 
-        The last column is the speech logit. Token n sees the audio before sample 2048 (n + 1)
-        only.
+        The last column is the gate's logit. Every token is heard, speech or not: this is for
+        training on clips; :meth:`hear` is what a stream computes. Token n sees the audio before
+        sample 2048 (n + 1) only.
         """
         return self.from_segments(self.frontend.views.of_streams(led_in(waveform)))
 
@@ -152,12 +173,80 @@ class EmotionModel(nn.Module):
         ``lengths`` (B,) int64 are the tokens that are not padding (None: all); only a bidirectional
         sequence model needs them.
         """
-        logits: Tensor = self.head(self.sequence_of(segments, lengths))
-        return logits
+        tokens = self.tokens_of(segments)
+        sequence = self.sequence(self.speaker.standardised(tokens), lengths)
+        both: Tensor = torch.cat([self.head(sequence), self.gate(tokens)[..., None]], -1)
+        return both
+
+    def tokens_of(self, segments: Segments) -> Tensor:
+        """Views of segments, (B, T) in front, to raw tokens (B, T, C)."""
+        flat = self.fusion(*self.frontend.read(segments.flat()))
+        tokens: Tensor = flat.unflatten(0, segments.spectrogram.shape[:2])
+        return tokens
 
     def sequence_of(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
         """What the head reads: views of segments, (B, T) in front, to (B, T, C)."""
-        tokens = self.fusion(*self.frontend.read(segments.flat()))
-        tokens = tokens.unflatten(0, segments.spectrogram.shape[:2])
+        tokens = self.speaker.standardised(self.tokens_of(segments))
         sequence: Tensor = self.sequence(tokens, lengths)
         return sequence
+
+    @torch.no_grad()
+    def hear(self, streams: Tensor, threshold: float, pause: int) -> tuple[Tensor, Tensor]:
+        """Raw tokens (B, T, C) and gate logits (B, T) of whole streams, as a stream computes them.
+
+        ``streams`` (B, 2176 + 2048 T) are led in by zeros. A token whose score is at least
+        ``threshold`` moves the running level; ``pause`` others in a row unset it. Digital silence
+        is no speech and empties the gate's memory.
+        """
+        views = self.frontend.views
+        wide = views.spectrogram(streams)
+        narrow = views.harmonics(streams[:, NARROW_START:])
+        energy = views.level.frame_energy(wide).unfold(1, HOP_FRAMES, HOP_FRAMES)[:, 1:]
+        heard = decibels(energy.mean(-1))
+        wide = wide[..., 1:].unfold(1, SEGMENT_FRAMES, HOP_FRAMES).transpose(2, 3)
+        narrow = narrow.unfold(1, NARROW_FRAMES, NARROW_HOP_FRAMES).transpose(2, 3)
+        silent = (streams.unfold(1, SEGMENT, HOP) == 0).all(-1)
+        least = math.log(threshold / (1 - threshold))
+        level, quiet = torch.full_like(heard[:, 0], UNSET), torch.zeros_like(heard[:, 0])
+        nothing = torch.zeros(len(streams), self.config.tacn.width)
+        past = [nothing] * self.config.gate.memory
+        tokens, scores = [], []
+        for t in range(heard.shape[1]):
+            seen = views.level.update(level, heard[:, t])
+            each = seen[:, None, None]
+            segments = Segments(
+                views.level.normalise(wide[:, t], each), views.level.normalise(narrow[:, t], each)
+            )
+            token = self.fusion(*self.frontend.read(segments)).float()
+            score = self.gate.step(token, past).masked_fill(silent[:, t], -1e4)
+            past = [p.masked_fill(silent[:, t, None], 0.0) for p in (token, *past)]
+            past = past[: self.config.gate.memory]
+            opened = score >= least
+            quiet = torch.where(opened, 0.0, quiet + 1)
+            level = torch.where(opened, seen, torch.where(quiet >= pause, UNSET, level))
+            tokens.append(token)
+            scores.append(score)
+        return torch.stack(tokens, 1), torch.stack(scores, 1)
+
+    @torch.no_grad()
+    def offline(self, waveform: Tensor, threshold: float, pause: int) -> tuple[Tensor, Tensor]:
+        """What a stream computes, for one whole recording (1, samples) at 16 kHz.
+
+        Emotion logits (T, L), zeros where nobody speaks, and the gate's logits (T,). The recording
+        must begin with a sample that is not 0 and hold no digital silence of a segment's length:
+        there a stream's segments begin anew.
+        """
+        tokens, scores = self.hear(led_in(waveform), threshold, pause)
+        opened = (scores[0] >= math.log(threshold / (1 - threshold))).tolist()
+        logits = torch.zeros(len(opened), len(self.config.labels))
+        heard, rows, quiet = self.speaker.fresh(1), list[int](), 0
+        for t, is_open in enumerate([*opened, *[False] * pause]):
+            quiet = 0 if is_open else quiet + 1
+            if is_open:
+                rows.append(t)
+            if rows and quiet == pause:
+                z = self.speaker.standardised(tokens[:, rows])
+                logits[rows] = self.head(self.sequence(self.speaker(z, heard)))[0]
+                heard = self.speaker.commit(heard, z.mean(1), torch.tensor([len(rows)]))
+                rows = []
+        return logits, scores[0]

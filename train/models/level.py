@@ -65,12 +65,24 @@ class RunningLevel(nn.Module):
         moved = torch.maximum(level + rate * difference, heard - c.headroom)
         return torch.where(level <= 0.5 * UNSET, heard, moved).clamp(min=c.quietest)
 
-    def follow(self, heard: Tensor) -> Tensor:
-        """The hops' own levels (B, T) of whole streams to the running level after each (B, T)."""
+    def follow(self, heard: Tensor, speech: Tensor | None = None, pause: int = 0) -> Tensor:
+        """The hops' own levels (B, T) of whole streams to the level that each is seen at (B, T).
+
+        Hops without ``speech`` (B, T) are seen at the level that they would bring, and leave none
+        behind; after ``pause`` of them in a row (0: never) the level is unset again.
+        """
         level, levels = torch.full_like(heard[:, 0], UNSET), []
+        quiet = torch.zeros_like(level)
         for t in range(heard.shape[1]):
-            level = self.update(level, heard[:, t])
-            levels.append(level)
+            seen = self.update(level, heard[:, t])
+            levels.append(seen)
+            if speech is None:
+                level = seen
+                continue
+            level = torch.where(speech[:, t], seen, level)
+            quiet = torch.where(speech[:, t], 0, quiet + 1)
+            if pause:
+                level = torch.where(quiet >= pause, UNSET, level)
         return torch.stack(levels, dim=1)
 
     def normalise(self, power: Tensor, level: Tensor) -> Tensor:

@@ -65,15 +65,18 @@ class Views(nn.Module):
         )
         return views, level
 
-    def of_streams(self, waveform: Tensor) -> Segments:
+    def of_streams(
+        self, waveform: Tensor, speech: Tensor | None = None, pause: int = 0
+    ) -> Segments:
         """Whole streams (B, 2176 + 2048 T), lead included, to views with axes (B, T) in front.
 
-        What :meth:`forward` gives segment by segment, for all at once.
+        What :meth:`forward` gives segment by segment, for all at once. With ``speech`` (B, T) only
+        such hops move the running level, and ``pause`` of the others in a row unset it.
         """
         wide = self.spectrogram(waveform)
         narrow = self.harmonics(waveform[:, NARROW_START:])
         energy = self.level.frame_energy(wide).unfold(1, HOP_FRAMES, HOP_FRAMES)[:, 1:]
-        level = self.level.follow(decibels(energy.mean(-1)))[:, :, None, None]
+        level = self.level.follow(decibels(energy.mean(-1)), speech, pause)[:, :, None, None]
         wide = wide[..., 1:].unfold(1, SEGMENT_FRAMES, HOP_FRAMES).transpose(2, 3)
         narrow = narrow.unfold(1, NARROW_FRAMES, NARROW_HOP_FRAMES).transpose(2, 3)
         return Segments(self.level.normalise(wide, level), self.level.normalise(narrow, level))

@@ -19,10 +19,10 @@ except ImportError:  # no Triton, as on macOS
 
 @dataclass(frozen=True)
 class TACNConfig:
-    """Sizes of the network; the paper's are 8 layers, 3 taps and 8 heads."""
+    """Sizes of the network; the paper's are 8 layers, 3 taps and 8 heads; utterances need fewer."""
 
-    width: int = 64
-    layers: int = 8
+    width: int = 128
+    layers: int = 6
     taps: int = 3
     heads: int = 8
 

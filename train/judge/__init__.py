@@ -1,0 +1,1 @@
+"""What a user gets: a bundle judged through the SDK's own streams, on recordings in sessions."""

@@ -1,0 +1,176 @@
+"""The report: what a user gets, in tables."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = """\
+# How good the {name} model is
+
+{name} {version}, judged through `edgeser.Utterances`, as an application uses it: a microphone hears
+quiet, then somebody. The likeliest emotion counts, whatever the confidence; an utterance that was
+not found is wrong. RAVDESS was never trained with and nothing was chosen on it. Of EmoDB and
+CREMA-D (a reconstruction from log-mel spectrograms) only speakers are here whom the shipped weights
+never heard. All speech is acted.
+
+UA is the mean recall over the four emotions (chance: 0.25).
+
+## What lies before the speech
+
+UA, and in brackets how many were never found. *Its floor*: noise like the quietest part of the same
+recording.
+
+{conditions}
+
+## How many utterances of the speaker the stream has heard
+
+Sessions of one speaker in random order, {orders} orders, 2 s of quiet between utterances.
+
+{heard}
+
+Expected calibration error:
+
+{calibration}
+
+In one mood for long, the danger of adapting: sessions in which all is said in one emotion. UA by
+utterances heard before:
+
+{mood}
+
+## Rate and level
+
+One second of its floor before.
+
+{formats}
+
+## Small changes
+
+Share of recordings whose likeliest emotion stays the same.
+
+{steadiness}
+
+## Women and men
+
+After ten utterances; recall of each emotion.
+
+{sexes}
+
+## Which label it carries
+
+Share of utterances that carry a label, and of those the share that is right.
+
+{labelled}
+
+## Confusions
+
+All utterances of all sessions; rows are what was acted.
+
+{confusions}
+
+## Sounds without speech
+
+{noise}
+
+{against}
+
+## Provenance
+
+Bundle {hash}. Commit {commit}, torch {torch}. Made by `python -m train judge`; every figure is in
+[judged.json](judged.json).
+"""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def report(judged: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """Markdown of what :func:`train.judge.run.judge` found."""
+    corpora, labels = judged["corpora"], judged["labels"]
+    names = list(corpora)
+
+    def across(part: str, value: str) -> str:
+        rows = list(dict.fromkeys(r for n in names for r in corpora[n][part]))
+        return table(
+            ["", *names],
+            [[row, *(_cell(corpora[n][part].get(row), value) for n in names)] for row in rows],
+        )
+
+    steady = list(next(iter(corpora.values()))["steadiness"])
+    sexes = [
+        [name, sex, *(f"{r:.2f}" for r in figures["recalls"])]
+        for name in names
+        for sex, figures in corpora[name].get("by_sex", {}).items()
+    ]
+    noise = judged["noise"]
+    return TEMPLATE.format(
+        **judged["model"],
+        commit=judged["provenance"]["commit"],
+        torch=judged["provenance"]["torch"],
+        orders=3,
+        conditions=across("conditions", "ua"),
+        heard=across("heard", "ua"),
+        calibration=across("heard", "calibration_error"),
+        mood=across("one_mood", "ua"),
+        formats=across("formats", "ua"),
+        steadiness=table(
+            ["", *names],
+            [[s, *(f"{corpora[n]['steadiness'][s]:.1%}" for n in names)] for s in steady],
+        ),
+        sexes=table(["corpus", "", *labels], sexes) if sexes else "Not known of these speakers.",
+        labelled=across("heard", "labelled"),
+        confusions="\n\n".join(_confusion(n, corpora[n]["confusion"], labels) for n in names),
+        noise=(
+            f"{noise['an_hour']:.0f} false alarms an hour, in {60 * noise['hours']:.0f} minutes of "
+            "noises that training never heard."
+        ),
+        against=_against(corpora, baseline),
+    )
+
+
+def _cell(figures: Mapping[str, Any] | None, value: str) -> str:
+    if figures is None:
+        return ""
+    if value == "labelled":
+        return f"{figures['labelled']:.0%}, {figures['right']:.0%} right"
+    if value == "ua":
+        return f"{figures['ua']:.3f} ({figures['missed']})"
+    return f"{figures[value]:.3f}"
+
+
+def _confusion(name: str, counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
+    rows = [[label, *map(str, row)] for label, row in zip(labels, counts, strict=True)]
+    return table([f"{name}: acted, said", *labels], rows)
+
+
+def _against(corpora: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """Beside openSMILE's features, where these were measured."""
+    tests = {**baseline.get("within", {}), **baseline.get("across", {})}
+    rows = []
+    for name, found in corpora.items():
+        if name in tests:
+            cold = found["conditions"]["0 s of its floor"]["ua"]
+            warm = found.get("ten_heard", {}).get("ua")
+            said = f"{warm:.3f}" if warm is not None else ""
+            rows.append([name, f"{tests[name]['ua']:.3f}", f"{cold:.3f}", said])
+    if not rows:
+        return ""
+    text = (
+        "## Against openSMILE\n\neGeMAPSv02 functionals on trimmed clips with a support vector "
+        "machine (RBF), on folds of other speakers, beside this model alone and after ten "
+        "utterances.\n\n"
+    )
+    head = ["", "eGeMAPS + SVM", "this model, first utterance", "after ten"]
+    return text + table(head, rows)
+
+
+def write_report(judged: Path, baseline: Path, out: Path) -> Path:
+    """``report.md`` in the folder ``out``, from the JSON of both."""
+    found = json.loads(judged.read_text(encoding="utf-8"))
+    beside = json.loads(baseline.read_text(encoding="utf-8")) if baseline.is_file() else {}
+    path = out / "report.md"
+    path.write_text(report(found, beside), encoding="utf-8")
+    return path

@@ -1,0 +1,377 @@
+"""The bundled model, from corpora and a teacher to a checkpoint: four stages, each kept.
+
+1. *teacher*: Whisper's middle layers over all speech, reduced to principal components.
+2. *front*: front end, VQ-VAE, fusion and gate by distillation, without labels, then with emotions.
+3. *tokens*: what that front end makes of the labelled recordings, in several rooms.
+4. *sequence*: TACN and head on sessions of those tokens; then temperature and thresholds.
+
+Speakers of fold 0 of five are in none of it: they judge what ships. Some of fold 1 are in none but
+the last step, where temperature and thresholds are chosen.
+"""
+
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from train.checkpoint import Checkpoint
+from train.data.augment import AugmentConfig, Room, Sounds
+from train.data.examples import sounds_for_training
+from train.data.manifest import Recording
+from train.data.music import SoundMaker
+from train.data.soundfont import available, rendered
+from train.data.splits import speaker_folds
+from train.default import FACTS, LABELLED, Corpora
+from train.distill import Distillation, FrontTraining, Spoken, distil
+from train.export import PAUSE
+from train.files import whole
+from train.models.emotion import EmotionModel, ModelConfig
+from train.models.segment import HOP, LEAD, SAMPLE_RATE
+from train.models.speaker import SpeakerConfig
+from train.provenance import provenance
+from train.sessions import SessionRecipe, Utterance, judge_sessions, train_sessions
+from train.teacher.targets import Features, Projection, compute
+from train.teacher.whisper import WhisperEncoder
+
+TARGET = 128
+"""Principal components of the teacher that a token predicts."""
+OFTEN = {"emodb": 3}
+"""How often a corpus is gone through: EmoDB is a tenth of CREMA-D's size."""
+PASSES = 3
+"""Rooms in which the sequence model hears each recording; the first is as recorded."""
+IN_ROOMS = AugmentConfig(snr_db=(8.0, 40.0), noise=0.7, masked_bins=0)
+MUSIC = 60
+"""Pieces of 24 s that the gate learns to refuse, where FluidSynth is installed."""
+OPENED_BY_NOISE = 0.02
+"""Share of the tokens of sounds without speech that the gate's threshold lets through."""
+RIGHT_LABELS = 0.75
+SHORTEST_UTTERANCE = 0.5
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long the stages take. By the clock where minutes are given: a night has an end."""
+
+    minutes: tuple[float, float] = (32.0, 12.0)
+    """Of the distillation, and of its last phase with emotions."""
+    sessions: SessionRecipe = field(default_factory=SessionRecipe)
+    speaker: SpeakerConfig = field(default_factory=lambda: SpeakerConfig(adapt=True))
+
+
+@dataclass(frozen=True)
+class Product:
+    """One making. ``work`` keeps what is finished."""
+
+    data: Path
+    work: Path
+    teacher: Path
+    schedule: Schedule = field(default_factory=Schedule)
+    config: ModelConfig = field(default_factory=ModelConfig)
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """All recordings; audio is cached in ``work``."""
+        return Corpora.read(self.data, self.work / "features")
+
+    @cached_property
+    def test(self) -> set[str]:
+        """Speakers that judge the model: fold 0."""
+        return speaker_folds(self.corpora.recordings(), 5)[0]
+
+    @cached_property
+    def development(self) -> set[str]:
+        """Speakers on whom temperature and thresholds are chosen: part of fold 1."""
+        fold = sorted(speaker_folds(self.corpora.recordings(), 5)[1])
+        few = [s for s in fold if s.startswith("emodb")]
+        return {*few, *[s for s in fold if not s.startswith("emodb")][::2]}
+
+    def features(self, name: str) -> Features:
+        """The teacher's, of one corpus, reduced: (N, 128)."""
+        path = self.work / "teacher" / f"{name}-reduced.npy"
+        if path.is_file():
+            return Features.load(path)
+        full = self._full(name)
+        rows = np.empty((len(full.rows), TARGET), np.float16)
+        for first in range(0, len(rows), 20_000):
+            rows[first : first + 20_000] = self.projection(full.rows[first : first + 20_000])
+        for at, array in ((path.with_suffix(".ends.npy"), full.ends), (path, rows)):
+            with whole(at) as partial, partial.open("wb") as file:
+                np.save(file, array)
+        return Features.load(path)
+
+    def _full(self, name: str) -> Features:
+        path = self.work / "teacher" / f"{name}.npy"
+        if path.is_file():
+            return Features.load(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        corpus = {**self.corpora.labelled, **self.corpora.unlabelled}[name]
+        audio = [corpus.audio[i] for i in range(len(corpus.audio))]
+        return compute(WhisperEncoder.load(self.teacher), audio, path)
+
+    @cached_property
+    def projection(self) -> Projection:
+        """From speech of the training speakers alone."""
+        path = self.work / "teacher" / "projection.npz"
+        if path.is_file():
+            kept = np.load(path)
+            return Projection(kept["mean"], kept["matrix"])
+        rng, some = np.random.default_rng(0), []
+        kept_out = self.test | self.development
+        for name, corpus in {**self.corpora.labelled, **self.corpora.unlabelled}.items():
+            full = self._full(name)
+            for i in rng.permutation(len(corpus.recordings))[:500]:
+                if corpus.recordings[i].speaker in kept_out:
+                    continue
+                some.append(full.of(int(i))[::4])
+        made = Projection.fit(some, TARGET)
+        with whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, mean=made.mean, matrix=made.matrix)
+        return made
+
+    def sounds(self, music: bool = True) -> Sounds:
+        """What is mixed in, and what the gate refuses."""
+        sounds = sounds_for_training(self.corpora.noise, self.corpora.impulse_responses)
+        if not (music and available()):
+            return sounds
+        path = self.work / "music.npy"
+        if not path.is_file():
+            made = [rendered(seed, 24.0) for seed in range(MUSIC)]
+            scaled = [p * (0.6 / max(float(np.abs(p).max()), 1e-6)) for p in made]
+            with whole(path) as partial, partial.open("wb") as file:
+                np.save(file, (np.concatenate(scaled) * 32767).astype(np.int16))
+        flat, length = np.load(path), 10 * SAMPLE_RATE
+        starts = range(0, len(flat) - length, length)
+        pieces = [flat[i : i + length].astype(np.float32) / np.float32(32768) for i in starts]
+        return Sounds([*sounds.noises, *pieces], sounds.impulse_responses)
+
+    def spoken(self) -> list[Spoken]:
+        """All speech to distil on, by speakers who neither judge nor choose."""
+        labels, found = self.config.labels, []
+        kept_out = self.test | self.development
+        for name, corpus in {**self.corpora.labelled, **self.corpora.unlabelled}.items():
+            features = self.features(name)
+            for i, recording in enumerate(corpus.recordings):
+                if recording.speaker in kept_out:
+                    continue
+                known = recording.emotion in labels
+                one = Spoken(
+                    corpus.audio.raw(i),
+                    features.of(i),
+                    labels.index(recording.emotion) if known else -1,
+                    LABELLED.index(name) if name in LABELLED else 0,
+                    corpus.clean.raw(i) if corpus.clean else None,
+                )
+                found += [one] * OFTEN.get(name, 1)
+        return found
+
+    def front(self) -> EmotionModel:
+        """A model whose front end, fusion and gate are trained."""
+        path = self.work / "front.pt"
+        model = EmotionModel(self.config)
+        if path.is_file():
+            model.load_state_dict(torch.load(path, weights_only=True))
+            return model.eval()
+        torch.manual_seed(0)
+        model = EmotionModel(self.config)
+        training = FrontTraining(model, TARGET, len(self.config.labels), len(LABELLED))
+        training.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        spoken, sounds = self.spoken(), self.sounds()
+        first, second = self.schedule.minutes
+        settings = Distillation()
+        distil(training, spoken, sounds, settings, self.work / "a1.pt", minutes=first)
+        settings = Distillation(emotion_weight=0.3, learning_rate=1e-3, seed=1)
+        labelled = [s for s in spoken if s.emotion >= 0]
+        mixed = labelled * 2 + [s for s in spoken if s.emotion < 0]
+        distil(training, mixed, sounds, settings, self.work / "a2.pt", minutes=second)
+        with whole(path) as partial:
+            torch.save(model.state_dict(), partial)
+        return model.eval()
+
+    def threshold(self, model: EmotionModel) -> float:
+        """The gate's: so that few tokens of sounds without speech pass, none of them heard before.
+
+        The sounds are new ones of the kinds trained with, in new rooms; those kept for judging are
+        not touched.
+        """
+        sounds, maker = self.sounds(), SoundMaker(90_000)
+        rng, hops, scores = np.random.default_rng(90_000), 120, []
+        for number in range(12):
+            rows = []
+            for row in range(8):
+                length = hops * HOP
+                if row % 2:
+                    noise = maker(length)
+                else:
+                    noise = sounds.noises[int(rng.integers(len(sounds.noises)))]
+                    noise = np.resize(np.roll(noise, int(rng.integers(len(noise)))), length)
+                room = Room(IN_ROOMS, sounds, 90_000 + number * 8 + row)
+                rows.append(room(noise * np.float32(0.2), 0, hops))
+            _, logits = model.hear(torch.from_numpy(np.stack(rows)), 0.5, PAUSE)
+            scores.append(logits.flatten())
+        score = torch.cat(scores).sigmoid().double()
+        return round(float(score.quantile(1 - OPENED_BY_NOISE).clamp(0.5, 0.95)), 2)
+
+    def tokens(
+        self, model: EmotionModel, name: str, threshold: float, passes: int = PASSES
+    ) -> list[Utterance]:
+        """One corpus's recordings as the front end hears them, in several rooms."""
+        corpus = {**self.corpora.labelled, "ravdess": self.corpora.unheard}[name]
+        path = self.work / f"tokens-{name}.pt"
+        if path.is_file():
+            kept: list[Utterance] = torch.load(path, weights_only=False)
+            return kept
+        sounds, labels = self.sounds(music=False), self.config.labels
+        wanted = [i for i, r in enumerate(corpus.recordings) if r.emotion in labels]
+        heard: list[list[NDArray[np.float32]]] = [[] for _ in wanted]
+        for number in range(passes):
+            waves = [self._in_room(corpus, i, number, sounds) for i in wanted]
+            for row, tokens in enumerate(speech_tokens(model, waves, threshold)):
+                heard[row].append(tokens)
+        found = []
+        for i, passed in zip(wanted, heard, strict=True):
+            recording = corpus.recordings[i]
+            found.append(
+                Utterance(
+                    tuple(passed), _target(recording, labels), recording.speaker, recording.corpus
+                )
+            )
+        with whole(path) as partial:
+            torch.save(found, partial)
+        return found
+
+    def _in_room(self, corpus: Any, index: int, number: int, sounds: Sounds) -> Samples:
+        """A recording led in, as recorded (pass 0) or in the room of its speaker and pass.
+
+        From the second room on the voice is another as well: faster and higher, or the reverse.
+        """
+        recording, samples = corpus.recordings[index], corpus.audio[index]
+        if number == 0:
+            hops = -(-len(samples) // HOP)
+            return np.pad(samples, (LEAD, hops * HOP - len(samples)))
+        seed = zlib.crc32(f"{recording.speaker}/{number}".encode())
+        rng = np.random.default_rng([seed, index])
+        room = Room(IN_ROOMS, sounds, seed)
+        if corpus.clean is not None:
+            samples = room.cleaned(samples, corpus.clean[index])
+        if number > 1:
+            speed = 1 + np.random.default_rng(seed + 1).uniform(-0.12, 0.12)
+            samples = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE * speed, quality="MQ")
+        before = int(rng.integers(HOP)) + int(rng.uniform(0, 0.8) * SAMPLE_RATE) * (
+            rng.random() < 0.5
+        )
+        hops = -(-(before + len(samples)) // HOP)
+        return room(samples, before, hops)
+
+    def build(self) -> Checkpoint:
+        """Everything."""
+        begun = time.monotonic()
+        model = self.front()
+        threshold = self.threshold(model)
+        heard = [u for name in LABELLED for u in self.tokens(model, name, threshold)]
+        kept_out = self.test | self.development
+        train = [u for u in heard if u.speaker not in kept_out]
+        chosen_on = [u for u in heard if u.speaker in self.development]
+        train_sessions(model, train, self.schedule.sessions, self.schedule.speaker, report=250)
+        found = [judge_sessions(model, chosen_on, before, seed=before) for before in (0, 3, 10)]
+        temperature = fit_temperature(model, chosen_on)
+        cooled = [cool(p, temperature) for p, _ in found]
+        confidence = confidence_threshold(
+            np.concatenate(cooled), np.concatenate([t for _, t in found])
+        )
+        training: dict[str, Any] = {
+            "corpora": {n: len(c.speakers() - kept_out) for n, c in self.corpora.labelled.items()},
+            "pretraining": {n: len(c.recordings) for n, c in self.corpora.unlabelled.items()},
+            "judged_by": sorted(self.test),
+            "chosen_on": sorted(self.development),
+            "provenance": provenance(0),
+            "minutes": round((time.monotonic() - begun) / 60, 1),
+        }
+        thresholds = {
+            "speech": threshold,
+            "confidence": confidence,
+            "utterance": SHORTEST_UTTERANCE,
+        }
+        return Checkpoint(model, temperature, thresholds, {**FACTS, "training": training})
+
+
+@torch.no_grad()
+def speech_tokens(
+    model: EmotionModel, waves: Sequence[Samples], threshold: float
+) -> list[NDArray[np.float32]]:
+    """Raw tokens (T, C) of speech in each led-in stream, as a device would compute them."""
+    found: list[NDArray[np.float32]] = [np.zeros((0, 1), np.float32)] * len(waves)
+    least = float(np.log(threshold / (1 - threshold)))
+    order = sorted(range(len(waves)), key=lambda i: len(waves[i]))
+    for first in range(0, len(order), 64):
+        some = order[first : first + 64]
+        longest = max(len(waves[i]) for i in some)
+        batch = torch.zeros(len(some), longest)
+        for row, i in zip(batch, some, strict=True):
+            row[: len(waves[i])] = torch.from_numpy(waves[i])
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens, scores = model.hear(batch, threshold, PAUSE)
+        for row, i in enumerate(some):
+            hops = (len(waves[i]) - LEAD) // HOP
+            opened = scores[row, :hops] >= least
+            found[i] = tokens[row, :hops][opened].float().numpy()
+    return found
+
+
+def _target(
+    recording: Recording, labels: Sequence[str], perceived: float = 0.3
+) -> tuple[float, ...]:
+    """One-hot, softened by what listeners heard where they agreed on one of the labels."""
+    target = np.array([float(label == recording.emotion) for label in labels])
+    if recording.perceived in labels:
+        heard = np.array([float(label == recording.perceived) for label in labels])
+        target = (1 - perceived) * target + perceived * heard
+    return tuple(target.tolist())
+
+
+def cool(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Probabilities (N, L) at another temperature."""
+    powers = np.power(np.maximum(probabilities, 1e-9), 1 / temperature)
+    result: NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
+    return result
+
+
+def fit_temperature(model: EmotionModel, utterances: Sequence[Utterance]) -> float:
+    """What the emotions' logits are divided by: verdicts in sessions come out most likely true."""
+
+    def loss(log_temperature: float) -> float:
+        temperature = float(np.exp(log_temperature))
+        weight, bias = model.head.weight.data.clone(), model.head.bias.data.clone()
+        model.head.weight.data /= temperature
+        model.head.bias.data /= temperature
+        total = 0.0
+        for before in (0, 4):
+            found, truth = judge_sessions(model, utterances, before, seed=before)
+            total -= float(np.log(found[np.arange(len(truth)), truth] + 1e-9).mean())
+        model.head.weight.data, model.head.bias.data = weight, bias
+        return total
+
+    best = minimize_scalar(loss, bounds=(-1.2, 1.2), method="bounded", options={"maxiter": 12})
+    return round(float(np.exp(best.x)), 3)
+
+
+def confidence_threshold(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], right: float = RIGHT_LABELS
+) -> float:
+    """The lowest of 0.30, 0.31, … at which so many of the labelled verdicts are right."""
+    sure, said = probabilities.max(1), probabilities.argmax(1)
+    for threshold in np.arange(0.30, 0.95, 0.01):
+        named = sure >= threshold
+        if not named.any() or (said == truth)[named].mean() >= right:
+            return round(float(threshold), 2)
+    return 0.95

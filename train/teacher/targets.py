@@ -1,0 +1,121 @@
+"""What the front end is to predict: a teacher's layers over recordings, reduced to a few numbers.
+
+Features are computed once a corpus and kept. Their principal components, from speech of the
+training speakers alone, are the target: D numbers every 20 ms, averaged over what a token hears.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from train.files import whole
+from train.models.segment import HOP, SEGMENT
+from train.teacher.whisper import SAMPLE_RATE, STEP, WhisperEncoder
+
+BATCH = 16
+LONGEST = 29 * SAMPLE_RATE
+PADDING = 1600
+"""Samples of silence behind every recording, so that its end is no cut."""
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """A teacher's vectors of many recordings: rows (N, W) float16, and where each one ends."""
+
+    rows: NDArray[np.float16]
+    ends: NDArray[np.int64]
+
+    def of(self, index: int) -> NDArray[np.float16]:
+        """Those of one recording, one every 20 ms."""
+        return self.rows[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+    @staticmethod
+    def load(path: Path) -> "Features":
+        """As kept by :func:`compute`."""
+        return Features(np.load(path, mmap_mode="r"), np.load(path.with_suffix(".ends.npy")))
+
+
+def compute(teacher: WhisperEncoder, audio: Sequence[Samples], path: Path) -> Features:
+    """The teacher's features of recordings (samples,) at 16 kHz, kept at ``path`` (``.npy``)."""
+    if path.is_file():
+        return Features.load(path)
+    order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
+    found: list[NDArray[np.float16]] = [np.zeros((0, 1), np.float16)] * len(audio)
+    for first in tqdm(range(0, len(order), BATCH), desc=f"teacher: {path.stem}"):
+        some = order[first : first + BATCH]
+        sounds = [audio[i][:LONGEST] for i in some]
+        longest = -(-(max(map(len, sounds)) + PADDING) // STEP) * STEP
+        waves = torch.zeros(len(some), longest)
+        for row, sound in zip(waves, sounds, strict=True):
+            row[: len(sound)] = torch.from_numpy(sound)
+        for i, sound, vectors in zip(some, sounds, teacher(waves), strict=True):
+            found[i] = vectors[: -(-len(sound) // STEP)].half().numpy()
+    ends = np.cumsum([len(f) for f in found])
+    for name, array in ((path.with_suffix(".ends.npy"), ends), (path, np.concatenate(found))):
+        with whole(name) as partial, partial.open("wb") as file:
+            np.save(file, array)
+    return Features.load(path)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Principal components of a teacher's features, (W, D), scaled so that none drowns another."""
+
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    @staticmethod
+    def fit(features: Iterable[NDArray[np.float16]], width: int) -> "Projection":
+        """From the features of training speakers. ``width`` is D.
+
+        Each feature is standardised first; a component's scale is the fourth root of its variance:
+        between rotation alone, where the first components are everything, and whitening, where
+        the last are noise made loud.
+        """
+        count, total, square = 0, 0.0, None
+        for some in features:
+            x = some.astype(np.float32)
+            count += len(x)
+            total = total + x.sum(0)
+            square = x.T @ x if square is None else square + x.T @ x
+        if square is None:
+            raise ValueError("a projection needs features: give those of some recordings")
+        mean = np.asarray(total / count, np.float32)
+        covariance = square / count - np.outer(mean, mean)
+        deviation = np.sqrt(np.diag(covariance).clip(1e-8))
+        values, vectors = np.linalg.eigh(covariance / np.outer(deviation, deviation))
+        values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
+        scale = values.clip(1e-8) ** -0.25
+        even = scale / np.sqrt(np.mean(values * scale**2))
+        matrix = (vectors / deviation[:, None] * even).astype(np.float32)
+        return Projection(mean, matrix)
+
+    def __call__(self, rows: NDArray[np.float16]) -> NDArray[np.float32]:
+        """(N, W) to (N, D)."""
+        return np.asarray((rows.astype(np.float32) - self.mean) @ self.matrix, np.float32)
+
+
+def of_tokens(
+    rows: NDArray[np.float32], before: int, hops: int, speed: float = 1.0, start: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What each token of a stream is to predict: (hops, D), and which have a target, (hops,).
+
+    ``rows`` (N, D) are the recording's, one every 20 ms. In the stream it begins ``before`` samples
+    late, at its sample ``start``, played ``speed`` times as long. A token hears the segment that
+    ends with its hop; one that hears less than half a segment of the recording has no target.
+    """
+    ends = (np.arange(1, hops + 1) * HOP - before) / speed + start
+    first = np.clip((ends - SEGMENT / speed) / STEP, 0, len(rows))
+    last = np.clip(ends / STEP, 0, len(rows))
+    low, high = np.floor(first).astype(int), np.ceil(last).astype(int)
+    sums = np.concatenate((np.zeros((1, rows.shape[1]), np.float32), rows.cumsum(0)))
+    count = np.maximum(high - low, 1)
+    target = (sums[high] - sums[np.minimum(low, high)]) / count[:, None]
+    return target.astype(np.float32), last - first >= 0.5 * SEGMENT / speed / STEP

@@ -1,6 +1,7 @@
 """The shipped bundle says what the model that was trained says, on real voices."""
 
 import copy
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import edgeser
 from train.checkpoint import Checkpoint
 from train.data.audio import read_audio
 from train.data.manifest import read_manifest
+from train.export import PAUSE
 from train.models.emotion import EmotionModel
 from train.models.segment import led_in
 
@@ -25,9 +27,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[EmotionModel, float]:
+def trained() -> tuple[EmotionModel, float, float]:
     checkpoint = Checkpoint.load(CHECKPOINT)
-    return checkpoint.model, checkpoint.temperature
+    return checkpoint.model, checkpoint.temperature, checkpoint.thresholds["speech"]
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +50,16 @@ def _some(corpus: str, count: int) -> list[Path]:
     ids=lambda path: path.stem,
 )
 def test_stream_equals_offline(
-    path: Path, trained: tuple[EmotionModel, float], bundled: edgeser.Model
+    path: Path, trained: tuple[EmotionModel, float, float], bundled: edgeser.Model
 ) -> None:
-    model, temperature = trained
+    model, temperature, threshold = trained
     audio = read_audio(path)
+    audio = audio[np.flatnonzero(audio)[0] :]  # a stream's segments begin with the first sound
     waveform = torch.from_numpy(audio)[None]
-    with torch.no_grad():
-        logits = model(waveform)[0].double()
-        exact = copy.deepcopy(model).double()(waveform.double())[0]
-    expected = (logits[:, :-1] / temperature).log_softmax(-1).numpy()
-    rounding = np.abs((exact[:, :-1] / temperature).log_softmax(-1).numpy() - expected).max(1)
+    logits, scores = model.offline(waveform, threshold, PAUSE)
+    exact, _ = copy.deepcopy(model).double().offline(waveform.double(), threshold, PAUSE)
+    expected = (logits.double() / temperature).log_softmax(-1).numpy()
+    rounding = np.abs((exact / temperature).log_softmax(-1).numpy() - expected).max(1)
     stream = bundled.stream(sample_rate=16_000)
     frames = [
         f for start in range(0, len(audio), 777) for f in stream.process(audio[start : start + 777])
@@ -66,8 +68,8 @@ def test_stream_equals_offline(
     streamed = np.log([list(f.probabilities.values()) for f in frames])
     speech = np.array([f.speech for f in frames])
     error = np.abs(streamed - expected).max(1)
-    error = np.maximum(error, np.abs(speech - logits[:, -1].sigmoid().numpy()))
-    decided = _first_undecided(model, audio)
+    error = np.maximum(error, np.abs(speech - scores.double().sigmoid().numpy()))
+    decided = _first_undecided(model, audio, scores >= math.log(threshold / (1 - threshold)))
     # Where float32 itself is further than that from float64, no two that use it can be nearer.
     bound = max(1e-4, 2 * float(rounding[:decided].max(initial=0.0)))
     assert bound < 1e-2
@@ -76,13 +78,14 @@ def test_stream_equals_offline(
 
 
 @torch.no_grad()
-def _first_undecided(model: EmotionModel, audio: NDArray[np.float32]) -> int:
+def _first_undecided(model: EmotionModel, audio: NDArray[np.float32], opened: torch.Tensor) -> int:
     """The first token with a latent vector that is as near to one code as to another.
 
     Nearest means nearest to the last bit: where two codes are equally near to within rounding,
     any two correct implementations may choose differently, and the tokens differ from there on.
     """
-    segments = model.frontend.views.of_streams(led_in(torch.from_numpy(audio)[None]))
+    led = led_in(torch.from_numpy(audio)[None])
+    segments = model.frontend.views.of_streams(led, opened[None], PAUSE)
     encoded = model.frontend.encoder(segments.spectrogram[0])
     gaps = torch.cdist(encoded.double(), model.fusion.codebook.codes.double())
     nearest = gaps.square().topk(2, largest=False).values

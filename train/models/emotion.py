@@ -208,7 +208,7 @@ class EmotionModel(nn.Module):
         silent = (streams.unfold(1, SEGMENT, HOP) == 0).all(-1)
         least = math.log(threshold / (1 - threshold))
         level, quiet = torch.full_like(heard[:, 0], UNSET), torch.zeros_like(heard[:, 0])
-        nothing = torch.zeros(len(streams), self.config.tacn.width)
+        nothing = streams.new_zeros(len(streams), self.config.tacn.width)
         past = [nothing] * self.config.gate.memory
         tokens, scores = [], []
         for t in range(heard.shape[1]):
@@ -217,7 +217,7 @@ class EmotionModel(nn.Module):
             segments = Segments(
                 views.level.normalise(wide[:, t], each), views.level.normalise(narrow[:, t], each)
             )
-            token = self.fusion(*self.frontend.read(segments)).float()
+            token = self.fusion(*self.frontend.read(segments)).to(streams.dtype)
             score = self.gate.step(token, past).masked_fill(silent[:, t], -1e4)
             past = [p.masked_fill(silent[:, t, None], 0.0) for p in (token, *past)]
             past = past[: self.config.gate.memory]
@@ -238,7 +238,7 @@ class EmotionModel(nn.Module):
         """
         tokens, scores = self.hear(led_in(waveform), threshold, pause)
         opened = (scores[0] >= math.log(threshold / (1 - threshold))).tolist()
-        logits = torch.zeros(len(opened), len(self.config.labels))
+        logits = scores.new_zeros(len(opened), len(self.config.labels))
         heard, rows, quiet = self.speaker.fresh(1), list[int](), 0
         for t, is_open in enumerate([*opened, *[False] * pause]):
             quiet = 0 if is_open else quiet + 1

@@ -14,13 +14,15 @@ import edgeser
 from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.export import precision as graphs
-from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
+from edgeser.frontend import FrontEnd, OnnxFrontEnd
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.reference import kernels as reference
+from edgeser.streaming.engine import Engine
 from train.checkpoint import Checkpoint
 from train.data.examples import Corpus
 from train.data.manifest import read_manifest
 from train.default import LABELLED, UNHEARD
+from train.export import PAUSE
 from train.losses import speech_weights, verdict
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
@@ -131,17 +133,16 @@ def in_float64(checkpoint: Checkpoint, sounds: Sounds) -> Heard:
     model = checkpoint.model.double()
     frames, verdicts = [], []
     for audio in tqdm(sounds.audio, desc=f"{sounds.corpus} in float64", unit="file"):
-        padded = np.pad(audio, (LEAD, -len(audio) % HOP)).astype(np.float64)
-        segments = model.frontend.views.of_streams(torch.from_numpy(padded)[None])
-        logits = model.from_segments(segments)
-        logits[..., :-1] /= checkpoint.temperature
+        heard = torch.from_numpy(audio.astype(np.float64))[None]
+        emotions, speech = model.offline(heard, checkpoint.thresholds["speech"], PAUSE)
+        emotions = emotions / checkpoint.temperature
+        logits = torch.cat([emotions, speech[:, None]], dim=1)[None]
         spoken = speech_weights(
             logits, torch.tensor([logits.shape[1]]), checkpoint.thresholds["speech"]
         )
         mixed = verdict(logits, spoken)[0]
         verdicts.append(mixed if mixed.any() else torch.full_like(mixed, 1 / len(mixed)))
-        emotions, speech = logits[0, :, :-1].log_softmax(-1), logits[0, :, -1:].sigmoid()
-        frames.append(torch.cat([emotions, speech], dim=1))
+        frames.append(torch.cat([emotions.log_softmax(-1), speech[:, None].sigmoid()], dim=1))
     return Heard(torch.cat(frames).numpy(), torch.stack(verdicts).numpy())
 
 
@@ -169,7 +170,7 @@ def front_ends(
 ) -> dict[str, dict[str, float]]:
     """Relative errors of R_d and E_o against float64, and the share of codes that change."""
     exact = model.double().frontend
-    ours = front_end(read_bundle(DEFAULT_BUNDLE))
+    ours = Engine(read_bundle(DEFAULT_BUNDLE)).front_end
     codebook = read_bundle(DEFAULT_BUNDLE).tensors["vq.codebook"].astype(np.float64)
     feeds = list(_feeds(ours, sounds))
     want = [
@@ -181,7 +182,7 @@ def front_ends(
     rows = {}
     for (runtime, precision), path in paths.items():
         own = [p for p in PRECISIONS if runtime == OURS and p == precision]
-        run = front_end(read_bundle(path), *own)
+        run = Engine(read_bundle(path), *own).front_end
         parts = [run(f["segment"], f["level"]) for f in feeds]
         chosen = [reference.nearest_codes(p.latent.astype(np.float64), codebook) for p in parts]
         rows[f"{runtime}, {precision}"] = {

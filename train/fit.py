@@ -42,8 +42,10 @@ class EmotionTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         self.model.frontend.encoder.eval()
-        sequence = self.model.sequence_of(batch.segments, batch.tokens)
-        logits = self.model.head(sequence).float()
+        tokens = self.model.tokens_of(batch.segments)
+        sequence = self.model.sequence(self.model.speaker.standardised(tokens), batch.tokens)
+        both = (self.model.head(sequence), self.model.gate(tokens)[..., None])
+        logits = torch.cat(both, -1).float()
         emotion = emotion_loss(logits, batch, self.class_weights, self.recipe)
         speech = speech_loss(logits, batch)
         self.log_dict({"emotion": emotion, "speech": speech}, prog_bar=True)

@@ -17,7 +17,6 @@ import pytest
 import soundfile
 
 import edgeser
-from edgeser.frontend import Features
 from edgeser.loading import DEFAULT_BUNDLE
 from tests import toy
 from tests.bundle.broken import BROKEN
@@ -28,8 +27,8 @@ COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BUILD, WITH_CMAKE, WITH_PKG_CONFIG = COMMANDS.findall(PAGE)
 INSTALLED = ROOT / "build" / "installed"
 PROGRAMS = {  # how they were built, to where they are
-    "cmake": (ROOT / "build/example-c/features", ROOT / "build/example-cpp/streams"),
-    "pkg-config": (ROOT / "build/features", ROOT / "build/streams"),
+    "cmake": (ROOT / "build/example-c/hear", ROOT / "build/example-cpp/streams"),
+    "pkg-config": (ROOT / "build/hear", ROOT / "build/streams"),
 }
 SAMPLE = DEFAULT_BUNDLE.parents[1] / "samples" / "voices.ogg"
 MODEL = INSTALLED / "share" / "edgeser" / "default.edgeser"
@@ -76,34 +75,6 @@ def programs(installed: Path, request: pytest.FixtureRequest) -> tuple[Path, Pat
     return PROGRAMS[request.param]
 
 
-Heard = tuple[npt.NDArray[np.float32], list[edgeser.EmotionFrame]]
-
-
-@pytest.fixture(scope="module")
-def heard() -> list[Heard]:
-    """Three streams: the features (T, F + P * D) that the SDK computed, and the frames it gave."""
-    samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    model = edgeser.load()
-    engine = model._engine
-    front_end = engine.front_end
-    rows: list[npt.NDArray[np.float32]] = []
-
-    def listen(*segments: npt.NDArray[np.float32]) -> Features:
-        made = front_end(*segments)
-        rows.append(np.concatenate([made.deep, made.latent.reshape(1, -1)], axis=1))
-        return made
-
-    engine.front_end = listen
-    streams: list[Heard] = []
-    for seconds in (9, 4, 6):
-        rows.clear()
-        start = 2 * rate * len(streams)
-        frames = model.stream(rate).process(samples[start : start + seconds * rate])
-        streams.append((np.concatenate(rows), frames))
-    engine.front_end = front_end
-    return streams
-
-
 def run(*command: object, stdin: bytes = b"") -> list[list[str]]:
     arguments = [str(part) for part in command]
     done = subprocess.run(arguments, input=stdin, env=ENVIRONMENT, capture_output=True, check=False)
@@ -111,102 +82,125 @@ def run(*command: object, stdin: bytes = b"") -> list[list[str]]:
     return [line.split() for line in done.stdout.decode().splitlines()]
 
 
-def numbers(words: list[str]) -> list[float]:
-    return [float(word) for word in words]
-
-
-def test_the_c_program_says_what_python_says(
-    programs: tuple[Path, Path], heard: list[Heard]
-) -> None:
-    features, frames = heard[0]
-    lines = run(programs[0], MODEL, stdin=features.tobytes())
-    assert len(lines) == len(frames) > 60
-    assert any(frame.label for frame in frames)
-    for (time, label, *values), frame in zip(lines, frames, strict=True):
-        assert float(time) == pytest.approx(frame.time)
-        assert label == (frame.label or "-")
-        expected = [*frame.probabilities.values(), frame.speech]
-        assert numbers(values) == pytest.approx(expected, abs=2e-6)
-
-
-def test_the_cpp_program_says_what_python_says(
-    programs: tuple[Path, Path], heard: list[Heard], tmp_path: Path
-) -> None:
-    for number, (features, _) in enumerate(heard):
-        (tmp_path / f"{number}.f32").write_bytes(features.tobytes())
-    lines = run(programs[1], MODEL, *sorted(tmp_path.glob("*.f32")))
-    assert len(lines) == sum(len(frames) for _, frames in heard)
-    for path, time, label, *values in lines:
-        frame = heard[int(Path(path).stem)][1][int(time)]
-        assert label == (frame.label or "-")
-        logarithms = [np.log(p) for p in frame.probabilities.values()]
-        assert numbers(values) == pytest.approx([*logarithms, frame.speech], abs=2e-6)
-
-
-def test_a_program_in_c_hears_what_python_hears(programs: tuple[Path, Path]) -> None:
+def test_the_c_program_says_what_python_says(programs: tuple[Path, Path]) -> None:
     samples, rate = soundfile.read(SAMPLE, dtype="int16")
-    lines = run(programs[0].with_name("hear"), MODEL, rate, stdin=samples.tobytes())
-    stream = edgeser.load().stream(rate)
-    frames = [*stream.process(samples), *stream.flush().frames]
-    expected = [
+    lines = run(programs[0], MODEL, rate, stdin=samples.tobytes())
+    frames: list[edgeser.EmotionFrame] = []
+    utterances = edgeser.Utterances(edgeser.load(), rate, on_frame=frames.append)
+    events = [*utterances.process(samples), *utterances.flush()]
+    assert [line for line in lines if line[0] != "utterance"] == [
         [f"{frame.time:.3f}", frame.label, f"{frame.confidence:.3f}"]
         for frame in frames
         if frame.label is not None
     ]
-    assert len(expected) > 20
-    assert lines == expected
+    assert [line[1:] for line in lines if line[0] == "utterance"] == [
+        [f"{event.start:.3f}", f"{event.end:.3f}", event.label or "-"]
+        for event in events
+        if isinstance(event, edgeser.Utterance)
+    ]
+    assert len(lines) > 20
+
+
+def test_the_cpp_program_says_what_python_says(programs: tuple[Path, Path], tmp_path: Path) -> None:
+    samples, rate = soundfile.read(SAMPLE, dtype="float32")
+    expected: list[tuple[str, edgeser.EmotionFrame]] = []
+    for number, seconds in enumerate((9, 4, 6)):
+        part = samples[2 * rate * number :][: seconds * rate]
+        name = tmp_path / f"{number}.f32"
+        name.write_bytes(part.tobytes())
+        frames = edgeser.load().stream(rate).process(part)
+        expected += [(str(name), frame) for frame in frames]
+    lines = run(programs[1], MODEL, rate, *sorted(tmp_path.glob("*.f32")))
+    assert len(lines) == len(expected) > 100
+    # One stream's lines come among the others'.
+    for (path, time, label, *values), (name, frame) in zip(
+        sorted(lines, key=lambda line: line[0]), expected, strict=True
+    ):
+        assert (path, time, label) == (name, f"{frame.time:.3f}", frame.label or "-")
+        told = [*frame.probabilities.values(), frame.speech]
+        assert [float(value) for value in values] == pytest.approx(told, abs=1e-6)
 
 
 class Frame(ctypes.Structure):
     _fields_ = (
         ("time", ctypes.c_double),
+        ("confidence", ctypes.c_float),
         ("speech", ctypes.c_float),
         ("level", ctypes.c_float),
         ("label", ctypes.c_int32),
     )
 
 
-class Ear:
-    """A stream of the library, as Python's are."""
+class Results(ctypes.Structure):
+    _fields_ = (
+        ("frames", ctypes.POINTER(Frame)),
+        ("probabilities", ctypes.c_void_p),
+        ("frame_room", ctypes.c_size_t),
+        ("frame_count", ctypes.c_size_t),
+        ("events", ctypes.c_void_p),
+        ("event_probabilities", ctypes.c_void_p),
+        ("event_room", ctypes.c_size_t),
+        ("event_count", ctypes.c_size_t),
+    )
 
-    def __init__(self, library: ctypes.CDLL, bundle: Path, rate: int) -> None:
+
+class Ear:
+    """A stream of the library, as Python's are; fresh, or one that was saved."""
+
+    def __init__(
+        self, library: ctypes.CDLL, bundle: Path, rate: int, saved: bytes | None = None
+    ) -> None:
         self._library, self.error = library, ctypes.create_string_buffer(512)
         self._model, self._stream = ctypes.c_void_p(), ctypes.c_void_p()
+        library.edgeser_stream_most_frames.restype = ctypes.c_size_t
+        library.edgeser_stream_saved_size.restype = ctypes.c_size_t
         path = str(bundle).encode()
         assert library.edgeser_model_open(path, ctypes.byref(self._model), self.error) == 0
-        self.status = library.edgeser_stream_open(
-            self._model, ctypes.c_size_t(rate), ctypes.byref(self._stream), self.error
-        )
-        library.edgeser_stream_most_frames.restype = ctypes.c_size_t
+        stream = ctypes.byref(self._stream)
+        if saved is None:
+            self.status = library.edgeser_stream_open(
+                self._model, ctypes.c_size_t(rate), None, stream, self.error
+            )
+        else:
+            size = ctypes.c_size_t(len(saved))
+            self.status = library.edgeser_stream_resume(
+                self._model, saved, size, None, stream, self.error
+            )
 
     def process(self, samples: npt.NDArray[np.float32], room: int | None = None) -> list[Frame]:
         """Frames; ``status`` and ``error`` are of this call."""
         count = ctypes.c_size_t(len(samples))
         most = self._library.edgeser_stream_most_frames(self._stream, count)
-        return self._call(
-            most if room is None else room, samples.ctypes.data_as(ctypes.c_void_p), count
-        )
-
-    def flush(self) -> list[Frame]:
-        return self._call(self._library.edgeser_stream_most_frames(self._stream, 0))
-
-    def _call(self, room: int, *sound: object) -> list[Frame]:
-        frames, made = (Frame * max(1, room))(), ctypes.c_size_t()
-        name = "edgeser_stream_process" if sound else "edgeser_stream_flush"
-        self.status = getattr(self._library, name)(
+        results = self._results(most if room is None else room)
+        self.status = self._library.edgeser_stream_process(
             self._stream,
-            *sound,
-            frames,
-            None,
-            ctypes.c_size_t(room),
-            ctypes.byref(made),
+            samples.ctypes.data_as(ctypes.c_void_p),
+            count,
+            ctypes.c_size_t(1),
+            ctypes.byref(results),
             self.error,
         )
-        return list(frames)[: made.value]
+        return results.frames[: results.frame_count]
+
+    def flush(self) -> list[Frame]:
+        results = self._results(self._library.edgeser_stream_most_frames(self._stream, 0))
+        self.status = self._library.edgeser_stream_flush(
+            self._stream, ctypes.byref(results), None, None, self.error
+        )
+        return results.frames[: results.frame_count]
+
+    def save(self) -> bytes:
+        bytes_ = ctypes.create_string_buffer(self._library.edgeser_stream_saved_size(self._stream))
+        size = ctypes.c_size_t(len(bytes_))
+        assert self._library.edgeser_stream_save(self._stream, bytes_, size, self.error) == 0
+        return bytes_.raw
 
     def close(self) -> None:
         self._library.edgeser_stream_close(self._stream)
         self._library.edgeser_model_close(self._model)
+
+    def _results(self, room: int) -> Results:
+        return Results(frames=(Frame * max(1, room))(), frame_room=room)
 
 
 @pytest.fixture
@@ -216,8 +210,8 @@ def ear(installed: Path) -> Iterator[Callable[..., Ear]]:
     library.edgeser_stream_close.argtypes = [ctypes.c_void_p]
     made: list[Ear] = []
 
-    def make(rate: int, bundle: Path = DEFAULT_BUNDLE) -> Ear:
-        made.append(Ear(library, bundle, rate))
+    def make(rate: int, bundle: Path = DEFAULT_BUNDLE, saved: bytes | None = None) -> Ear:
+        made.append(Ear(library, bundle, rate, saved))
         return made[-1]
 
     yield make
@@ -235,7 +229,9 @@ def test_sound_in_any_chunks_gives_the_bits_that_python_gives(
     stream, model = edgeser.load().stream(rate), edgeser.load()
     expected = [*stream.process(sound), *stream.flush().frames]
     ours, draw = ear(rate), np.random.default_rng(rate)
-    for _ in range(2):  # the second time after a flush, which leaves it fresh
+    for attempt in range(2):
+        if attempt:  # after a flush it is fresh but for the speaker, of whom this one knows nothing
+            ours = ear(rate)
         frames, rest = [], sound
         while rest.size:
             part, rest = np.split(rest, [draw.choice([1, 160, 999, 30_000])])
@@ -244,8 +240,22 @@ def test_sound_in_any_chunks_gives_the_bits_that_python_gives(
         labels = [None if f.label < 0 else model.labels[f.label] for f in frames]
         assert labels == [f.label for f in expected]
         assert [f.time for f in frames] == pytest.approx([f.time for f in expected], abs=1e-12)
-        assert [f.speech for f in frames] == [np.float32(f.speech) for f in expected]
-        assert [f.level for f in frames] == [np.float32(f.level) for f in expected]
+        assert [f.speech for f in frames] == [f.speech for f in expected]
+        assert [f.level for f in frames] == [f.level for f in expected]
+
+
+def test_what_python_has_saved_the_library_goes_on_with(ear: Callable[..., Ear]) -> None:
+    samples, _ = soundfile.read(SAMPLE, dtype="float32")
+    first, rest = samples[:50_000], np.ascontiguousarray(samples[50_000:90_000])
+    model = edgeser.load()
+    theirs = model.stream(22_050)
+    theirs.process(first)
+    ours = ear(22_050, saved=theirs.state())
+    assert ours.status == 0
+    assert ours.save() == theirs.state()
+    assert [f.speech for f in ours.process(rest)] == [f.speech for f in theirs.process(rest)]
+    again = model.resume(ours.save())
+    assert again.state() == theirs.state() == ours.save()
 
 
 def test_what_a_stream_refuses_it_has_not_taken(ear: Callable[..., Ear], toy_path: Path) -> None:
@@ -254,7 +264,7 @@ def test_what_a_stream_refuses_it_has_not_taken(ear: Callable[..., Ear], toy_pat
     for at in range(0, 60_000, 6_000):
         part = np.ascontiguousarray(samples[at : at + 6_000])
         for bad, room, said in (
-            (np.full(5, np.nan, np.float32), None, "samples[0] is not in [-1, 1]"),
+            (np.full(5, np.nan, np.float32), None, "sample 0 of the chunk is NaN"),
             (part * 32768, None, "divide 16-bit samples by 32768"),
             (part, 0, "there is room for 0 frames and"),
         ):
@@ -266,15 +276,19 @@ def test_what_a_stream_refuses_it_has_not_taken(ear: Callable[..., Ear], toy_pat
     for rate in (0, 7_999, 192_001):
         refused = ear(rate)
         assert refused.status == 1
-        assert f"sample_rate is {rate} Hz" in refused.error.value.decode()
+        assert f"a sample rate of {rate} Hz is outside" in refused.error.value.decode()
     toy_ear = ear(16_000, toy_path)  # whose front end is for ONNX Runtime alone
     assert toy_ear.status == 2
-    assert "edgeser_step" in toy_ear.error.value.decode()
+    assert "runs no ONNX graph" in toy_ear.error.value.decode()
 
 
 def test_programs_name_what_is_wrong(programs: tuple[Path, Path]) -> None:
     done = subprocess.run(
-        [programs[0], "none.edgeser"], env=ENVIRONMENT, capture_output=True, text=True, check=False
+        [programs[0], "none.edgeser", "16000"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr == "model: none.edgeser: there is no such file (EDGESER_BAD_BUNDLE)\n"

@@ -662,8 +662,8 @@ class Endpointer:
         self,
         time: float,
         speech: float,
-        open: bool,
-        probabilities: Sequence[float],  # noqa: A002
+        open: bool,  # noqa: A002
+        probabilities: Sequence[float],
     ) -> list[_Event]:
         """The next frame: the events that it brings, with index 0.
 

@@ -11,6 +11,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 import edgeser
@@ -60,3 +62,132 @@ def open_model(path: Path) -> None:
     if status:
         assert library().edgeser_status_name(status) == b"EDGESER_BAD_BUNDLE"
         raise edgeser.BundleError(error.message.decode())
+
+
+class Frame(ctypes.Structure):
+    """edgeser_frame."""
+
+    _fields_ = (
+        ("time", ctypes.c_double),
+        ("confidence", ctypes.c_float),
+        ("speech", ctypes.c_float),
+        ("level", ctypes.c_float),
+        ("label", ctypes.c_int32),
+    )
+
+
+class Results(ctypes.Structure):
+    """edgeser_results."""
+
+    _fields_ = (
+        ("frames", ctypes.POINTER(Frame)),
+        ("probabilities", ctypes.POINTER(ctypes.c_float)),
+        ("frame_room", ctypes.c_size_t),
+        ("frame_count", ctypes.c_size_t),
+        ("events", ctypes.c_void_p),
+        ("event_probabilities", ctypes.c_void_p),
+        ("event_room", ctypes.c_size_t),
+        ("event_count", ctypes.c_size_t),
+    )
+
+
+class Verdict(ctypes.Structure):
+    """edgeser_verdict."""
+
+    _fields_ = (
+        ("duration", ctypes.c_double),
+        ("speech", ctypes.c_double),
+        ("confidence", ctypes.c_float),
+        ("label", ctypes.c_int32),
+    )
+
+
+class NativeStream:
+    """A stream of the C library that gives what one of Python's gives. It is never closed."""
+
+    def __init__(self, path: Path, labels: tuple[str, ...], rate: int, state: bytes = b"") -> None:
+        self._labels = labels
+        self._model, self._stream = ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("edgeser_model_open", os.fsencode(path), ctypes.byref(self._model))
+        if state:
+            self._call(
+                "edgeser_stream_resume",
+                self._model,
+                state,
+                ctypes.c_size_t(len(state)),
+                None,
+                ctypes.byref(self._stream),
+            )
+        else:
+            self._call(
+                "edgeser_stream_open",
+                self._model,
+                ctypes.c_size_t(rate),
+                None,
+                ctypes.byref(self._stream),
+            )
+
+    def process(self, sound: npt.NDArray[np.float32]) -> list[edgeser.EmotionFrame]:
+        """As edgeser.Stream.process, of mono float32."""
+        return self._heard(
+            len(sound),
+            "edgeser_stream_process",
+            np.ascontiguousarray(sound).ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            ctypes.c_size_t(len(sound)),
+            ctypes.c_size_t(1),
+        )
+
+    def flush(self) -> edgeser.Verdict:
+        """As edgeser.Stream.flush."""
+        verdict, shares = Verdict(), (ctypes.c_float * len(self._labels))()
+        frames = self._heard(
+            0, "edgeser_stream_flush", after=(ctypes.byref(verdict), ctypes.byref(shares))
+        )
+        return edgeser.Verdict(
+            self._label(verdict.label),
+            verdict.confidence,
+            dict(zip(self._labels, shares, strict=True)),
+            verdict.duration,
+            verdict.speech,
+            tuple(frames),
+        )
+
+    def state(self) -> bytes:
+        """As edgeser.Stream.state."""
+        saved_size = library().edgeser_stream_saved_size
+        saved_size.restype = ctypes.c_size_t
+        bytes_ = ctypes.create_string_buffer(saved_size(self._stream))
+        self._call("edgeser_stream_save", self._stream, bytes_, ctypes.c_size_t(len(bytes_)))
+        return bytes_.raw
+
+    def _heard(
+        self, samples: int, name: str, *arguments: object, after: tuple[object, ...] = ()
+    ) -> list[edgeser.EmotionFrame]:
+        most_frames = library().edgeser_stream_most_frames
+        most_frames.restype = ctypes.c_size_t
+        room = most_frames(self._stream, ctypes.c_size_t(samples))
+        frames = (Frame * room)()
+        shares = (ctypes.c_float * (room * len(self._labels)))()
+        results = Results(frames=frames, probabilities=shares, frame_room=room)
+        self._call(name, self._stream, *arguments, ctypes.byref(results), *after)
+        rows = np.array(shares[:]).reshape(room, -1).tolist()
+        return [
+            edgeser.EmotionFrame(
+                frame.time,
+                self._label(frame.label),
+                frame.confidence,
+                dict(zip(self._labels, row, strict=True)),
+                frame.speech,
+                frame.level,
+            )
+            for frame, row in zip(frames[: results.frame_count], rows, strict=False)
+        ]
+
+    def _label(self, index: int) -> str | None:
+        return None if index < 0 else self._labels[index]
+
+    @staticmethod
+    def _call(name: str, *arguments: object) -> None:
+        error = Error()
+        if getattr(library(), name)(*arguments, ctypes.byref(error)):
+            raise RuntimeError(error.message.decode())

@@ -30,7 +30,11 @@ def test_the_future_changes_no_past_frame(model: edgeser.Model, rate: int, cut: 
 def test_nothing_is_remembered_beyond_the_receptive_field(tmp_path: Path) -> None:
     """But for the running level, by design, which is the same in both streams here."""
     constant = {**toy.LEVEL, "rise": 0.0, "fall": 0.0, "headroom": 1e6, "quietest": -20.0}
-    path = toy.write(tmp_path / "constant.edgeser", normalisation=constant, level_initial=-20.0)
+    tensors = toy.tensors()
+    tensors["gate.out"][:] = 0  # always open
+    path = tmp_path / "constant.edgeser"
+    manifest = toy.manifest(normalisation=constant, level_initial=-20.0)
+    toy.write_bundle(path, manifest, toy.frontend(), tensors)
     model = edgeser.load(path)
     hop, before = round(model.hop * model.sample_rate), 3
     field = round((model.receptive_field * model.sample_rate - 4_224) / hop) + 1

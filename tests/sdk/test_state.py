@@ -172,8 +172,13 @@ def test_no_forged_state_crashes_anything(
 
 def test_numbers_that_are_not_finite_are_refused(toy_model: edgeser.Model, saved: bytes) -> None:
     nan = b"\xff\xff\xff\xff"
-    rings = len(saved) - SEAL - session_of(toy_model.stream(48_000)).native.rings.size
-    for at in (HEAD + 152 - 16, rings + 64, rings - 64 * 4, len(saved) - SEAL - 4):
+    rings = session_of(toy_model.stream(48_000)).native.rings.size
+    level, first, newest = (
+        HEAD + 152,
+        len(saved) - SEAL - rings + 64,
+        len(saved) - SEAL - rings // 2,
+    )
+    for at in (level, first, newest):
         forged = saved[:at] + nan + saved[at + 4 :]
         with pytest.raises(edgeser.StateError, match="contradicts itself"):
             toy_model.resume(resealed(forged))

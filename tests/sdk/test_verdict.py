@@ -95,8 +95,9 @@ def test_nothing_came(model: edgeser.Model) -> None:
 
 
 def test_thresholds_come_from_the_bundle(tmp_path: Path) -> None:
-    strict = toy.write(tmp_path / "strict", thresholds={"speech": 0.0, "confidence": 1.0})
-    stream = edgeser.load(strict).stream(16_000)
+    thresholds = {"speech": 0.0, "confidence": 1.0}
+    strict = with_logits(tmp_path / "strict", 2.0, 0.0, 0.0, 0.0, thresholds=thresholds)
+    stream = strict.stream(16_000)
     assert {frame.label for frame in stream.process(speech_like(2.0))} == {None}
     verdict = stream.flush()
     assert verdict.label is None

@@ -90,7 +90,7 @@ def test_a_score_that_is_none_is_named(toy_model: edgeser.Model, score: float) -
     detector = Loud()
     detector.score = lambda _: score  # type: ignore[method-assign, assignment]
     stream = toy_model.stream(RATE, detector=detector)
-    with pytest.raises(edgeser.BackendError, match="outside 0 to 1"):
+    with pytest.raises(edgeser.KernelError, match="outside 0 to 1"):
         stream.process(bursts())
 
 

@@ -24,6 +24,7 @@ from edgeser.errors import (
     EdgeserError,
     KernelError,
     LicenceNotice,
+    MicrophoneError,
     MissingExtraError,
     ServeError,
     StateError,
@@ -32,16 +33,16 @@ from edgeser.errors import (
 )
 from edgeser.loading import load
 from edgeser.model import Model
-from edgeser.pool import Pool
 from edgeser.results import Analysis, EmotionFrame, Verdict
-from edgeser.stream import Stream
+from edgeser.streaming.pool import Pool
+from edgeser.streaming.stream import Speaker, Stream
 from edgeser.version import __version__
 
 if TYPE_CHECKING:
-    from edgeser.detection import Silero, SpeechDetector
     from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
     from edgeser.microphone import Microphone, microphones
-    from edgeser.utterances import (
+    from edgeser.streaming.detection import Silero, SpeechDetector
+    from edgeser.streaming.utterances import (
         Emotion,
         Endpointer,
         Endpointing,
@@ -66,12 +67,14 @@ __all__ = [
     "KernelError",
     "LicenceNotice",
     "Microphone",
+    "MicrophoneError",
     "MissingExtraError",
     "Model",
     "Pool",
     "Precision",
     "ServeError",
     "Silero",
+    "Speaker",
     "SpeechDetector",
     "SpeechStarted",
     "StateError",
@@ -94,10 +97,10 @@ __all__ = [
 # What only some programs need is imported when it is first asked for: a quarter of what importing
 # all of it would cost.
 _LATER = {
-    "detection": ("Silero", "SpeechDetector"),
     "listening": ("listen", "listen_async", "listen_for_utterances", "listen_in_background"),
     "microphone": ("Microphone", "microphones"),
-    "utterances": (
+    "streaming.detection": ("Silero", "SpeechDetector"),
+    "streaming.utterances": (
         "Emotion",
         "Endpointer",
         "Endpointing",

@@ -3,6 +3,19 @@
 A caller who wants one net catches :class:`EdgeserError`. Unless a docstring says otherwise, a
 stream that raised one of these is exactly as it was before the call and can go on with the next
 chunk.
+
+    EdgeserError
+    ├── AudioError (ValueError)        the samples, their rate, or their file
+    ├── BundleError                    the model's file
+    ├── StateError                     a saved stream, or a stream of another model
+    ├── StreamBusyError                two threads in one stream
+    ├── BackendError                   what executes the model
+    │   └── DeviceError                its GPU
+    ├── KernelError                    a compiled kernel's arguments
+    ├── MicrophoneError                the microphone
+    ├── ServeError                     the server's address
+    ├── TableError                     a table of results
+    └── MissingExtraError (ImportError)  an optional package
 """
 
 from __future__ import annotations
@@ -33,7 +46,11 @@ class BackendError(EdgeserError):
 
 
 class DeviceError(BackendError):
-    """The device that a backend needs is missing or cannot be used."""
+    """The GPU that a backend needs is missing, cannot be used, or failed: a CPU may take over."""
+
+
+class MicrophoneError(EdgeserError):
+    """The microphone is missing, busy, or cannot be opened; no other backend would help."""
 
 
 class ServeError(EdgeserError):

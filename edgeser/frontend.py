@@ -6,15 +6,17 @@ By our own kernel where a bundle tells its network's layers, else by ONNX Runtim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import Precision, kernels, onnx_runtime
-from edgeser.bundle import Bundle, Sizes
-from edgeser.bundle.network import Convolution, Network
-from edgeser.errors import BackendError, BundleError, KernelError
+from edgeser.backends import onnx_runtime
+from edgeser.bundle import Sizes
+from edgeser.errors import BackendError, BundleError
+
+if TYPE_CHECKING:
+    from edgeser._kernels import FrontEnd as FrontEndKernel
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -47,73 +49,11 @@ class FrontEnd(Protocol):
         """
 
 
-def front_end(bundle: Bundle, precision: Precision = "float32") -> FrontEnd:
-    """The front end of ``bundle``, its weights in ``precision`` unless ONNX Runtime runs it.
-
-    Raises:
-        BundleError: it does not hold what the sizes say.
-    """
-    manifest = bundle.manifest
-    if manifest.network:
-        return NativeFrontEnd(bundle, manifest.network, precision)
-    return OnnxFrontEnd(bundle.frontend, manifest.sizes, manifest.level_initial)
-
-
-class NativeFrontEnd:
+class KernelFrontEnd:
     """The network in C++: see ``csrc/front_end``."""
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        network: Network,
-        precision: Precision = "float32",
-        simd: str | None = None,
-    ) -> None:
-        """Raises BundleError if the layers fit neither each other nor the manifest's sizes.
-
-        ``simd`` is one of ``edgeser._kernels.simd_levels()``; None for the best.
-        """
-        manifest, tensors = bundle.manifest, bundle.tensors
-        sizes = manifest.sizes
-
-        def body(name: str, layers: tuple[Convolution, ...]) -> list[tuple[object, ...]]:
-            return [
-                (
-                    tensors[f"frontend.{name}.{n}.weight"],
-                    tensors[f"frontend.{name}.{n}.bias"],
-                    layer.stride,
-                    layer.padding,
-                    layer.relu,
-                )
-                for n, layer in enumerate(layers)
-            ]
-
-        try:
-            self.kernel = kernels().FrontEnd(
-                body("wide", network.wide),
-                body("narrow", network.narrow),
-                body("encoder", network.encoder),
-                tensors["frontend.head.weight"],
-                tensors["frontend.head.bias"],
-                segments={
-                    "segment": sizes.segment,
-                    "hop": sizes.hop,
-                    "sample_rate": sizes.sample_rate,
-                },
-                spectrogram=dict(network.spectrogram),
-                harmonics=dict(network.harmonics),
-                level={**network.level, "unset": manifest.level_initial},
-                precision=precision,
-                simd=simd,
-            )
-        except KernelError as error:
-            raise BundleError(f"manifest.json: frontend: {error}") from error
-        made = (self.kernel.deep, self.kernel.positions, self.kernel.code_width)
-        if made != (sizes.deep, sizes.positions, sizes.code_width):
-            raise BundleError(
-                "manifest.json: frontend: deep, positions and code_width come out as "
-                f"{made}; the sizes ask for {(sizes.deep, sizes.positions, sizes.code_width)}"
-            )
+    def __init__(self, kernel: FrontEndKernel) -> None:
+        self.kernel = kernel
 
     def __call__(self, segments: FloatArray, levels: FloatArray) -> Features:
         """See :class:`FrontEnd`."""

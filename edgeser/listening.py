@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.detection import SpeechDetector
+from edgeser.streaming.detection import SpeechDetector
 from edgeser.loading import load
 from edgeser.microphone import Chunk, Event, Gap, Microphone
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.utterances import Endpointing, UtteranceEvent, Utterances
+from edgeser.streaming.utterances import Endpointing, UtteranceEvent, Utterances
 
 ModelOrPath = Model | str | os.PathLike[str] | None
 DeviceOrMicrophone = Microphone | str | int | None
@@ -52,8 +51,8 @@ def listen(
             thread that iterates.
 
     Raises:
-        DeviceError: there is no such microphone, it is busy, or PyAudio is missing. Once it was
-            open it is never an error again, but an event.
+        MicrophoneError: there is no such microphone, it is busy, or PyAudio is missing. Once it
+            was open it is never an error again, but an event.
         BundleError, BackendError, KernelError: the model cannot be loaded, or failed.
     """
     with Listener(model, device, on_event=on_event) as listener:
@@ -79,7 +78,7 @@ def listen_for_utterances(
         on_event: as for :func:`listen`.
 
     Raises:
-        DeviceError, BundleError, BackendError, KernelError: as :func:`listen`.
+        MicrophoneError, BundleError, BackendError, KernelError: as :func:`listen`.
     """
     with Listener(model, device, on_event=on_event) as listener:
         rate = listener.microphone.sample_rate
@@ -102,7 +101,7 @@ async def listen_async(
     ``aclose``, which a loop left by ``break`` needs to be called on at once (contextlib.aclosing).
 
     Raises:
-        DeviceError, BundleError, BackendError, KernelError: as :func:`listen`.
+        MicrophoneError, BundleError, BackendError, KernelError: as :func:`listen`.
     """
     import asyncio
 
@@ -128,7 +127,7 @@ def listen_in_background(
     ``on_event`` is called in that thread as well. The microphone is open when this returns.
 
     Raises:
-        DeviceError, BundleError, BackendError: as :func:`listen`.
+        MicrophoneError, BundleError, BackendError: as :func:`listen`.
     """
     listener = Listener(model, device, on_event=on_event)
     listener.open()
@@ -201,10 +200,9 @@ class Listener:
         self.microphone = device if isinstance(device, Microphone) else Microphone(device)
         self._on_event = on_event
         self._stream = self.model.stream(self.model.sample_rate)  # until the true rate is known
-        self._skipped = 0.0
 
     def open(self) -> None:
-        """Open the microphone, and a stream at its rate. Raises DeviceError or AudioError."""
+        """Open the microphone, and a stream at its rate. Raises MicrophoneError or AudioError."""
         self.microphone.open()
         try:
             self._stream = self.model.stream(self.microphone.sample_rate)
@@ -235,8 +233,8 @@ class Listener:
     def __iter__(self) -> Iterator[EmotionFrame]:
         """Frames until the microphone is closed."""
         for skipped, samples in self.sound():
-            self._skipped += skipped
-            yield from self._timed(self._stream.process(samples))
+            self._stream.skip(skipped)
+            yield from self._stream.process(samples)
 
     def sound(self) -> Iterator[tuple[float, npt.NDArray[np.int16]]]:
         """Chunks until the microphone is closed, with silence where sound is missing.
@@ -261,8 +259,3 @@ class Listener:
         for at in range(0, audible, rate):  # a second at a time, so that frames flow
             yield skipped, np.zeros(min(rate, audible - at), np.int16)
             skipped = 0.0
-
-    def _timed(self, frames: list[EmotionFrame]) -> list[EmotionFrame]:
-        if not self._skipped:
-            return frames
-        return [replace(frame, time=frame.time + self._skipped) for frame in frames]

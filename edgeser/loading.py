@@ -10,9 +10,9 @@ from pathlib import Path
 
 from edgeser.backends import Backend, Precision, check_backend, check_precision
 from edgeser.bundle import read_bundle
-from edgeser.engine import Engine
 from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
+from edgeser.streaming.engine import Engine
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgeser import saved
 from edgeser.backends import Precision
-from edgeser.engine import Engine
-from edgeser.lane import Lane
-from edgeser.pool import Pool
 from edgeser.results import Analysis
-from edgeser.stream import Stream
+from edgeser.streaming.detection import SpeechDetector
+from edgeser.streaming.engine import Engine
+from edgeser.streaming.pool import Pool
+from edgeser.streaming.session import Session
+from edgeser.streaming.stream import Stream
 
 
 class Model:
@@ -81,7 +81,7 @@ class Model:
     @property
     def hop(self) -> float:
         """Seconds between two frames."""
-        return self._engine.decoder.hop
+        return self._engine.core.hop
 
     @property
     def delay(self) -> float:
@@ -89,11 +89,11 @@ class Model:
 
         ``stream.delay`` adds what the stream's resampler needs.
         """
-        return self._engine.decoder.hop
+        return self._engine.core.hop
 
     @property
     def receptive_field(self) -> float:
-        """Seconds of past audio that a frame can depend on (besides its running level)."""
+        """Seconds of past speech that a frame can depend on (besides its running level)."""
         sizes = self._bundle.manifest.sizes
         samples = (sizes.receptive_tokens - 1) * sizes.hop + sizes.segment
         return samples / sizes.sample_rate
@@ -127,26 +127,60 @@ class Model:
         """A copy of the bundle's manifest: sizes, thresholds, training data and figures."""
         return copy.deepcopy(dict(self._bundle.manifest.raw))
 
-    def stream(self, sample_rate: int) -> Stream:
-        """A fresh stream for audio at ``sample_rate`` Hz, a whole number from 8000 to 192000.
+    @property
+    def pause(self) -> float:
+        """Seconds without speech that end a sequence: what comes then is heard afresh."""
+        return self._bundle.manifest.pause * self.hop
+
+    def stream(
+        self,
+        sample_rate: int,
+        *,
+        adapt: bool | None = None,
+        detector: SpeechDetector | None = None,
+        new_speaker_after: float | None = None,
+    ) -> Stream:
+        """A fresh stream.
+
+        Args:
+            sample_rate: Hz, of its audio, a whole number from 8000 to 192000.
+            adapt: whether it learns the voice that it hears, utterance by utterance; None for what
+                the bundle says.
+            detector: scores speech in the model's place, of this stream alone: frames carry its
+                score, and a label where it hears speech. What the model remembers still goes by
+                the model's own score.
+            new_speaker_after: seconds without speech after which what was learned of the voice is
+                forgotten; None for never.
 
         Raises:
-            AudioError: for any other rate.
+            AudioError: the rate or the length is out of range, or the detector's rate is not the
+                model's.
         """
-        return Stream(Lane(self._engine, sample_rate))
+        return Stream(
+            Session.fresh(
+                self._engine,
+                sample_rate,
+                adapt=adapt,
+                detector=detector,
+                new_speaker_after=new_speaker_after,
+            )
+        )
 
-    def resume(self, state: bytes) -> Stream:
+    def resume(self, state: bytes, *, detector: SpeechDetector | None = None) -> Stream:
         """A stream that goes on exactly where the one went that :meth:`Stream.state` was asked of.
 
-        The same model in another precision is no other model: the stream goes on in this one.
+        It may have been saved by Python or by the C library. The same model in another precision
+        is no other model: the stream goes on in this one.
+
+        Args:
+            state: the bytes.
+            detector: as for :meth:`stream`; what one remembers is no part of a state.
 
         Raises:
-            StateError: the bytes are no saved state, are damaged, come from a newer edgeser, or
+            StateError: the bytes are no saved state, are damaged, come from another format, or
                 belong to another model.
         """
-        lane = Lane(self._engine, saved.sample_rate_of(state, self.hash))
-        saved.restore(lane, state)
-        return Stream(lane)
+        return Stream(Session.resumed(self._engine, state, detector))
 
     def pool(self) -> Pool:
         """A pool, to step many streams of this model in one batch."""
@@ -172,9 +206,14 @@ class Model:
                 used; an array came without a rate, or a file with one.
             BackendError, KernelError: the model failed while it ran.
         """
-        from edgeser.analysis import analyze
+        from edgeser.streaming.analysis import analyze
 
         return analyze(self, source, sample_rate, progress)
 
     def __repr__(self) -> str:
         return f"<edgeser.Model {self.name} {self.version}, {self.hash[:12]}>"
+
+
+def engine_of(model: Model) -> Engine:
+    """What executes a model, for the rest of this package."""
+    return model._engine  # noqa: SLF001

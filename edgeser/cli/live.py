@@ -17,7 +17,7 @@ from edgeser.microphone import Microphone
 from edgeser.model import Model
 from edgeser.palette import colours
 from edgeser.results import EmotionFrame
-from edgeser.utterances import Utterance
+from edgeser.streaming.utterances import Utterance
 
 WINDOW = 30.0
 """Seconds of the timeline."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from edgeser.backends import Backend, Precision
-from edgeser.detection import Silero, SpeechDetector
+from edgeser.streaming.detection import Silero, SpeechDetector
 
 ModelOption = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from edgeser.analysis import utterances_of
+from edgeser.streaming.analysis import utterances_of
 from edgeser.cli.options import Vad, detector_of
 from edgeser.cli.table import Columns, Row
 from edgeser.model import Model

@@ -11,7 +11,7 @@ import typer
 
 from edgeser.cli.loading import engine_bar
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption
-from edgeser.detection import Silero
+from edgeser.streaming.detection import Silero
 
 
 def serve(

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeser.backends import onnx_runtime
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine
+from edgeser.streaming.engine import Engine
 from edgeser.frontend import Features
 from edgeser.model import Model
 

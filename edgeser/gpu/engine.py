@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine, Segments
+from edgeser.streaming.engine import Engine, Segments
 from edgeser.errors import DeviceError
 from edgeser.gpu.resident import LONGEST_TURN, Resident, position_of, rebuild
 from edgeser.gpu.runtime import BATCH_SIZES, Runtime
@@ -47,7 +47,7 @@ class CudaEngine(Engine):
                 then, and the device is not tried again.
 
         Raises:
-            BundleError, KernelError: as for :class:`edgeser.engine.Engine`.
+            BundleError, KernelError: as for :class:`edgeser.streaming.engine.Engine`.
         """
         super().__init__(bundle, precision)
         self.runtime = runtime
@@ -61,7 +61,7 @@ class CudaEngine(Engine):
         return "cpu" if self._lost else "cuda"
 
     def undo(self, state: State, steps: int) -> Callable[[], None]:
-        """As :meth:`edgeser.engine.Engine.undo`, from the journal: the device keeps no copies."""
+        """As :meth:`edgeser.streaming.engine.Engine.undo`, from the journal: the device keeps no copies."""
         if self._lost:
             self._leave(state)
             return super().undo(state, steps)
@@ -86,7 +86,7 @@ class CudaEngine(Engine):
         return rewind
 
     def settle(self, state: State) -> None:
-        """As :meth:`edgeser.engine.Engine.settle`; if the device fails, from the journal."""
+        """As :meth:`edgeser.streaming.engine.Engine.settle`; if the device fails, from the journal."""
         resident = state.resident
         if resident is None or position_of(state.tacn) == resident.position:
             return

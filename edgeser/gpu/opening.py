@@ -12,7 +12,7 @@ import numpy as np
 from edgeser import backends
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine
+from edgeser.streaming.engine import Engine
 from edgeser.errors import BackendError, DeviceError
 from edgeser.gpu.arena import Arena
 from edgeser.gpu.cuda import CudaDevice

@@ -22,7 +22,7 @@ class Source(Protocol):
 
         Raises:
             Overflow: some of it was dropped.
-            DeviceError: the device is gone.
+            MicrophoneError: the device is gone.
         """
 
     def close(self) -> None:
@@ -36,12 +36,12 @@ class Backend(Protocol):
         """All devices with an input, as they are now.
 
         Raises:
-            DeviceError: the library is missing or does not work.
+            MicrophoneError: the library is missing or does not work.
         """
 
     def open(self, device: Device, rate: int, channels: int) -> Source:
         """Record from a device as int16 at ``rate`` Hz.
 
         Raises:
-            DeviceError: it is busy, gone, or refuses these.
+            MicrophoneError: it is busy, gone, or refuses these.
         """

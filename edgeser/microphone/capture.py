@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.backend import Backend, Overflow, Source
 from edgeser.microphone.backoff import Backoff
 from edgeser.microphone.clock import Clock
@@ -40,7 +40,7 @@ class Capture:
         now: a monotonic clock, in seconds.
 
     Raises:
-        DeviceError: there is no such device, it is busy, or it refuses.
+        MicrophoneError: there is no such device, it is busy, or it refuses.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Capture:
         except Overflow:
             self._broken = self._broken or "overflow"
             return POLL
-        except DeviceError as error:
+        except MicrophoneError as error:
             return self._lose(str(error))
         now = self._now()
         if len(samples):
@@ -113,9 +113,9 @@ class Capture:
     def _open_at(self, rate: int, device: Device, channels: int) -> Source:
         try:
             return self._backend.open(device, rate, channels)
-        except DeviceError:
+        except MicrophoneError:
             if device.rate != rate:
-                with suppress(DeviceError):  # what is said of the rate that was wanted counts
+                with suppress(MicrophoneError):  # what is said of the rate that was wanted counts
                     source = self._backend.open(device, device.rate, channels)
                     return ResampledSource(source, device.rate, rate)
             raise
@@ -130,7 +130,7 @@ class Capture:
     def _look_for_it(self) -> float:
         try:
             self.device, _, self._source = self._open(self.rate)
-        except DeviceError:
+        except MicrophoneError:
             return self._backoff.delay()
         return POLL
 

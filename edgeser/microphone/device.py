@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +33,31 @@ def choose(devices: Sequence[Device], wanted: str | int | None) -> Device:
             only one device has it. Case does not matter, and a whole name beats a part.
 
     Raises:
-        DeviceError: there is none, or there are several; the message lists them.
+        MicrophoneError: there is none, or there are several; the message lists them.
     """
     if not devices:
-        raise DeviceError("there is no microphone here: connect one, or allow its use")
+        raise MicrophoneError("there is no microphone here: connect one, or allow its use")
     if wanted is None:
         found = [device for device in devices if device.default]
         if not found:
-            raise DeviceError(
+            raise MicrophoneError(
                 f"the system has no default microphone: choose one of {_listed(devices)}"
             )
         return found[0]
     if isinstance(wanted, int):
         found = [device for device in devices if device.index == wanted]
         if not found:
-            raise DeviceError(f"there is no microphone {wanted}: choose one of {_listed(devices)}")
+            raise MicrophoneError(f"there is no microphone {wanted}: choose one of {_listed(devices)}")
         return found[0]
     name = wanted.casefold()
     whole = [device for device in devices if device.name.casefold() == name]
     found = whole or [device for device in devices if name in device.name.casefold()]
     if not found:
-        raise DeviceError(f"no microphone is called {wanted!r}: choose one of {_listed(devices)}")
+        raise MicrophoneError(f"no microphone is called {wanted!r}: choose one of {_listed(devices)}")
     # Systems with several sound interfaces list one device under each, by the same name. The
     # first is that of the preferred interface.
     if len({device.name for device in found}) > 1:
-        raise DeviceError(
+        raise MicrophoneError(
             f"{wanted!r} fits several microphones: choose one of {_listed(found)}, "
             "by more of its name or by its number"
         )

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from types import TracebackType
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.backend import Backend
 from edgeser.microphone.backoff import Backoff
 from edgeser.microphone.capture import Capture
@@ -23,7 +23,7 @@ def microphones() -> list[Device]:
     """The microphones that there are now: name, index, channels, rate in Hz, default or not.
 
     Raises:
-        DeviceError: PyAudio or PortAudio is missing; the message says how to install them.
+        MicrophoneError: PyAudio or PortAudio is missing; the message says how to install them.
     """
     return PortAudio().devices()
 
@@ -94,7 +94,7 @@ class Microphone:
         """Open the device and begin to record. Opening what is open does nothing.
 
         Raises:
-            DeviceError: PyAudio is missing; or, unless it was told to wait, there is no such
+            MicrophoneError: PyAudio is missing; or, unless it was told to wait, there is no such
                 device, it is busy, or it refuses the rate or the channels.
         """
         with self._state:
@@ -137,7 +137,7 @@ class Microphone:
         """Sound and events, in order, as they come; ends when the microphone is closed.
 
         Raises:
-            DeviceError: it is not open.
+            MicrophoneError: it is not open.
         """
         ring = self._opened().ring
         while (item := ring.get()) is not None:
@@ -145,12 +145,12 @@ class Microphone:
 
     @property
     def device(self) -> Device:
-        """The device that is, or was last, recorded from. Raises DeviceError before opening."""
+        """The device that is, or was last, recorded from. Raises MicrophoneError before opening."""
         return self._opened().device
 
     @property
     def sample_rate(self) -> int:
-        """Hz, of all chunks. Raises DeviceError before opening."""
+        """Hz, of all chunks. Raises MicrophoneError before opening."""
         return self._opened().rate
 
     @property
@@ -167,7 +167,7 @@ class Microphone:
 
     def _opened(self) -> Capture:
         if self._capture is None:
-            raise DeviceError("the microphone is not open: use `with edgeser.Microphone() as ...`")
+            raise MicrophoneError("the microphone is not open: use `with edgeser.Microphone() as ...`")
         return self._capture
 
     def _first_capture(self, stop: threading.Event) -> Capture:
@@ -182,7 +182,7 @@ class Microphone:
                     buffer=self._buffer,
                     now=time.monotonic,
                 )
-            except DeviceError as error:  # noqa: PERF203 - an attempt takes far longer
+            except MicrophoneError as error:  # noqa: PERF203 - an attempt takes far longer
                 # What is not installed does not come by waiting.
                 missing = isinstance(error.__cause__, ImportError)
                 if not self._wait or missing or stop.wait(backoff.delay()):

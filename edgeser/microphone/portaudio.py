@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.backend import Overflow
 from edgeser.microphone.device import Device
 
@@ -76,7 +76,7 @@ class PortAudioSource:
                 )
         except (OSError, ValueError) as error:
             self._library.terminate()
-            raise DeviceError(
+            raise MicrophoneError(
                 f"{device.name!r} cannot be opened at {rate} Hz with {channels} channels "
                 f"({_said(error)}): it may be busy with another program, or unplugged"
             ) from None
@@ -88,12 +88,12 @@ class PortAudioSource:
             if waiting == _OVERFLOWED:
                 raise Overflow
             if waiting < 0:
-                raise DeviceError(f"{self._name!r} is gone (PortAudio error {waiting})")
+                raise MicrophoneError(f"{self._name!r} is gone (PortAudio error {waiting})")
             data = self._stream.read(waiting, exception_on_overflow=True) if waiting else b""
         except OSError as error:
             if _OVERFLOWED in error.args:
                 raise Overflow from None
-            raise DeviceError(f"{self._name!r} is gone ({_said(error)})") from None
+            raise MicrophoneError(f"{self._name!r} is gone ({_said(error)})") from None
         return np.frombuffer(data, np.int16).reshape(-1, self._channels)
 
     def close(self) -> None:
@@ -117,12 +117,12 @@ def _initialise() -> Any:
     try:
         import pyaudio
     except ImportError as error:  # PyAudio, or the shared library under it
-        raise DeviceError(_MISSING) from error
+        raise MicrophoneError(_MISSING) from error
     with _hushed():
         try:
             return pyaudio.PyAudio()
         except OSError as error:
-            raise DeviceError(
+            raise MicrophoneError(
                 f"PortAudio does not start here ({_said(error)}): is the sound server running?"
             ) from None
 

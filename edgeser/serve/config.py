@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeser.backends import Backend, Precision
-from edgeser.detection import SpeechDetector
-from edgeser.utterances import Endpointing
+from edgeser.streaming.detection import SpeechDetector
+from edgeser.streaming.utterances import Endpointing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.detection import DetectedStream
 from edgeser.errors import EdgeserError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
-from edgeser.stream import Stream
-from edgeser.utterances import (
-    Cutter,
-    Endpointer,
-    Utterance,
-    UtteranceEvent,
-    hearing,
-    with_threshold_of,
-)
+from edgeser.streaming.utterances import Utterance, UtteranceEvent, Utterances
 
 Samples = npt.NDArray[np.float32]
 
@@ -45,9 +36,11 @@ class Client:
         self.audio, self.limits = audio, config.limits
         self.decode = audio.decoder()
         detector = config.detector() if config.detector is not None else None
-        rules = with_threshold_of(detector, config.rules)
-        self._ears = hearing(model, audio.rate, rules, detector)
-        self.cutter = Cutter(self._ears, Endpointer.of(model, rules), model.hop)
+        self._frames: list[EmotionFrame] = []
+        self.utterances = Utterances(
+            model, audio.rate, config.rules, detector=detector, on_frame=self._frames.append
+        )
+        """What the pool steps."""
         self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         """None after the last."""
         self.heard = asyncio.Event()
@@ -57,7 +50,7 @@ class Client:
         """Set once more events are unread than may be."""
         self.awaited_since: float | None = None
         """Since when its next message is waited for; None while it is not."""
-        self._needed = self.stream.until_frame
+        self._needed = self.utterances.until_frame
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
         self.ending = False
@@ -67,17 +60,6 @@ class Client:
     def waiting(self) -> float:
         """Seconds of audio that were received and not yet heard."""
         return self._samples / self.audio.rate
-
-    @property
-    def stream(self) -> Stream:
-        """What the pool steps."""
-        return self._ears.stream if isinstance(self._ears, DetectedStream) else self._ears
-
-    def scored(self, frames: list[EmotionFrame], samples: Samples) -> list[EmotionFrame]:
-        """Frames that samples brought the stream, by whatever decides what is speech."""
-        if isinstance(self._ears, DetectedStream):
-            return self._ears.rescored(frames, samples)
-        return frames
 
     @property
     def due(self) -> bool:
@@ -94,9 +76,9 @@ class Client:
             self.heard.clear()
 
     def take(self) -> tuple[float, Samples]:
-        """What is waiting, up to a second or where an utterance may end, and when that came."""
+        """What is waiting, up to a second, and when that came."""
         parts, came = [], 0.0
-        most = min(self.cutter.room, int(MOST_SECONDS_A_STEP * self.audio.rate))
+        most = int(MOST_SECONDS_A_STEP * self.audio.rate)
         while self._waiting and most > 0:
             came, samples = self._waiting.popleft()
             if len(samples) > most:
@@ -110,16 +92,15 @@ class Client:
             self.heard.set()
         return came, taken
 
-    def deliver(self, samples: int, frames: list[EmotionFrame], came: float) -> int:
-        """Turn the frames of so many samples into events; returns how many utterances ended."""
-        heard = self.cutter.hear(samples, frames)
-        self._needed = self.stream.until_frame
-        return self._tell(*heard, came)
+    def deliver(self, events: list[UtteranceEvent], came: float) -> tuple[int, int]:
+        """Send what a step brought; returns how many frames and how many ended utterances."""
+        self._needed = self.utterances.until_frame
+        return self._tell(events, came)
 
     def finish(self) -> int:
         """Judge what was said last; returns how many utterances ended."""
         came = time.monotonic()
-        ended = self._tell(*self.cutter.flush(), came)
+        _, ended = self._tell(self.utterances.flush(), came)
         self.events.put_nowait(None)
         return ended
 
@@ -129,14 +110,16 @@ class Client:
         self.events.put_nowait(error(code, message))
         self.events.put_nowait(None)
 
-    def _tell(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> int:
+    def _tell(self, events: list[UtteranceEvent], came: float) -> tuple[int, int]:
         latency = time.monotonic() - came
-        for frame in frames:
+        frames = len(self._frames)
+        for frame in self._frames:
             self._send(frame_event(frame, latency))
+        self._frames.clear()
         for event in events:
             if (told := utterance_event(event)) is not None:
                 self._send(told)
-        return sum(isinstance(event, Utterance) for event in events)
+        return frames, sum(isinstance(event, Utterance) for event in events)
 
     def _send(self, event: dict[str, Any]) -> None:
         if self.events.qsize() < self.limits.unread_events:
@@ -220,7 +203,7 @@ class Hub:
             began = time.monotonic()
             loop = asyncio.get_running_loop()
             try:
-                frames = await loop.run_in_executor(self._thread, self._process, chunks)
+                events = await loop.run_in_executor(self._thread, self._hear, chunks)
             except EdgeserError as failure:
                 for client in ready:
                     client.fail("backend", str(failure))
@@ -229,8 +212,8 @@ class Hub:
             self.metrics.batch.observe(len(ready))
             for client, (came, samples) in taken.items():
                 self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
-                self.metrics.frames.inc(len(frames[client]))
-                ended = client.deliver(len(samples), frames[client], came)
+                frames, ended = client.deliver(events[client], came)
+                self.metrics.frames.inc(frames)
                 self.metrics.utterances.inc(ended)
         done = [c for c in self.clients if c.failed or (c.ending and not c.waiting)]
         for client in done:
@@ -240,9 +223,7 @@ class Hub:
         self.metrics.connections.set(len(self.clients))
         return bool(ready)
 
-    def _process(self, chunks: dict[Client, Samples]) -> dict[Client, list[EmotionFrame]]:
+    def _hear(self, chunks: dict[Client, Samples]) -> dict[Client, list[UtteranceEvent]]:
         """In the worker's thread."""
-        frames = self._pool.process({client.stream: chunk for client, chunk in chunks.items()})
-        return {
-            client: client.scored(frames[client.stream], chunk) for client, chunk in chunks.items()
-        }
+        heard = self._pool.hear({client.utterances: chunk for client, chunk in chunks.items()})
+        return {client: heard[client.utterances] for client in chunks}

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edgeser.audio.chunk import check_rate
 from edgeser.errors import AudioError
 from edgeser.model import Model
-from edgeser.utterances import Emotion, SpeechStarted, UtteranceEvent
+from edgeser.streaming.utterances import Emotion, SpeechStarted, UtteranceEvent
 
 PCM: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
 FORMATS = (*PCM, "opus")

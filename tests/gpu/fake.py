@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine
+from edgeser.streaming.engine import Engine
 from edgeser.errors import DeviceError
 from edgeser.gpu.arena import Arena
 from edgeser.gpu.device import Argument, Bytes, Kernel, Memory, PinnedMemory

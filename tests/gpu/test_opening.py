@@ -12,7 +12,7 @@ import pytest
 
 import edgeser
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.engine import Engine
+from edgeser.streaming.engine import Engine
 from edgeser.gpu import front_end, opening
 from edgeser.gpu.device import Argument
 from edgeser.gpu.engine import CudaEngine

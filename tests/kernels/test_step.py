@@ -8,7 +8,7 @@ import pytest
 import edgeser
 from edgeser import _kernels
 from edgeser.bundle import read_bundle
-from edgeser.engine import Engine
+from edgeser.streaming.engine import Engine
 from edgeser.frontend import NativeFrontEnd
 from edgeser.kernels.random_weights import tacn_weights
 from edgeser.loading import DEFAULT_BUNDLE

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.device import Device
 
 Samples: TypeAlias = npt.NDArray[np.int16]
@@ -67,9 +67,9 @@ class FakeBackend:
 
     def open(self, device: Device, rate: int, channels: int) -> FakeSource:
         if self.refusal is not None:
-            raise DeviceError(self.refusal)
+            raise MicrophoneError(self.refusal)
         if self.own_rate_only and rate != device.rate:
-            raise DeviceError(f"'{device.name}' cannot be opened at {rate} Hz")
+            raise MicrophoneError(f"'{device.name}' cannot be opened at {rate} Hz")
         self.opened.append((device.name, rate, channels))
         self.sources.append(FakeSource(self.script, channels))
         return self.sources[-1]

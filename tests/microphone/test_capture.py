@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.backend import Overflow
 from edgeser.microphone.capture import POLL, STALL, Capture
 from edgeser.microphone.events import Chunk, Found, Gap, Item, Lost
 from tests.microphone.fake import ARRAY, MIC, SERVER, FakeBackend, FakeClock, Samples, sound
 
-GONE = DeviceError("it is gone")
+GONE = MicrophoneError("it is gone")
 
 
 class Run:
@@ -230,12 +230,12 @@ def test_a_rate_that_was_asked_for_and_refused_is_resampled_to() -> None:
 def test_what_is_said_of_the_wanted_rate_is_said() -> None:
     backend = FakeBackend(MIC)
     backend.refusal = "it is busy"
-    with pytest.raises(DeviceError, match="it is busy"):
+    with pytest.raises(MicrophoneError, match="it is busy"):
         Run(backend, rate=16_000)
 
 
 def test_a_device_that_cannot_be_opened_at_first_is_an_error() -> None:
     backend = FakeBackend()
     backend.refusal = "busy"
-    with pytest.raises(DeviceError, match="busy"):
+    with pytest.raises(MicrophoneError, match="busy"):
         Run(backend)

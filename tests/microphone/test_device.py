@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgeser.errors import DeviceError
+from edgeser.errors import MicrophoneError
 from edgeser.microphone.device import choose
 from tests.microphone.fake import ARRAY, MIC, SERVER
 
@@ -44,5 +44,5 @@ def test_one_name_under_several_sound_interfaces_is_one_device() -> None:
 def test_what_cannot_be_chosen_lists_what_can(
     devices: tuple[()], wanted: str | int | None, message: str
 ) -> None:
-    with pytest.raises(DeviceError, match=message):
+    with pytest.raises(MicrophoneError, match=message):
         choose(devices, wanted)

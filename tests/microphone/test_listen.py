@@ -176,5 +176,5 @@ def test_every_way_to_listen_raises_the_same_error_at_first(toy_model: edgeser.M
         lambda: asyncio.run(program()),
         lambda: edgeser.listen_in_background(print, toy_model, refused()),
     ):
-        with pytest.raises(edgeser.DeviceError, match="is busy"):
+        with pytest.raises(edgeser.MicrophoneError, match="is busy"):
             use()

@@ -55,7 +55,7 @@ def test_lag_and_what_a_slow_reader_has_cost() -> None:
 
 
 def test_loss_and_return_reach_the_reader() -> None:
-    backend = FakeBackend(script=[sound(480), edgeser.DeviceError("gone"), sound(480)])
+    backend = FakeBackend(script=[sound(480), edgeser.MicrophoneError("gone"), sound(480)])
     with Microphone("usb", backend=backend) as microphone:
         items = list(itertools.islice(microphone, 5))
     assert [type(item) for item in items] == [Chunk, Lost, Found, Gap, Chunk]
@@ -149,7 +149,7 @@ def test_what_nobody_foresaw_is_raised_to_the_reader() -> None:
 def test_it_must_be_open() -> None:
     microphone = Microphone(backend=FakeBackend())
     for use in (lambda: microphone.lag, lambda: microphone.device, lambda: list(microphone)):
-        with pytest.raises(edgeser.DeviceError, match="not open"):
+        with pytest.raises(edgeser.MicrophoneError, match="not open"):
             use()
 
 
@@ -159,7 +159,7 @@ def test_without_pyaudio_it_says_what_to_install() -> None:
         "import edgeser\n"
         "for use in (edgeser.microphones, edgeser.Microphone(wait=True).open):\n"
         "    try: use()\n"
-        "    except edgeser.DeviceError as error: print(error)\n"
+        "    except edgeser.MicrophoneError as error: print(error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

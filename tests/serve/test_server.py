@@ -26,7 +26,7 @@ import soxr
 
 import edgeser
 from edgeser.serve.protocol import utterance_event
-from edgeser.utterances import Utterances
+from edgeser.streaming.utterances import Utterances
 from tests.serve.conftest import Start
 
 pytest.importorskip("websockets")

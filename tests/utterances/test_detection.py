@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import edgeser
-from edgeser.detection import DetectedStream
+from edgeser.streaming.detection import DetectedStream
 
 SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
 RATE = 44_100

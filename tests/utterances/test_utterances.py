@@ -13,7 +13,7 @@ import soxr
 
 import edgeser
 from edgeser.bundle import Thresholds
-from edgeser.utterances import (
+from edgeser.streaming.utterances import (
     Emotion,
     Endpointer,
     Endpointing,

@@ -12,9 +12,9 @@ from edgeser.audio.recording import open_recording
 from edgeser.results import Analysis, EmotionFrame
 
 if TYPE_CHECKING:
-    from edgeser.detection import SpeechDetector
+    from edgeser.streaming.detection import SpeechDetector
     from edgeser.model import Model
-    from edgeser.utterances import Endpointing, Utterance
+    from edgeser.streaming.utterances import Endpointing, Utterance
 
 
 def analyze(
@@ -51,7 +51,7 @@ def utterances_of(
     progress: Callable[[float, float], object] | None = None,
 ) -> list[Utterance]:
     """A whole recording, utterance by utterance; otherwise as :meth:`edgeser.Model.analyze`."""
-    from edgeser.utterances import Utterance, Utterances
+    from edgeser.streaming.utterances import Utterance, Utterances
 
     events: list[object] = []
     with open_recording(source, None) as recording:

@@ -1,0 +1,112 @@
+"""A stream of the compiled core with the engine that steps it: what streams are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from edgeser.backends import kernels
+from edgeser.errors import AudioError
+from edgeser.results import EmotionFrame, Verdict
+from edgeser.streaming.detection import SpeechDetector
+from edgeser.streaming.engine import Engine
+
+if TYPE_CHECKING:
+    from edgeser import _kernels as core
+
+Rules = tuple[float | None, float, float, float, bool]
+
+
+class Session:
+    """One stream, and whatever of Python goes with it. Threads: as a stream's."""
+
+    __slots__ = ("__weakref__", "detector", "engine", "native")
+
+    def __init__(
+        self, engine: Engine, native: core.Stream, detector: SpeechDetector | None = None
+    ) -> None:
+        self.engine = engine
+        self.native = native
+        self.detector = detector
+
+    @staticmethod
+    def fresh(
+        engine: Engine,
+        sample_rate: int,
+        *,
+        adapt: bool | None = None,
+        detector: SpeechDetector | None = None,
+        new_speaker_after: float | None = None,
+        rules: Rules | None = None,
+    ) -> Session:
+        """One that has heard nothing.
+
+        Raises:
+            AudioError: the rate, a length or a threshold is out of range, or the detector's rate
+                is not the model's.
+        """
+        _check_detector(engine, detector)
+        threshold = rules[0] if rules and rules[0] is not None else None
+        if threshold is None and detector is not None:
+            threshold = detector.threshold
+        native = kernels().Stream(
+            engine.core,
+            sample_rate,
+            adapt=adapt,
+            new_speaker_after=new_speaker_after,
+            rules=rules,
+            detector=None if detector is None else detector.score,
+            threshold=threshold if detector is not None else None,
+        )
+        if detector is not None:
+            detector.reset()
+        return Session(engine, native, detector)
+
+    @staticmethod
+    def resumed(engine: Engine, state: bytes, detector: SpeechDetector | None = None) -> Session:
+        """One that goes on from bytes. Raises StateError, or AudioError as above."""
+        _check_detector(engine, detector)
+        native = kernels().Stream.resume(
+            engine.core, state, detector=None if detector is None else detector.score
+        )
+        if detector is not None:
+            detector.reset()
+        return Session(engine, native, detector)
+
+    def process(self, chunk: npt.NDArray[Any]) -> tuple[list[EmotionFrame], list[core._Event]]:
+        """The frames and events that a chunk brings."""
+        ((frames, events),) = self.engine.process([self.native], [chunk])
+        return frames_of(frames), events
+
+    def flush(self) -> tuple[list[core._Event], Verdict]:
+        """The last events, and the verdict, which has the last frames."""
+        frames, events, verdict = self.engine.flush(self.native)
+        if self.detector is not None:
+            self.detector.reset()
+        return events, Verdict(*verdict, tuple(frames_of(frames)))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.native.reset()
+        if self.detector is not None:
+            self.detector.reset()
+
+    def state(self) -> bytes:
+        """Everything that the stream knows, as bytes."""
+        self.engine.settle(self.native)
+        return self.native.state()
+
+
+def frames_of(frames: list[core._Frame]) -> list[EmotionFrame]:
+    """The core's frames as the package's."""
+    return [EmotionFrame(*frame) for frame in frames]
+
+
+def _check_detector(engine: Engine, detector: SpeechDetector | None) -> None:
+    rate = engine.bundle.manifest.sizes.sample_rate
+    if detector is not None and detector.sample_rate != rate:
+        raise AudioError(
+            f"the speech detector hears {detector.sample_rate} Hz and the model {rate} Hz: use "
+            "the model's own speech score"
+        )

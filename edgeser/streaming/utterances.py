@@ -1,0 +1,314 @@
+"""Speech between two silences: where an utterance begins, where it ends, and what it was.
+
+The rules are the core's (``csrc/stream/endpointer.hpp``); here its events become objects.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy.typing as npt
+
+from edgeser.backends import kernels
+from edgeser.errors import AudioError
+from edgeser.model import Model, engine_of
+from edgeser.results import EmotionFrame, Verdict
+from edgeser.streaming.detection import SpeechDetector
+from edgeser.streaming.session import Rules, Session
+
+if TYPE_CHECKING:
+    from edgeser import _kernels as core
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """When an utterance begins and ends. Every length is in seconds and is rounded to hops.
+
+    These rules go by a score of speech. The model's own, the default, suits a close microphone in a
+    quiet place; in noise it takes much for speech that is none. Elsewhere let
+    :class:`edgeser.Silero` score, as the ``detector`` of whoever takes these rules.
+    """
+
+    speech: float | None = None
+    """Speech score in (0, 1) at which a frame is speech.
+
+    None for the bundle's threshold, or that of the speech detector in use.
+    """
+    onset: float = 0.25
+    """So much speech without a gap begins an utterance: a click or a cough does not."""
+    hangover: float = 0.9
+    """So much silence ends it: a pause between two words does not."""
+    longest: float = 30.0
+    """An utterance is ended here even if nobody pauses; the next goes on from there."""
+    reset: bool = True
+    """End the model's sequence when an utterance ends, so that the next is judged by itself.
+
+    What was learned of the speaker stays. False goes on in the same sequence until a pause of the
+    model's own length ends it: the verdicts are of the utterances all the same, but what was said
+    before colours how each is heard.
+    """
+
+    def __post_init__(self) -> None:
+        """Raises AudioError for values that no endpointing can work with."""
+        if self.speech is not None and not 0 < self.speech < 1:
+            raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
+        for name in ("onset", "hangover", "longest"):
+            length = getattr(self, name)
+            if not isinstance(length, int | float) or not length > 0:
+                raise AudioError(f"{name} is {length!r} s: give a length above 0")
+        if self.longest <= self.onset:
+            raise AudioError(
+                f"an utterance of at most {self.longest} s never begins after {self.onset} s: "
+                "make longest greater than onset"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak. Comes ``Endpointing.onset`` after it happened."""
+
+    time: float
+    """Seconds since the stream began, of the start of the first frame of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emotion:
+    """A frame inside an utterance."""
+
+    frame: EmotionFrame
+    """With ``time`` in seconds since the stream began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Somebody stopped speaking, and this is what it was."""
+
+    start: float
+    """Seconds since the stream began."""
+    end: float
+    """The same, of the last speech in it."""
+    verdict: Verdict
+    """Of the frames from start to end."""
+    timeline: tuple[EmotionFrame, ...]
+    """These frames, times since the stream began."""
+    ended: Literal["silence", "longest", "flush"]
+    """What ended it: a silence, its length, or the end of the stream."""
+
+    @property
+    def label(self) -> str | None:
+        """The verdict's."""
+        return self.verdict.label
+
+
+UtteranceEvent = SpeechStarted | Emotion | Utterance
+
+
+class Timeline:
+    """Puts the core's events and the frames around them together. Threads: as a stream's."""
+
+    def __init__(self, rules: Endpointing, hop: float) -> None:
+        self._recent: deque[EmotionFrame] = deque(maxlen=max(1, round(rules.onset / hop)))
+        self._frames: list[EmotionFrame] = []
+        self._speaking = False
+
+    def told(
+        self, frames: Iterable[EmotionFrame], events: Iterable[core._Event]
+    ) -> list[UtteranceEvent]:
+        """The events of frames that came next, and of their end."""
+        told: list[UtteranceEvent] = []
+        waiting = deque(events)
+        for index, frame in enumerate(frames):
+            if self._speaking:
+                self._frames.append(frame)
+                told.append(Emotion(frame))
+            else:
+                self._recent.append(frame)
+            while waiting and waiting[0][1] == index:
+                told += self._event(waiting.popleft())
+        for event in waiting:
+            told += self._event(event)
+        return told
+
+    def clear(self) -> None:
+        """Nobody speaks."""
+        self._recent.clear()
+        self._frames, self._speaking = [], False
+
+    def _event(self, event: core._Event) -> list[UtteranceEvent]:
+        if event[0] == "started":
+            _, _, start, count = event
+            self._frames = [*self._recent][-count:]
+            self._speaking = True
+            return [SpeechStarted(start), *(Emotion(known) for known in self._frames)]
+        _, _, why, start, end, count, verdict = event
+        kept = tuple(self._frames[:count])
+        self.clear()
+        return [Utterance(start, end, Verdict(*verdict, ()), kept, _WHY[why])]
+
+
+_WHY: dict[str, Literal["silence", "longest", "flush"]] = {
+    "silence": "silence",
+    "longest": "longest",
+    "flush": "flush",
+}
+
+
+class Endpointer:
+    """Frames of one stream in, events out: the rules alone, for who has frames already.
+
+    Threads: as a stream's, one at a time.
+    """
+
+    def __init__(self, model: Model, rules: Endpointing | None = None) -> None:
+        self.rules = rules or Endpointing()
+        self._native: core.Endpointer = kernels().Endpointer(
+            engine_of(model).core, rules_of(self.rules)
+        )
+        self._timeline = Timeline(self.rules, model.hop)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on."""
+        return self._native.speaking
+
+    @property
+    def speech_threshold(self) -> float:
+        """Score at which a frame is speech."""
+        return self._native.threshold
+
+    def hear(self, frames: Iterable[EmotionFrame]) -> list[UtteranceEvent]:
+        """The events that these frames, the next ones of the stream, bring."""
+        told: list[UtteranceEvent] = []
+        for frame in frames:
+            shares = [*frame.probabilities.values()]
+            is_open = max(shares) > min(shares)  # else they say nothing
+            told += self._timeline.told(
+                [frame], self._native.hear(frame.time, frame.speech, is_open, shares)
+            )
+        return told
+
+    def flush(self) -> list[UtteranceEvent]:
+        """The stream ended: so does the utterance, if there is one."""
+        return self._timeline.told([], self._native.flush())
+
+
+def rules_of(rules: Endpointing) -> Rules:
+    """The rules as the core takes them."""
+    return (rules.speech, rules.onset, rules.hangover, rules.longest, rules.reset)
+
+
+class Utterances:
+    """A stream heard utterance by utterance.
+
+    How the audio is cut into chunks changes no event, only when it comes. Threads: as a stream's.
+
+    Args:
+        model: judges.
+        sample_rate: Hz, of the chunks.
+        rules: when an utterance begins and ends.
+        detector: decides what is speech, of this stream alone; None for the model's own score,
+            which :class:`Endpointing` says when not to use.
+        adapt: whether it learns the voice that it hears; None for what the bundle says.
+        new_speaker_after: seconds without speech after which what was learned of the voice is
+            forgotten; None for never.
+        on_frame: called with every frame, also where nobody speaks, times since the stream began,
+            before the events that it brings are returned.
+
+    Raises:
+        AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
+            the model's.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sample_rate: int,
+        rules: Endpointing | None = None,
+        *,
+        detector: SpeechDetector | None = None,
+        adapt: bool | None = None,
+        new_speaker_after: float | None = None,
+        on_frame: Callable[[EmotionFrame], object] | None = None,
+    ) -> None:
+        self.rules = with_threshold_of(detector, rules)
+        self._on_frame = on_frame
+        self._timeline = Timeline(self.rules, model.hop)
+        self._session = Session.fresh(
+            engine_of(model),
+            sample_rate,
+            adapt=adapt,
+            detector=detector,
+            new_speaker_after=new_speaker_after,
+            rules=rules_of(self.rules),
+        )
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the chunks."""
+        return self._session.native.sample_rate
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is going on."""
+        return self._session.native.speaking
+
+    @property
+    def until_frame(self) -> int:
+        """As :attr:`edgeser.Stream.until_frame`."""
+        return self._session.native.until_frame
+
+    def process(self, chunk: npt.NDArray[Any]) -> list[UtteranceEvent]:
+        """Push a chunk, as for :meth:`edgeser.Stream.process`; the events that it brought.
+
+        Raises:
+            AudioError: the chunk cannot be used; nothing of it was taken.
+            StreamBusyError, BackendError, KernelError: as :meth:`edgeser.Stream.process`.
+        """
+        return self._told(*self._session.process(chunk))
+
+    def skip(self, seconds: float) -> None:
+        """Time passes unheard, as where sound was lost: what follows is timed so much later."""
+        self._session.native.skip(seconds)
+
+    def new_speaker(self) -> None:
+        """As :meth:`edgeser.Stream.new_speaker`."""
+        self._session.native.new_speaker()
+
+    def calibrate(self, chunk: npt.NDArray[Any]) -> None:
+        """As :meth:`edgeser.Stream.calibrate`."""
+        self._session.engine.calibrate(self._session.native, chunk)
+
+    def flush(self) -> list[UtteranceEvent]:
+        """End the stream: what it still holds, and the utterance that was going on, if any."""
+        events, verdict = self._session.flush()
+        told = self._told([*verdict.frames], events)
+        self._timeline.clear()
+        return told
+
+    def _told(
+        self, frames: list[EmotionFrame], events: list[core._Event]
+    ) -> list[UtteranceEvent]:
+        told = self._timeline.told(frames, events)
+        if self._on_frame is not None:
+            for frame in frames:
+                self._on_frame(frame)
+        return told
+
+
+Told = Callable[[list[EmotionFrame], "list[core._Event]"], list[UtteranceEvent]]
+
+
+def parts_of(utterances: Utterances) -> tuple[Session, Told]:
+    """What utterances are made of, for the rest of this package."""
+    return utterances._session, utterances._told  # noqa: SLF001
+
+
+def with_threshold_of(detector: SpeechDetector | None, rules: Endpointing | None) -> Endpointing:
+    """The rules with the detector's own threshold, unless they have one or there is none."""
+    rules = rules or Endpointing()
+    if detector is None or rules.speech is not None:
+        return rules
+    return replace(rules, speech=detector.threshold)

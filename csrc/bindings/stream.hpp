@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "bindings/results.hpp"
+#include "stream/stream.hpp"
+#include "stream/workspace.hpp"
+
+namespace edgeser {
+
+// A stream as Python has it: with its core, and scratch to be stepped alone.
+class PyStream {
+ public:
+  PyStream(py::object core, std::shared_ptr<Stream> stream);
+
+  const PyCore& core() const { return core_; }
+  Stream& stream() const { return *stream_; }
+  Workspace& workspace() { return workspace_; }
+
+  py::tuple process(py::handle chunk);
+  py::tuple flush();
+  void calibrate(py::handle chunk);
+
+ private:
+  py::object object_;
+  const PyCore& core_;
+  std::shared_ptr<Stream> stream_;
+  Workspace workspace_;
+};
+
+// One call's hold on a stream, without a turn.
+class Held {
+ public:
+  explicit Held(Stream& stream) : stream_(stream) { stream.hold(); }
+  ~Held() { stream_.release(); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  Stream& stream_;
+};
+
+}  // namespace edgeser

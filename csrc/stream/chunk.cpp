@@ -1,0 +1,117 @@
+#include "stream/chunk.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "stream/errors.hpp"
+
+namespace edgeser {
+namespace {
+
+template <class T>
+T sample(const Chunk& chunk, std::size_t at, std::size_t channel) noexcept {
+  T value;
+  std::memcpy(&value,
+              chunk.data + static_cast<std::ptrdiff_t>(at) * chunk.sample_stride +
+                  static_cast<std::ptrdiff_t>(channel) * chunk.channel_stride,
+              sizeof value);
+  return value;
+}
+
+std::string text(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%g", value);
+  return digits;
+}
+
+template <class T>
+void check_values(const Chunk& chunk) {
+  constexpr T most = largest_sample;
+  bool good = true;
+  for (std::size_t channel = 0; channel < chunk.channels; ++channel) {
+    for (std::size_t i = 0; i < chunk.samples; ++i) {
+      good &= std::abs(sample<T>(chunk, i, channel)) <= most;  // never true of NaN
+    }
+  }
+  if (good) return;
+  T peak = 0;
+  for (std::size_t i = 0; i < chunk.samples; ++i) {
+    for (std::size_t channel = 0; channel < chunk.channels; ++channel) {
+      const T value = sample<T>(chunk, i, channel);
+      if (!std::isfinite(value)) {
+        throw AudioError("sample " + std::to_string(i) +
+                         " of the chunk is NaN or infinite: whatever made it is broken; "
+                         "replace such samples by 0 if they are expected");
+      }
+      peak = std::max(peak, std::abs(value));
+    }
+  }
+  throw AudioError("float samples reach " + text(static_cast<double>(peak)) +
+                   "; they must be in [-1, 1], and a few that clip, up to " +
+                   text(largest_sample) +
+                   ", are let pass: this looks like int16 scale; divide by 32768, or pass int16");
+}
+
+template <class T>
+void mix(const Chunk& chunk, std::size_t first, std::size_t count, float* mono) noexcept {
+  if (chunk.channels == 1 && chunk.sample_stride == sizeof(float) &&
+      chunk.type == SampleType::float32) {
+    std::memcpy(mono, chunk.data + first * sizeof(float), count * sizeof(float));
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) mono[i] = static_cast<float>(sample<T>(chunk, first + i, 0));
+  for (std::size_t channel = 1; channel < chunk.channels; ++channel) {
+    for (std::size_t i = 0; i < count; ++i) {
+      mono[i] += static_cast<float>(sample<T>(chunk, first + i, channel));
+    }
+  }
+  if (chunk.channels == 1) return;
+  const float share = 1.0f / static_cast<float>(chunk.channels);
+  for (std::size_t i = 0; i < count; ++i) mono[i] *= share;
+}
+
+}  // namespace
+
+void check_rate(long long rate) {
+  if (rate >= lowest_rate && rate <= highest_rate) return;
+  throw AudioError("a sample rate of " + std::to_string(rate) + " Hz is outside " +
+                   std::to_string(lowest_rate) + " to " + std::to_string(highest_rate) +
+                   " Hz: state the rate at which the samples were taken, in Hz");
+}
+
+void check_chunk(const Chunk& chunk, int rate) {
+  if (chunk.samples == 0 || chunk.channels == 0) {
+    throw AudioError("the chunk is empty: skip the call when there is nothing to push");
+  }
+  if (chunk.channels > most_channels) {
+    throw AudioError("the chunk has " + std::to_string(chunk.channels) +
+                     " channels, and at most " + std::to_string(most_channels) +
+                     " are taken: if it is (channels, samples), pass chunk.T");
+  }
+  const double seconds = static_cast<double>(chunk.samples) / rate;
+  if (seconds > longest_chunk) {
+    throw AudioError("the chunk is " + std::to_string(std::llround(seconds)) +
+                     " s long and a call takes at most " +
+                     std::to_string(std::llround(longest_chunk)) +
+                     " s: push smaller chunks, or use model.analyze");
+  }
+  if (chunk.type == SampleType::float32) check_values<float>(chunk);
+  if (chunk.type == SampleType::float64) check_values<double>(chunk);
+}
+
+void to_mono(const Chunk& chunk, std::size_t first, std::size_t count, float* mono) noexcept {
+  switch (chunk.type) {
+    case SampleType::float32:
+      return mix<float>(chunk, first, count, mono);
+    case SampleType::float64:
+      return mix<double>(chunk, first, count, mono);
+    case SampleType::int16:
+      mix<std::int16_t>(chunk, first, count, mono);
+      for (std::size_t i = 0; i < count; ++i) mono[i] *= 1.0f / 32768.0f;
+  }
+}
+
+}  // namespace edgeser

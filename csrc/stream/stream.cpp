@@ -1,0 +1,396 @@
+#include "stream/stream.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "state.hpp"
+#include "stream/errors.hpp"
+#include "tacn/undo.hpp"
+
+namespace edgeser {
+namespace {
+
+constexpr std::size_t block_alignment = 64;
+constexpr std::int64_t most_samples = std::int64_t{1} << 53;  // exact in float64; 1400 years
+constexpr float largest_token = 1e9f;
+constexpr std::size_t reserved_hops = 10;  // a call that brings more frames allocates
+
+std::int64_t forget_after(const Core& core, const StreamOptions& options) {
+  if (!options.new_speaker_after) return 0;
+  const double hops = std::ceil(*options.new_speaker_after / core.hop_seconds());
+  return std::max(static_cast<std::int64_t>(hops), static_cast<std::int64_t>(core.pause));
+}
+
+double detector_threshold(const StreamOptions& options) {
+  if (options.threshold) return *options.threshold;
+  return options.rules && options.rules->speech ? *options.rules->speech : 0.5;
+}
+
+template <class T>
+void empty(std::vector<T>& values, std::size_t reserved) {
+  if (values.capacity() > reserved) std::vector<T>().swap(values);
+  values.clear();
+  values.reserve(reserved);
+}
+
+}  // namespace
+
+void Stream::Free::operator()(void* block) const noexcept {
+  ::operator delete(block, std::align_val_t{block_alignment});
+}
+
+Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOptions& options,
+               std::shared_ptr<Detector> detector)
+    : core_(std::move(core)),
+      options_((check_rate(rate), check_options(options), options)),
+      detector_(std::move(detector)),
+      source_(shared_resampler(core_->tacn.level(), static_cast<int>(rate),
+                               static_cast<int>(core_->sizes.sample_rate))),
+      layout_(*core_, source_.resampler()),
+      threshold_(detector_threshold(options)),
+      forget_after_(forget_after(*core_, options)),
+      block_(::operator new(layout_.bytes(), std::align_val_t{block_alignment})),
+      verdict_probabilities_(core_->labels.size()),
+      kept_head_(layout_.head_bytes()) {
+  if (options_.rules) {
+    endpointer_.emplace(*core_, *options_.rules,
+                        detector_ ? threshold_ : core_->thresholds.speech);
+  }
+  journal_.reserve(reserved_hops * undo_bytes(core_->tacn.plan(), 1));
+  empty(results_.frames, reserved_hops);
+  empty(results_.events, 2 * reserved_hops);
+  empty(results_.probabilities, reserved_hops * core_->labels.size());
+  empty(results_.event_probabilities, 2 * reserved_hops * core_->labels.size());
+  fresh(false);
+  std::memset(rings(), 0, core_->tacn.state_bytes());
+  publish();
+}
+
+void Stream::publish() noexcept {
+  const Memory& m = memory();
+  auto missing = static_cast<std::size_t>(m.missing);
+  if (resampler().state_bytes() != 0) {  // its phase is its own: one less
+    missing = std::max<std::size_t>(1, (missing - 1) * static_cast<std::size_t>(rate()) /
+                                           static_cast<std::size_t>(resampler().rate_out()));
+  }
+  until_frame_.store(missing, std::memory_order_relaxed);
+  received_.store(m.received, std::memory_order_relaxed);
+  speaking_.store(m.utterance.speaking != 0, std::memory_order_relaxed);
+}
+
+// Makes the head that of a stream which has heard nothing yet.
+void Stream::fresh(bool keep_speaker) noexcept {
+  Memory& m = layout_.memory(block());
+  const Memory before = m;
+  const SpeakerMemory speaker = layout_.speaker(block());
+  auto* const first = reinterpret_cast<std::byte*>(speaker.sum);
+  auto* const after = reinterpret_cast<std::byte*>(layout_.gate(block()));
+  std::memset(block(), 0, static_cast<std::size_t>(first - block()));
+  std::memset(after, 0, static_cast<std::size_t>(rings() - after));
+  if (keep_speaker) {
+    m.pause = before.pause;
+    m.utterances = before.utterances;
+    m.weight = before.weight;
+    std::fill_n(speaker.sum, core_->sizes.width, 0.0f);
+  } else {
+    std::memset(first, 0, static_cast<std::size_t>(after - first));
+  }
+  m.missing = static_cast<std::int64_t>(core_->sizes.hop);
+  m.zeros = static_cast<std::int64_t>(core_->sizes.segment);
+  m.level = core_->level_initial;
+}
+
+void Stream::hold() {
+  if (!busy_.test_and_set(std::memory_order_acquire)) return;
+  throw BusyError(
+      "another thread is inside this stream, or it is twice in one call: give each stream to one "
+      "thread at a time, or make one stream for each thread (they can share the model)");
+}
+
+void Stream::begin(const Chunk& chunk, Kind kind, bool rings) {
+  const std::size_t labels = core_->labels.size();
+  Memory& m = layout_.memory(block());
+  if (m.received > most_samples - static_cast<std::int64_t>(chunk.samples) ||
+      m.heard > most_samples - static_cast<std::int64_t>(source_.most(chunk.samples))) {
+    throw StateError("this stream has counted more samples than anybody can push: reset it");
+  }
+  empty(results_.frames, reserved_hops);
+  empty(results_.events, 2 * reserved_hops);
+  empty(results_.probabilities, reserved_hops * labels);
+  empty(results_.event_probabilities, 2 * reserved_hops * labels);
+  journaled_ = 0;
+  kept_rings_ = false;
+  if (rings) {
+    const std::size_t steps = source_.most(chunk.samples) / core_->sizes.hop + 2;
+    const std::size_t bytes = steps * undo_bytes(core_->tacn.plan(), 1);
+    const std::size_t reserved = reserved_hops * undo_bytes(core_->tacn.plan(), 1);
+    if (journal_.capacity() > reserved) std::vector<std::byte>().swap(journal_);
+    journal_.clear();
+    if (bytes > reserved && bytes > core_->tacn.state_bytes()) {
+      journal_.assign(this->rings(), this->rings() + core_->tacn.state_bytes());
+      kept_rings_ = true;
+    } else {
+      journal_.reserve(std::max(bytes, reserved));
+    }
+  }
+  std::memcpy(kept_head_.data(), block(), layout_.head_bytes());
+  kind_ = kind;
+  padded_ = false;
+  source_.open(chunk);
+  if (kind != Kind::process) source_.drain();
+  m.received += static_cast<std::int64_t>(chunk.samples);
+}
+
+// Takes `samples` that the source has. True if a segment is then complete.
+bool Stream::hear(std::size_t samples) noexcept {
+  Memory& m = layout_.memory(block());
+  const std::size_t segment = core_->sizes.segment;
+  const float* const from = source_.samples();
+  float* const tail = layout_.tail(block());
+  std::memmove(tail, tail + samples, (segment - samples) * sizeof(float));
+  std::memcpy(tail + segment - samples, from, samples * sizeof(float));
+  std::size_t zeros = 0;
+  while (zeros < samples && from[samples - 1 - zeros] == 0) ++zeros;
+  const auto silent = static_cast<std::int64_t>(zeros);
+  m.zeros = zeros < samples ? silent : std::min(m.zeros + silent, static_cast<std::int64_t>(segment));
+  m.heard += static_cast<std::int64_t>(samples);
+  m.missing -= static_cast<std::int64_t>(samples);
+  source_.take(samples);
+  if (m.missing > 0) return false;
+  m.missing = static_cast<std::int64_t>(core_->sizes.hop);
+  return true;
+}
+
+const float* Stream::next_segment() {
+  Memory& m = layout_.memory(block());
+  const auto segment = static_cast<std::int64_t>(core_->sizes.segment);
+  const auto hop = static_cast<std::int64_t>(core_->sizes.hop);
+  while (true) {
+    while (source_.left() > 0) {
+      // At most a hop: so what comes after a segment of zeros can only be behind the first zeros.
+      std::size_t count = std::min(source_.left(), static_cast<std::size_t>(m.missing));
+      std::size_t zeros = 0;
+      while (zeros < count && source_.samples()[zeros] == 0) ++zeros;
+      const bool onset = zeros < count && m.zeros + static_cast<std::int64_t>(zeros) >= segment;
+      if (onset && zeros == 0) {
+        m.missing = hop;  // the sound begins here, as in a fresh stream
+        count = std::min(source_.left(), static_cast<std::size_t>(hop));
+      } else if (onset) {
+        count = zeros;
+      }
+      if (!hear(count)) continue;
+      if (m.zeros < segment) return layout_.tail(block());
+      m.remembered = 0;
+      closed(0, silence_level);
+    }
+    if (source_.next(layout_.resampler(block()))) continue;
+    if (kind_ == Kind::process || padded_) return nullptr;
+    padded_ = true;  // a partial hop is filled up
+    if (m.missing < hop) source_.pad(static_cast<std::size_t>(m.missing));
+  }
+}
+
+bool Stream::take_token(const float* token, float level, float* heard, bool* begins) {
+  Memory& m = layout_.memory(block());
+  const std::size_t width = core_->sizes.width;
+  bool good = std::abs(level) <= 1e6f;  // never true of NaN
+  for (std::size_t c = 0; c < width; ++c) good &= std::abs(token[c]) <= largest_token;
+  if (!good) {
+    throw BackendError(
+        "the front end returned values that are not finite, or absurd: the bundle is broken, take "
+        "another");
+  }
+  float* const earlier = layout_.gate(block());
+  auto remembered = static_cast<std::size_t>(m.remembered);
+  const float speech = core_->gate.score(token, earlier, remembered);
+  core_->gate.remember(token, earlier, remembered);
+  m.remembered = static_cast<std::int64_t>(remembered);
+  if (!std::isfinite(speech)) {
+    throw BackendError("the gate's score is not finite: the bundle is broken, take another");
+  }
+  if (!(double{speech} >= core_->thresholds.speech)) {
+    closed(speech, level);
+    return false;
+  }
+  m.pause = 0;
+  m.level = level;
+  core_->speaker.normalise(token, heard);
+  core_->speaker.hear(heard, layout_.speaker(block()), heard);
+  *begins = m.tokens == 0;
+  m.tokens += 1;
+  token_level_ = level;
+  token_speech_ = speech;
+  return kind_ != Kind::calibrate;
+}
+
+std::byte* Stream::rings_to_step() {
+  const TacnPlan& plan = core_->tacn.plan();
+  std::byte* const block = rings();
+  set_state_counter(block, memory().tokens - 1);
+  if (!kept_rings_) {
+    const std::size_t bytes = undo_bytes(plan, 1), at = journal_.size();
+    journal_.resize(at + bytes);
+    keep_for_undo(plan, block, 1, &journal_[at]);
+    journaled_ += 1;
+  }
+  return block;
+}
+
+void Stream::take_logits(const float* logits) { record(logits, token_speech_, token_level_); }
+
+// A hop without speech.
+void Stream::closed(float speech, float level) {
+  Memory& m = layout_.memory(block());
+  m.pause = std::min(m.pause + 1, most_samples);
+  if (m.pause == static_cast<std::int64_t>(core_->pause) && m.tokens > 0) {
+    if (kind_ == Kind::calibrate) {
+      m.level = core_->level_initial;
+    } else {
+      end_sequence();
+    }
+  }
+  if (kind_ == Kind::calibrate) return;
+  if (forget_after_ > 0 && m.pause == forget_after_) core_->speaker.forget(speaker());
+  record(nullptr, speech, level);
+}
+
+// What comes is a sequence of its own: the speaker is learned of it, rings and level are empty.
+void Stream::end_sequence() noexcept {
+  Memory& m = layout_.memory(block());
+  core_->speaker.end(speaker(), static_cast<std::size_t>(m.tokens), options_.adapt);
+  m.tokens = 0;
+  m.level = core_->level_initial;
+}
+
+double Stream::now() const {
+  return memory().origin +
+         static_cast<double>(memory().heard) / static_cast<double>(core_->sizes.sample_rate);
+}
+
+// The frame of a hop: null logits where the gate was closed.
+void Stream::record(const float* logits, float speech, float level) {
+  Memory& m = layout_.memory(block());
+  const std::size_t labels = core_->labels.size(), hop = core_->sizes.hop;
+  results_.probabilities.resize((results_.frames.size() + 1) * labels);
+  float* const probabilities = &results_.probabilities[results_.frames.size() * labels];
+  Frame frame{.time = now(),
+              .confidence = 1.0f / static_cast<float>(labels),
+              .speech = speech,
+              .level = level,
+              .label = no_label,
+              .open = logits != nullptr};
+  std::fill_n(probabilities, labels, frame.confidence);
+  m.frames += 1;
+  if (logits != nullptr) {
+    if (!softmax(logits, labels, probabilities)) {
+      throw BackendError(
+          "the model returned values that are not finite: its bundle is broken, take another");
+    }
+    const auto best = std::max_element(logits, logits + labels) - logits;
+    frame.confidence = probabilities[best];
+    if (double{frame.confidence} >= core_->thresholds.confidence) {
+      frame.label = static_cast<std::int32_t>(best);
+    }
+    m.spoken += 1;
+    add_to_verdict(layout_.sums(block()), probabilities, labels, speech, m.spoken);
+  }
+  if (detector_ != nullptr) {
+    const double score = detector_->score(layout_.tail(block()) + core_->sizes.segment - hop, hop);
+    if (!(score >= 0 && score <= 1)) {
+      throw BackendError("the speech detector returned a score outside 0 to 1: repair it");
+    }
+    frame.speech = static_cast<float>(score);
+    if (score < threshold_) frame.label = no_label;
+  }
+  results_.frames.push_back(frame);
+  if (!endpointer_) return;
+  results_.event_probabilities.resize((results_.events.size() + 1) * labels);
+  Event event;
+  if (!endpointer_->hear(frame, probabilities, m.utterance, layout_.utterance_sums(block()), event,
+                         &results_.event_probabilities[results_.events.size() * labels])) {
+    return;
+  }
+  event.frame = results_.frames.size();
+  results_.events.push_back(event);
+  if (event.kind == Event::Kind::ended && options_.rules->reset && m.tokens > 0) end_sequence();
+}
+
+void Stream::conclude() {
+  if (kind_ != Kind::flush) return;
+  Memory& m = layout_.memory(block());
+  const std::size_t labels = core_->labels.size();
+  results_.event_probabilities.resize((results_.events.size() + 1) * labels);
+  if (m.tokens > 0) end_sequence();
+  const double pushed = static_cast<double>(m.received) / rate();
+  verdict_ = edgeser::conclude(layout_.sums(block()), labels,
+                               {core_->thresholds.confidence, core_->thresholds.utterance}, pushed,
+                               static_cast<double>(m.spoken) * core_->hop_seconds(),
+                               verdict_probabilities_.data());
+  double origin = 0;
+  if (endpointer_) {
+    origin = m.origin + pushed;  // utterances are timed since the stream began
+    Event event;
+    if (endpointer_->flush(m.utterance, layout_.utterance_sums(block()), event,
+                           &results_.event_probabilities[results_.events.size() * labels])) {
+      event.frame = results_.frames.size();
+      results_.events.push_back(event);
+    }
+  }
+  fresh(true);
+  m.origin = origin;
+}
+
+void Stream::undo() noexcept {
+  std::memcpy(block(), kept_head_.data(), layout_.head_bytes());
+  if (kept_rings_) {
+    std::memcpy(rings(), journal_.data(), core_->tacn.state_bytes());
+    return;
+  }
+  const std::size_t bytes = undo_bytes(core_->tacn.plan(), 1);
+  while (journaled_ > 0) {
+    --journaled_;
+    edgeser::undo(core_->tacn.plan(), rings(), &journal_[journaled_ * bytes], bytes);
+  }
+}
+
+void Stream::reset() noexcept {
+  fresh(false);
+  std::memset(rings(), 0, core_->tacn.state_bytes());
+}
+
+void Stream::new_speaker() noexcept {
+  Memory& m = layout_.memory(block());
+  core_->speaker.forget(speaker());
+  m.tokens = 0;
+  m.level = core_->level_initial;
+}
+
+void Stream::skip(double seconds) {
+  Memory& m = layout_.memory(block());
+  if (!(seconds >= 0) || !(m.origin + seconds <= 1e12)) {
+    throw AudioError("the time to skip must be 0 s or more");
+  }
+  m.origin += seconds;
+}
+
+void Stream::calibrate(const Stream& heard) {
+  if (!options_.adapt) {
+    throw StateError(
+        "this stream does not adapt to its speaker, so a calibration would change nothing: make "
+        "it with adapt on");
+  }
+  const auto tokens = static_cast<std::size_t>(heard.memory().tokens);
+  const double seconds = static_cast<double>(tokens) * core_->hop_seconds();
+  if (seconds < 1) {
+    throw AudioError("the calibration holds less than 1 s of speech: record a sentence or two, "
+                     "spoken without emotion");
+  }
+  Memory& m = layout_.memory(block());
+  core_->speaker.calibrate(speaker(), heard.speaker().sum, tokens);
+  m.tokens = 0;
+  m.level = core_->level_initial;
+}
+
+}  // namespace edgeser

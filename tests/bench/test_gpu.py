@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
+import weakref
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from bench.gpu import __main__ as run
 from bench.gpu import judge, lookup, most, plan, step, training, whole
 from bench.gpu.ahead import Ahead
 from bench.gpu.bounds import tacn_work, vq_work
+from bench.gpu.clock import recorded
 from bench.gpu.names import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.gpu.rig import Candidate, Ready, Rig, at_most, contest
 from bench.worker import AbsentError
@@ -147,6 +152,43 @@ def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path
     assert {symbol for symbol, _, _ in device.log} == {"tacn_step", "vq_fusion"}
     with pytest.raises(AbsentError, match="no kernels were compiled"):
         Ahead(Rig(bundle, None, torch.device("cpu")))
+
+
+class Recording:
+    """CUDA's graphs as PyTorch has them: they know where a tensor is, and do not keep it."""
+
+    def __init__(self) -> None:
+        self.named: list[weakref.ref[torch.Tensor]] = []
+
+    def replay(self) -> None:
+        assert all(tensor() is not None for tensor in self.named), "memory was given back"
+
+
+def test_recorded_work_keeps_all_that_its_graph_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording()
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    cuda = {
+        **dict.fromkeys(("Stream", "current_stream"), lambda _device: stream),
+        "stream": lambda _stream: nullcontext(),
+        "synchronize": lambda _device: None,
+        "CUDAGraph": lambda: recording,
+        "graph": lambda _graph: nullcontext(),
+    }
+    for name, stand_in in cuda.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    def of_a_tensor() -> step.Work:
+        weights = torch.zeros(3)
+        return recorded(lambda: recording.named.append(weakref.ref(weights)), torch.device("cuda"))
+
+    timed = of_a_tensor().timed()  # a contest keeps no more than this
+    gc.collect()
+    assert recording.named
+    assert timed() > 0
+    del timed
+    gc.collect()
+    with pytest.raises(AssertionError, match="given back"):
+        recording.replay()
 
 
 def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:

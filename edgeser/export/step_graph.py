@@ -1,43 +1,56 @@
 """The step graph: one hop of the whole model as one ONNX graph, its state in and out.
 
-The front end is the bundle's own; lookup, fusion and TACN are written around it from the weights.
-Inputs, for B streams::
+The front end is the bundle's own; all else is written around it from the weights. Inputs, for B
+streams::
 
-    audio      float32 (B, hop)               new samples at the model's rate, in [-1, 1]
-    tail       float32 (B, segment - hop)     the samples before them, at first zero
-    level      float32 (B, 1)                 running level in dBFS, at first ``level_initial``
-    position   int64   (B, 1)                 hops done, at first 0
-    rings      float32 (B, R)                 Q, K and V of earlier tokens, at first zero
+    audio               float32 (B, hop)            new samples at the model's rate, in [-1, 1]
+    tail                float32 (B, segment - hop)  the samples before them, at first zero
+    level               float32 (B, 1)              running level in dBFS, at first
+                                                    ``level_initial``
+    position            int64   (B, 1)              tokens of the running sequence, at first 0
+    rings               float32 (B, R)              Q, K and V of its earlier tokens
+    pause               int64   (B, 1)              hops since the last one that was speech
+    gate_tokens         float32 (B, M * C)          the last raw tokens, newest first
+    gate_count          int64   (B, 1)              how many of those there are
+    speaker_sum         float32 (B, C)              sum over the running sequence
+    speaker_utterances  float32 (B, 1)              utterances learned of
+    speaker_mean        float32 (B, C)              mean of their means
+    speaker_square      float32 (B, C)              mean of the squares of their means
 
-Outputs are ``log_probabilities`` float32 (B, L) over the labels, ``speech`` float32 (B, 1), the
-probability of it, and the four states as they are afterwards, ``tail_out`` and so on. The rings are
-those of the CPU's state block (see csrc/README.md): layer by layer, slot by slot, Q, K and V, heads
-fastest. What the names of the labels are and what a stream begins with is in the metadata.
+All but the level are zero at first. A model whose gate has no memory lacks ``gate_*``. Outputs are
+``log_probabilities`` float32 (B, L) over the labels, ``speech`` float32 (B, 1), the gate's score,
+and the states as they are afterwards, ``tail_out`` and so on. Of a row whose speech is below the
+threshold, only the tail, the pause and the gate's memory move, and its probabilities are equal; so
+many such hops as the model says end its sequence. The rings are those of the CPU's state block (see
+csrc/README.md): layer by layer, slot by slot, Q, K and V, heads fastest. What the names of the
+labels are and what a stream begins with is in the metadata.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, load_from_string
-from onnx import numpy_helper as arrays
+from onnx import ModelProto, TensorProto, checker, compose, helper, load_from_string
 
-from edgeser.bundle import Bundle, Sizes
+from edgeser.bundle import Bundle
 from edgeser.errors import BundleError
+from edgeser.export.nodes import Nodes
+from edgeser.export.step_policy import Gated, gate, policy_states, speaker
 
 _OLDEST_OPSET = 13  # Softmax over one axis, axes as inputs
 _PREFIX = "frontend/"
 
 
-def step_graph(bundle: Bundle, frontend: bytes | None = None) -> bytes:
+def step_graph(
+    bundle: Bundle, frontend: bytes | None = None, *, adapt: bool | None = None
+) -> bytes:
     """The serialised graph.
 
     Args:
         bundle: the model.
         frontend: its front end in another precision; None for the one in the bundle.
+        adapt: whether streams learn their speaker; None for what the bundle says.
 
     Raises:
         BundleError: the front end's graph is of an opset that is too old to be built upon.
@@ -49,66 +62,46 @@ def step_graph(bundle: Bundle, frontend: bytes | None = None) -> bytes:
             f"frontend.onnx has opset {opset}; a step graph needs at least {_OLDEST_OPSET}: "
             "export the model anew"
         )
-    sizes = bundle.manifest.sizes
-    before, after = _Nodes("input"), _Nodes("step")
+    sizes, rules = bundle.manifest.sizes, bundle.manifest.speaker
+    adapt = rules.adapt if adapt is None else adapt
+    before, after = Nodes("input"), Nodes("step")
     before.add("Concat", "tail", "audio", to=f"{_PREFIX}segment", axis=1)
     before.add("Squeeze", "level", before.whole([1]), to=f"{_PREFIX}level")
-    _tail_and_level(after, sizes)
     token = _token(after, bundle)
+    gated = gate(after, bundle, f"{_PREFIX}segment", token)
+    _tail_and_level(after, bundle, gated)
+    x = speaker(after, bundle, gated, token, adapt=adapt)
     rings = []
     for n in range(sizes.layers):
-        token, ring = _layer(after, bundle, n, token)
+        x, ring = _layer(after, bundle, n, x, gated)
         rings.append(ring)
     after.add("Concat", *rings, to="rings_out", axis=1)
-    _results(after, bundle, token)
+    _results(after, bundle, x, gated)
     own = list(model.graph.node)
     del model.graph.node[:], model.graph.value_info[:]
     del model.graph.input[:], model.graph.output[:]
     model.graph.node.extend([*before.nodes, *own, *after.nodes])
     model.graph.initializer.extend([*before.constants, *after.constants])
-    _declare(model, bundle)
+    _declare(model, bundle, adapt)
     checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString()
     return serialised
 
 
-class _Nodes:
-    """Nodes and constants under way. Names begin with ``place``, unless they are given."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, to: str = "", **attributes: Any) -> str:
-        output = to or f"{self.place}/{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
-
-    def constant(self, values: npt.ArrayLike, kind: npt.DTypeLike = np.float32) -> str:
-        name = f"{self.place}/constant_{len(self.constants)}"
-        self.constants.append(arrays.from_array(np.asarray(values, kind), name))
-        return name
-
-    def whole(self, values: npt.ArrayLike) -> str:
-        return self.constant(values, np.int64)
-
-    def columns(self, of: str, begin: int, end: int) -> str:
-        return self.add("Slice", of, *(self.whole([at]) for at in (begin, end, 1)))
-
-    def reshaped(self, of: str, *shape: int, to: str = "") -> str:
-        """A zero in the shape keeps what is there, so the batch stays free."""
-        return self.add("Reshape", of, self.whole(shape), to=to)
-
-
-def _tail_and_level(nodes: _Nodes, sizes: Sizes) -> None:
-    bounds = (nodes.whole([at]) for at in (sizes.hop, sizes.segment, 1))
+def _tail_and_level(nodes: Nodes, bundle: Bundle, gated: Gated) -> None:
+    manifest = bundle.manifest
+    bounds = (nodes.whole([at]) for at in (manifest.sizes.hop, manifest.sizes.segment, 1))
     nodes.add("Slice", f"{_PREFIX}segment", *bounds, to="tail_out")
-    nodes.add("Unsqueeze", f"{_PREFIX}level_out", nodes.whole([1]), to="level_out")
-    nodes.add("Add", "position", nodes.whole(1), to="position_out")
+    heard = nodes.add("Unsqueeze", f"{_PREFIX}level_out", nodes.whole([1]))
+    unset = nodes.constant(manifest.level_initial)
+    kept = nodes.add("Where", gated.ended, unset, "level")
+    nodes.add("Where", gated.open, heard, kept, to="level_out")
+    one = nodes.add("Add", "position", nodes.whole(1))
+    position = nodes.add("Where", gated.open, one, "position")
+    nodes.add("Where", gated.ended, nodes.whole(0), position, to="position_out")
 
 
-def _token(nodes: _Nodes, bundle: Bundle) -> str:
+def _token(nodes: Nodes, bundle: Bundle) -> str:
     """Lookup and fusion: the token (B, C)."""
     weights, sizes = bundle.tensors, bundle.manifest.sizes
     codebook = weights["vq.codebook"]
@@ -125,7 +118,7 @@ def _token(nodes: _Nodes, bundle: Bundle) -> str:
     return nodes.add("Add", both, nodes.constant(weights["vq.bias"]))
 
 
-def _layer(nodes: _Nodes, bundle: Bundle, n: int, x: str) -> tuple[str, str]:
+def _layer(nodes: Nodes, bundle: Bundle, n: int, x: str, gated: Gated) -> tuple[str, str]:
     """TACN layer n on x (B, C): its output, and its ring afterwards (B, slots * 3C)."""
     weights, sizes = bundle.tensors, bundle.manifest.sizes
     width, heads, taps = sizes.width, sizes.heads, sizes.taps
@@ -175,21 +168,21 @@ def _layer(nodes: _Nodes, bundle: Bundle, n: int, x: str) -> tuple[str, str]:
 
     slot = nodes.add("Mod", "position", nodes.whole(slots))
     written = nodes.add("Equal", slot, nodes.whole(np.arange(slots)[None]))
+    written = nodes.add("And", written, gated.open)
     written = nodes.add("Unsqueeze", written, nodes.whole([2]))
     ring = nodes.add("Where", written, new, ring)
     return y, nodes.reshaped(ring, 0, slots * 3 * width)
 
 
-def _results(nodes: _Nodes, bundle: Bundle, y: str) -> None:
+def _results(nodes: Nodes, bundle: Bundle, y: str, gated: Gated) -> None:
     weights, labels = bundle.tensors, len(bundle.manifest.labels)
-    logits = nodes.add("MatMul", y, nodes.constant(weights["head.weight"]))
-    logits = nodes.add("Add", logits, nodes.constant(weights["head.bias"]))
-    emotions = nodes.columns(logits, 0, labels)
-    nodes.add("LogSoftmax", emotions, to="log_probabilities", axis=1)
-    nodes.add("Sigmoid", nodes.columns(logits, labels, labels + 1), to="speech")
+    logits = nodes.product(y, weights["head.weight"], weights["head.bias"])
+    spoken = nodes.add("LogSoftmax", logits, axis=1)
+    equal = nodes.constant(np.full((1, labels), -np.log(labels)))
+    nodes.add("Where", gated.open, spoken, equal, to="log_probabilities")
 
 
-def _declare(model: ModelProto, bundle: Bundle) -> None:
+def _declare(model: ModelProto, bundle: Bundle, adapt: bool) -> None:
     """Inputs, outputs, and what somebody needs to know who has the graph alone."""
     manifest = bundle.manifest
     sizes = manifest.sizes
@@ -199,6 +192,7 @@ def _declare(model: ModelProto, bundle: Bundle) -> None:
         "level": (TensorProto.FLOAT, 1),
         "position": (TensorProto.INT64, 1),
         "rings": (TensorProto.FLOAT, slots * 3 * sizes.width),
+        **policy_states(bundle),
     }
     inputs = {"audio": (TensorProto.FLOAT, sizes.hop), **states}
     outputs = {
@@ -221,5 +215,7 @@ def _declare(model: ModelProto, bundle: Bundle) -> None:
         "sample_rate": str(sizes.sample_rate),
         "level_initial": str(manifest.level_initial),
         "thresholds": json.dumps(manifest.raw["thresholds"]),
+        "pause": str(manifest.pause),
+        "adapt": json.dumps(adapt),
     }
     helper.set_model_props(model, facts)

@@ -202,7 +202,7 @@ def _whole(parts: Parts) -> list[Goal]:
             1000 * seconds["p50"],
             unit=" ms",
             note=f"p99 {1000 * seconds['p99']:.2f} ms; of it "
-            f"{1000 * (seconds['p50'] - seconds['graph']):.2f} ms on the host, around the graph; "
+            f"{1000 * (seconds['p50'] - seconds['graph']):.2f} ms on the host, around the graphs; "
             f"front end: {part['front_end']}",
         )
         for streams, seconds in part["pools"].items()

@@ -21,7 +21,7 @@ with ``shared_bytes`` of dynamic shared memory, and takes the arguments in the o
 
 ``tacn_step``: tokens (B, C), states (the arena: blocks of ``TacnShape.block_bytes``), rows (B,)
 int32 (which block a row steps; negative: the row sits out, its logits become NaN), the sections
-matrices, vectors and layers of ``weights.pack_tacn``, logits (B, L + 1), count B. No block may be
+matrices, vectors and layers of ``weights.pack_tacn``, logits (B, L), count B. No block may be
 named twice.
 
 ``vq_fusion``: deep (B, F), latent (B, P, D), the sections matrices and vectors of

@@ -31,7 +31,7 @@ def padded(size: int, least: int = 1) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TacnShape:
-    """A TACN step: C, h, k, a dilation for each layer, and L + 1 outputs of the head."""
+    """A TACN step: C, h, k, a dilation for each layer, and L outputs of the head."""
 
     width: int
     heads: int
@@ -71,7 +71,7 @@ class TacnShape:
 
     @property
     def padded_outputs(self) -> int:
-        """L + 1, padded."""
+        """L, padded."""
         return padded(self.outputs, _LEAST)
 
     @property
@@ -149,7 +149,7 @@ class VQShape:
 def tacn_shape(manifest: Manifest) -> TacnShape:
     """The shape of a bundle's TACN step."""
     s = manifest.sizes
-    return TacnShape(s.width, s.heads, s.taps, s.dilations, len(manifest.labels) + 1)
+    return TacnShape(s.width, s.heads, s.taps, s.dilations, len(manifest.labels))
 
 
 def vq_shape(manifest: Manifest) -> VQShape:
@@ -162,4 +162,4 @@ def kernel_sizes(manifest: Manifest) -> dict[str, int]:
     """What of a bundle's sizes the kernels are compiled for, by name."""
     s = manifest.sizes
     names = ("deep", "positions", "code_width", "codes", "width", "layers", "heads", "taps")
-    return {**{name: getattr(s, name) for name in names}, "outputs": len(manifest.labels) + 1}
+    return {**{name: getattr(s, name) for name in names}, "outputs": len(manifest.labels)}

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from edgeser.engine import Engine
 
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.engine import Engine
 from edgeser.frontend import Features
 from edgeser.gpu.engine import CudaEngine
 from edgeser.kernels import reference
@@ -77,25 +77,26 @@ def assert_steps(engine: CudaEngine, sound: Sound, precision: Precision) -> None
     fusion = reference.VQFusionWeights(
         *(t[f"vq.{name}"] for name in ("codebook", "deep_weight", "latent_weight", "bias"))
     ).astype(np.float64)
-    block = np.zeros(cpu.tacn_bytes, np.uint8)
-    row = runtime.admit(block)
+    block = np.zeros(cpu.core.tacn.state_bytes, np.uint8)
+    row = runtime.lease()
     level = np.float32(bundle.manifest.level_initial)
     codes = np.zeros((1, sizes.positions), np.int32)
     for end in range(sizes.segment, len(sound) + 1, sizes.hop):
         segment = sound[end - sizes.segment : end]
         features = cpu.front_end(segment[None], np.array([level]))
-        stepped = runtime.step([row], [segment], [float(level)])
+        tokens, levels = runtime.look(segment[None], np.array([level]))
         runtime.device.copy_out(
-            codes.view(np.uint8).reshape(-1), runtime._places[1].addresses["codes"]
+            codes.view(np.uint8).reshape(-1), runtime._lookups[1].places.addresses["codes"]
         )
         runtime.device.synchronize()
-        np.testing.assert_allclose(stepped.levels, features.level, atol=1e-3)
+        np.testing.assert_allclose(levels, features.level, atol=1e-3)
         distances, scale = _distances(bundle, features.latent)
         chosen = np.take_along_axis(distances, codes[..., None].astype(np.int64), -1)[..., 0]
         assert (chosen - distances.min(-1) <= NEAR[precision] * scale).all()
         token = reference.fuse(fusion, features.deep.astype(np.float64), codes)
-        _assert_close(stepped.tokens, token, precision)
-        _assert_close(stepped.logits, cpu._tacn.step(stepped.tokens, [block]), precision)
+        _assert_close(tokens, token, precision)
+        logits = runtime.step([row], [end == sizes.segment], tokens)
+        _assert_close(logits, cpu.core.tacn.step(tokens, [block]), precision)
         level = np.float32(features.level[0])
     runtime.release(row)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgeser.engine import Engine
 
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.engine import Engine
 from edgeser.gpu.index import Index
 from tests.gpu import near
 from tests.gpu.fake import fake_device, fake_engine
@@ -33,7 +33,7 @@ def test_wrong_codes_tokens_and_logits_are_found_out(
         altered += 0.01
     other = toy_bundle._replace(tensors={**toy_bundle.tensors, tensor: altered})
     engine = fake_engine(other, fake_device(other), toy_index, in_graph=False)
-    engine.bundle = toy_bundle
+    engine._cpu.bundle = toy_bundle
     with pytest.raises(AssertionError):
         near.assert_steps(engine, speech_like(1.5), "float32")
 

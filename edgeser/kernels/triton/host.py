@@ -75,7 +75,7 @@ class TacnStep:
         logits: Tensor | None = None,
         chosen: Configuration | None = None,
     ) -> Tensor:
-        """Step: tokens (B, C) float32 and rows (B,) int32 to logits (B, L + 1); arena in place.
+        """Step: tokens (B, C) float32 and rows (B,) int32 to logits (B, L); arena in place.
 
         A negative row sits out: its logits are NaN. No two rows may name the same block.
         """

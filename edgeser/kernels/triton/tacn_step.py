@@ -20,11 +20,11 @@ def tacn_step(
     HEADS: tl.constexpr,  # h
     TAPS: tl.constexpr,  # k
     LAYERS: tl.constexpr,  # N
-    OUTPUTS: tl.constexpr,  # L + 1
+    OUTPUTS: tl.constexpr,  # L
     COLUMNS: tl.constexpr,  # C, padded
     PADDED_DEPTH: tl.constexpr,  # C / h, padded
     PADDED_HEADS: tl.constexpr,  # h, padded
-    PADDED_OUTPUTS: tl.constexpr,  # L + 1, padded
+    PADDED_OUTPUTS: tl.constexpr,  # L, padded
     PERIOD: tl.constexpr,  # tokens after which every ring is at its beginning again
     REACH: tl.constexpr,  # tokens that the oldest tap lies back
     BLOCK_BYTES: tl.constexpr,

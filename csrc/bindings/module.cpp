@@ -6,6 +6,7 @@
 #include "bundle/bundle_error.hpp"
 #include "error.hpp"
 #include "simd/level.hpp"
+#include "stream/errors.hpp"
 
 namespace py = pybind11;
 
@@ -21,12 +22,20 @@ void set_error(const char* name, const char* message) {
   PyErr_SetObject(type.ptr(), text.ptr());
 }
 
-// BundleError becomes edgeser.BundleError, any other Error edgeser.KernelError.
+// Each kind of Error becomes the package's own class of that name, any other KernelError.
 void translate(std::exception_ptr exception) {
   try {
     if (exception) std::rethrow_exception(exception);
   } catch (const BundleError& error) {
     set_error("BundleError", error.what());
+  } catch (const AudioError& error) {
+    set_error("AudioError", error.what());
+  } catch (const StateError& error) {
+    set_error("StateError", error.what());
+  } catch (const BusyError& error) {
+    set_error("StreamBusyError", error.what());
+  } catch (const BackendError& error) {
+    set_error("BackendError", error.what());
   } catch (const Error& error) {
     set_error("KernelError", error.what());
   }
@@ -49,4 +58,8 @@ PYBIND11_MODULE(_kernels, m, py::mod_gil_not_used()) {
   edgeser::bind_tacn(m);
   edgeser::bind_resampler(m);
   edgeser::bind_step(m);
+  edgeser::bind_chunk(m);
+  edgeser::bind_core(m);
+  edgeser::bind_stream(m);
+  edgeser::bind_turn(m);
 }

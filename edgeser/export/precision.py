@@ -19,9 +19,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeser.backends import onnx_runtime
 from edgeser.bundle import Bundle
-from edgeser.streaming.engine import Engine
 from edgeser.frontend import Features
 from edgeser.model import Model
+from edgeser.streaming.engine import Engine
 
 Feed = dict[str, NDArray[np.float32]]
 """Inputs of the graph: segment (B, 4224) and level (B,)."""

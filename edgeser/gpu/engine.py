@@ -10,12 +10,12 @@ import numpy as np
 
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.streaming.engine import Engine, Segments
 from edgeser.errors import DeviceError
 from edgeser.gpu.resident import LONGEST_TURN, Resident, position_of, rebuild
 from edgeser.gpu.runtime import BATCH_SIZES, Runtime
 from edgeser.results import EmotionFrame
 from edgeser.state import State
+from edgeser.streaming.engine import Engine, Segments
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import numpy as np
 from edgeser import backends
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
-from edgeser.streaming.engine import Engine
 from edgeser.errors import BackendError, DeviceError
 from edgeser.gpu.arena import Arena
 from edgeser.gpu.cuda import CudaDevice
@@ -26,6 +25,7 @@ from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.lane import Lane
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.results import EmotionFrame
+from edgeser.streaming.engine import Engine
 from edgeser.tensorrt import Progress
 
 _log = logging.getLogger(__name__)

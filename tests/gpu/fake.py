@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.bundle import Bundle
-from edgeser.streaming.engine import Engine
 from edgeser.errors import DeviceError
 from edgeser.gpu.arena import Arena
 from edgeser.gpu.device import Argument, Bytes, Kernel, Memory, PinnedMemory
@@ -28,6 +27,7 @@ from edgeser.gpu.index import Kernel as IndexKernel
 from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import OnDevice, OnHost, Runtime
 from edgeser.gpu.shapes import TacnShape, VQShape, kernel_sizes, tacn_shape, vq_shape
+from edgeser.streaming.engine import Engine
 
 Work = Callable[[], None]
 

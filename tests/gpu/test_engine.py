@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from edgeser.stream import lane_of
 
 import edgeser
 from edgeser.bundle import Bundle
@@ -19,7 +20,6 @@ from edgeser.gpu.index import Index
 from edgeser.gpu.resident import LONGEST_TURN
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
-from edgeser.stream import lane_of
 from tests.gpu.fake import FakeDevice, fake_device, fake_engine
 from tests.sounds import noise, push, speech_like, whole
 

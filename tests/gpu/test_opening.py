@@ -12,7 +12,6 @@ import pytest
 
 import edgeser
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.streaming.engine import Engine
 from edgeser.gpu import front_end, opening
 from edgeser.gpu.device import Argument
 from edgeser.gpu.engine import CudaEngine
@@ -22,6 +21,7 @@ from edgeser.gpu.runtime import BATCH_SIZES, OnDevice
 from edgeser.gpu.shapes import kernel_sizes
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
+from edgeser.streaming.engine import Engine
 from edgeser.tensorrt import Flavour
 from edgeser.tensorrt.cache import EngineCache
 from tests.gpu.fake import FakeDevice, fake_device, prepare_on

@@ -95,7 +95,7 @@ class FrontEnd:
     """The stateless half of the model: a segment and a running level to deep and latent features.
 
     Two views of the segment, its spectrogram and its harmonics, normalised by the running level and
-    read by convolutions; ``edgeser.kernels.front_end`` says the same in NumPy.
+    read by convolutions; ``edgeser.reference.front_end`` says the same in NumPy.
     """
 
     def __init__(
@@ -267,8 +267,8 @@ class TACN:
             output: (N, C, C), the projection after the heads are concatenated.
             taps: (N, k, C, C), k = 2..8; ``taps[:, i]`` is for the token i dilations ago.
             bias: (N, C), of the convolution.
-            head_weight: (C, L + 1), L + 1 = 1..64.
-            head_bias: (L + 1,).
+            head_weight: (C, L), L = 1..64.
+            head_bias: (L,).
             heads: h, divides C.
             dilations: One a layer, each 1..2**20.
             precision: How all matrices are kept: "float32"; "bfloat16", which rounds the weights
@@ -284,7 +284,7 @@ class TACN:
         states: Sequence[_State],
         active: npt.NDArray[np.bool_] | None = None,
     ) -> _Floats:
-        """Advance B streams by one token each and return their logits (B, L + 1).
+        """Advance B streams by one token each and return their logits (B, L).
 
         Args:
             tokens: (B, C). Rows that sit out may hold anything.
@@ -320,7 +320,7 @@ class TACN:
 
     @property
     def outputs(self) -> int:
-        """L + 1, the number of logits."""
+        """L, the number of logits."""
 
     @property
     def receptive_field(self) -> int:
@@ -350,7 +350,7 @@ class Step:
     def __call__(
         self, segments: Sequence[_Floats], levels: _Floats, states: Sequence[_State]
     ) -> tuple[_Floats, _Floats]:
-        """Advance B streams by one segment each; return logits (B, L + 1) and new levels (B,).
+        """Advance B streams by one segment each; return logits (B, L) and new levels (B,).
 
         Args:
             segments: B arrays of ``front_end.segment`` samples in [-1, 1].

@@ -14,11 +14,11 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.loading import load
 from edgeser.microphone import Chunk, Event, Gap, Microphone
 from edgeser.model import Model
 from edgeser.results import EmotionFrame, Verdict
+from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.utterances import Endpointing, UtteranceEvent, Utterances
 
 ModelOrPath = Model | str | os.PathLike[str] | None

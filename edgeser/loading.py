@@ -79,8 +79,8 @@ def load(
     if bundle.manifest.network is None and not allow_onnx:
         raise BundleError(
             f"{path}: its front end is an ONNX graph alone, which ONNX Runtime would run: if you "
-            "know who made this bundle, load it with allow_onnx=True (--allow-onnx on the command "
-            "line); else ask for one that tells its layers"
+            "know who made this bundle, load it with edgeser.load(path, allow_onnx=True); else ask for "
+            "one that tells its layers"
         )
     if not is_commercial(bundle.manifest.licence):
         warnings.warn(

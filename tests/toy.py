@@ -119,9 +119,7 @@ def _front_end_tensors(seed: int) -> dict[str, npt.NDArray[np.float32]]:
             random, (WIDE_KERNEL, WIDE_KERNEL, 1, WIDE), WIDE_KERNEL**2
         ),
         "frontend.wide.0.bias": _normal(random, (WIDE,), 100),
-        "frontend.encoder.0.weight": _normal(
-            random, (*ENCODER_KERNEL, 1, CODE_WIDTH), kernel / 16
-        ),
+        "frontend.encoder.0.weight": _normal(random, (*ENCODER_KERNEL, 1, CODE_WIDTH), kernel / 16),
         "frontend.encoder.0.bias": _normal(random, (CODE_WIDTH,), 100),
         "frontend.head.weight": _normal(random, (features, DEEP), features / 4),
         "frontend.head.bias": _normal(random, (DEEP,), 100),

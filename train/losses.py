@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from edgeser.verdict import RAMP_FRAMES
+from edgeser.reference.verdict import RAMP_FRAMES
 from train.data.batches import Batch
 from train.recipe import Recipe
 
@@ -11,7 +11,7 @@ from train.recipe import Recipe
 def verdict(logits: Tensor, speech: Tensor) -> Tensor:
     """Probabilities of an utterance (B, L): its tokens', averaged, from speech scores (B, T).
 
-    As in ``edgeser.verdict``, the ramp over the first seconds of speech included; the last column
+    As in ``edgeser.reference.verdict``, the ramp over the first seconds of speech included; the last column
     of ``logits`` (B, T, L + 1) is the speech logit.
     """
     probabilities = logits[..., :-1].softmax(-1)

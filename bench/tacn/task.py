@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.kernels.random_weights import tacn_weights
-from edgeser.kernels.reference import TacnWeights
+from edgeser.reference.kernels import TacnWeights
 
 Floats = npt.NDArray[np.float32]
 LAYERS, TAPS, HEADS, OUTPUTS = 8, 3, 8, 5

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.kernels.random_weights import vq_weights
-from edgeser.kernels.reference import VQFusionWeights
+from edgeser.reference.kernels import VQFusionWeights
 
 Floats = npt.NDArray[np.float32]
 CODES, CODE_WIDTH, POSITIONS, DEEP, WIDTH = 512, 64, 16, 96, 64

@@ -15,11 +15,11 @@ from edgeser.cli.live import LiveView, clock
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption, detector_of
 from edgeser.cli.timeline import bar
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.listening import Listener
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
+from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.utterances import SpeechStarted, Utterance, UtteranceEvent, Utterances
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from edgeser.streaming.analysis import utterances_of
 from edgeser.cli.options import Vad, detector_of
 from edgeser.cli.table import Columns, Row
 from edgeser.model import Model
+from edgeser.streaming.analysis import utterances_of
 
 Kind = Literal["files", "utterances", "frames"]
 Progress = Callable[[float, float], object]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeser.kernels.front_end import FrontEndWeights, Layer
-from edgeser.kernels.reference import Floats, TacnWeights, VQFusionWeights
+from edgeser.reference.front_end import FrontEndWeights, Layer
+from edgeser.reference.kernels import Floats, TacnWeights, VQFusionWeights
 
 Shape = tuple[tuple[int, int], int, int, tuple[int, int], tuple[int, int], bool]
 """Of a convolution: kernel, inputs, outputs, stride, padding, whether a ReLU follows."""

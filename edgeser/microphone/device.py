@@ -47,13 +47,17 @@ def choose(devices: Sequence[Device], wanted: str | int | None) -> Device:
     if isinstance(wanted, int):
         found = [device for device in devices if device.index == wanted]
         if not found:
-            raise MicrophoneError(f"there is no microphone {wanted}: choose one of {_listed(devices)}")
+            raise MicrophoneError(
+                f"there is no microphone {wanted}: choose one of {_listed(devices)}"
+            )
         return found[0]
     name = wanted.casefold()
     whole = [device for device in devices if device.name.casefold() == name]
     found = whole or [device for device in devices if name in device.name.casefold()]
     if not found:
-        raise MicrophoneError(f"no microphone is called {wanted!r}: choose one of {_listed(devices)}")
+        raise MicrophoneError(
+            f"no microphone is called {wanted!r}: choose one of {_listed(devices)}"
+        )
     # Systems with several sound interfaces list one device under each, by the same name. The
     # first is that of the preferred interface.
     if len({device.name for device in found}) > 1:

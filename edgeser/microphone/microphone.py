@@ -167,7 +167,9 @@ class Microphone:
 
     def _opened(self) -> Capture:
         if self._capture is None:
-            raise MicrophoneError("the microphone is not open: use `with edgeser.Microphone() as ...`")
+            raise MicrophoneError(
+                "the microphone is not open: use `with edgeser.Microphone() as ...`"
+            )
         return self._capture
 
     def _first_capture(self, stop: threading.Event) -> Capture:

@@ -12,8 +12,8 @@ from edgeser.audio.recording import open_recording
 from edgeser.results import Analysis, EmotionFrame
 
 if TYPE_CHECKING:
-    from edgeser.streaming.detection import SpeechDetector
     from edgeser.model import Model
+    from edgeser.streaming.detection import SpeechDetector
     from edgeser.streaming.utterances import Endpointing, Utterance
 
 

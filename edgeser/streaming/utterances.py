@@ -288,9 +288,7 @@ class Utterances:
         self._timeline.clear()
         return told
 
-    def _told(
-        self, frames: list[EmotionFrame], events: list[core._Event]
-    ) -> list[UtteranceEvent]:
+    def _told(self, frames: list[EmotionFrame], events: list[core._Event]) -> list[UtteranceEvent]:
         told = self._timeline.told(frames, events)
         if self._on_frame is not None:
             for frame in frames:

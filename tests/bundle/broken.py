@@ -180,9 +180,7 @@ def with_text(before: str, after: str) -> Callable[[bytes], bytes]:
         members = members_of(bundle)
         text = json.dumps(json.loads(members["manifest.json"]))
         assert before in text
-        return zipped(
-            [*{**members, "manifest.json": text.replace(before, after).encode()}.items()]
-        )
+        return zipped([*{**members, "manifest.json": text.replace(before, after).encode()}.items()])
 
     return break_it
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import edgeser
+from edgeser._kernels import Core
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.frontend import NativeFrontEnd, OnnxFrontEnd, front_end
+from edgeser.frontend import OnnxFrontEnd
 from tests import toy
 from tests.bundle.broken import with_manifest, with_tensors
 
@@ -26,23 +27,25 @@ def onnx(bundle: Bundle) -> OnnxFrontEnd:
 @pytest.mark.parametrize("path", [DEFAULT, RESEARCH], ids=lambda p: p.stem)
 def test_the_kernel_equals_the_graph(path: Path) -> None:
     bundle = read_bundle(path)
-    native = front_end(bundle)
-    assert isinstance(native, NativeFrontEnd)
+    native = Core(bundle.contents).front_end
+    assert native is not None
     rng = np.random.default_rng(0)
     gains = 10.0 ** rng.uniform(-4, 0, (40, 1))
     segments = (gains * rng.standard_normal((40, bundle.manifest.sizes.segment))).astype(np.float32)
     levels = rng.uniform(-70, 0, 40).astype(np.float32)
     levels[::7] = bundle.manifest.level_initial
-    ours, theirs = native(segments, levels), onnx(bundle)(segments, levels)
-    np.testing.assert_allclose(ours.level, theirs.level, atol=1e-4)
-    np.testing.assert_allclose(ours.latent, theirs.latent, atol=1e-4)
-    np.testing.assert_allclose(ours.deep, theirs.deep, rtol=1e-4, atol=1e-4)
+    deep, latent, level = native(segments, levels)
+    theirs = onnx(bundle)(segments, levels)
+    np.testing.assert_allclose(level, theirs.level, atol=1e-4)
+    np.testing.assert_allclose(latent, theirs.latent, atol=1e-4)
+    np.testing.assert_allclose(deep, theirs.deep, rtol=1e-4, atol=1e-4)
 
 
 def test_a_bundle_without_layers_runs_its_graph(tmp_path: Path) -> None:
-    bundle = read_bundle(toy.write(tmp_path / "graph.edgeser", layers=False))
-    assert bundle.manifest.network is None
-    assert isinstance(front_end(bundle), OnnxFrontEnd)
+    path = toy.write(tmp_path / "graph.edgeser", layers=False)
+    assert read_bundle(path).manifest.network is None
+    model = edgeser.load(path, allow_onnx=True)
+    assert isinstance(model._engine.front_end, OnnxFrontEnd)
 
 
 def other_shape(tensors: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,19 +25,15 @@ def graph_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", BROKEN)
 @pytest.mark.parametrize("language", ["Python", "C"])
-def test_it_is_refused_by_name(
-    graph_path: Path, tmp_path: Path, name: str, language: str
-) -> None:
+def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, language: str) -> None:
     break_it, message = BROKEN[name]
     path = tmp_path / "broken.edgeser"
     path.write_bytes(break_it(graph_path.read_bytes()))
     if language == "C" and name in ONLY_RUNNING_SHOWS:
         pytest.skip("nothing executes a graph in C")
+    load = partial(edgeser.load, allow_onnx=True) if language == "Python" else native.open_model
     with pytest.raises(edgeser.BundleError, match=rf"broken\.edgeser: .*({message})"):
-        if language == "Python":
-            edgeser.load(path, allow_onnx=True)
-        else:
-            native.open_model(path)
+        load(path)
 
 
 @pytest.mark.parametrize("language", ["Python", "C"])

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import soundfile
 import soxr
+from edgeser.state import FRAMES, State
 
 import edgeser
 from edgeser.bundle import Bundle, read_bundle
@@ -20,7 +21,10 @@ from edgeser.errors import BundleError
 from edgeser.export.precision import calibration_feeds, float16, int8
 from edgeser.export.step_graph import step_graph
 from edgeser.loading import DEFAULT_BUNDLE
+<<<<<<< HEAD
 from edgeser.reference.stream import ReferenceStream
+=======
+>>>>>>> 0f95804
 from tests import toy
 from tests.sounds import speech_like
 

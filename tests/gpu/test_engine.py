@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from edgeser.stream import lane_of
 
 import edgeser
 from edgeser.bundle import Bundle

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from edgeser.kernels import front_end as reference
-from edgeser.kernels.front_end import FrontEndWeights, Layer
-from edgeser.kernels.reference import Integers, TacnWeights, VQFusionWeights
+from edgeser.reference import front_end as reference
+from edgeser.reference.front_end import FrontEndWeights, Layer
+from edgeser.reference.kernels import Integers, TacnWeights, VQFusionWeights
 from tests.kernels.tester import Floats
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeser import _kernels
-from edgeser.kernels import reference
+from edgeser.reference import kernels as reference
 from tests.kernels.tester import LEVELS, Float32s, assert_same_bits, random_tokens
 
 RATES = [44100, 48000, 8000, 22050, 11025, 32000, 96000, 4000, 12345]

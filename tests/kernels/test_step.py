@@ -8,45 +8,47 @@ import pytest
 import edgeser
 from edgeser import _kernels
 from edgeser.bundle import read_bundle
-from edgeser.streaming.engine import Engine
-from edgeser.frontend import NativeFrontEnd
 from edgeser.kernels.random_weights import tacn_weights
 from edgeser.loading import DEFAULT_BUNDLE
 from tests.kernels.tester import PRECISIONS, assert_same_bits, cpp_tacn
 
 
 @pytest.fixture(scope="module", params=PRECISIONS)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return Engine(read_bundle(DEFAULT_BUNDLE), request.param)
+def core(request: pytest.FixtureRequest) -> _kernels.Core:
+    return _kernels.Core(read_bundle(DEFAULT_BUNDLE).contents, precision=request.param)
 
 
-def joined(engine: Engine) -> _kernels.Step:
-    assert engine._joined is not None
-    return engine._joined
+def front_end(core: _kernels.Core) -> _kernels.FrontEnd:
+    assert core.front_end is not None
+    return core.front_end
+
+
+def joined(core: _kernels.Core) -> _kernels.Step:
+    return _kernels.Step(front_end(core), core.fusion, core.tacn)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 4, 9])
-def test_equals_the_kernels_one_after_another(engine: Engine, rows: int) -> None:
+def test_equals_the_kernels_one_after_another(core: _kernels.Core, rows: int) -> None:
     rng = np.random.default_rng(rows)
-    size = engine.bundle.manifest.sizes.segment
+    size = front_end(core).segment
     levels = rng.uniform(-60, 0, rows).astype(np.float32)
-    ours = [np.zeros(engine.tacn_bytes, np.uint8) for _ in range(rows)]
+    ours = [np.zeros(core.tacn.state_bytes, np.uint8) for _ in range(rows)]
     theirs = [state.copy() for state in ours]
     for _ in range(3):
         waves = (0.1 * rng.standard_normal((rows, size))).astype(np.float32)
-        logits, heard = joined(engine)(list(waves), levels, ours)
-        features = engine.front_end(waves, levels)
-        tokens, _ = engine._fusion(features.deep, features.latent)
-        assert_same_bits(logits, engine._tacn.step(tokens, theirs))
-        assert_same_bits(heard, features.level)
+        logits, heard = joined(core)(list(waves), levels, ours)
+        deep, latent, level = front_end(core)(waves, levels)
+        tokens, _ = core.fusion(deep, latent)
+        assert_same_bits(logits, core.tacn.step(tokens, theirs))
+        assert_same_bits(heard, level)
         levels = heard
     assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
 
 
-def test_errors_name_what_is_wrong_and_touch_nothing(engine: Engine) -> None:
-    step, size = joined(engine), engine.bundle.manifest.sizes.segment
+def test_errors_name_what_is_wrong_and_touch_nothing(core: _kernels.Core) -> None:
+    step, size = joined(core), front_end(core).segment
     good, level = np.zeros(size, np.float32), np.full(1, -30, np.float32)
-    state = np.zeros(engine.tacn_bytes, np.uint8)
+    state = np.zeros(core.tacn.state_bytes, np.uint8)
     with pytest.raises(edgeser.KernelError, match=r"segments\[0\].*4224"):
         step([good[1:]], level, [state])
     with pytest.raises(edgeser.KernelError, match=r"segments\[0\].*NaN"):
@@ -58,7 +60,6 @@ def test_errors_name_what_is_wrong_and_touch_nothing(engine: Engine) -> None:
     assert not state.any()
 
 
-def test_kernels_of_two_models_do_not_join(engine: Engine) -> None:
-    assert isinstance(engine.front_end, NativeFrontEnd)
+def test_kernels_of_two_models_do_not_join(core: _kernels.Core) -> None:
     with pytest.raises(edgeser.KernelError, match=r"token width.*kernels of one model"):
-        _kernels.Step(engine.front_end.kernel, engine._fusion, cpp_tacn(tacn_weights(8, 2)))
+        _kernels.Step(front_end(core), core.fusion, cpp_tacn(tacn_weights(8, 2)))

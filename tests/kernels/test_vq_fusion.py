@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeser.kernels import reference
 from edgeser.kernels.random_weights import vq_weights
+from edgeser.reference import kernels as reference
 from tests.kernels.tester import (
     LEVELS,
     PRECISIONS,

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser import _kernels
-from edgeser.kernels import front_end, reference
-from edgeser.kernels.front_end import FrontEndWeights, Layer
-from edgeser.kernels.reference import TacnPast, TacnWeights, VQFusionWeights
+from edgeser.reference import front_end
+from edgeser.reference import kernels as reference
+from edgeser.reference.front_end import FrontEndWeights, Layer
+from edgeser.reference.kernels import TacnPast, TacnWeights, VQFusionWeights
 from tests.kernels import triton_backend
 
 Floats = npt.NDArray[np.floating[Any]]

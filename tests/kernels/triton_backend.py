@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.gpu.shapes import TacnShape, VQShape
-from edgeser.kernels.reference import TacnWeights, VQFusionWeights
 from edgeser.kernels.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
+from edgeser.reference.kernels import TacnWeights, VQFusionWeights
 from tests.kernels import tensor_cores
 
 if TYPE_CHECKING:

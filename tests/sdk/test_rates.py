@@ -7,14 +7,14 @@ import pytest
 import soxr
 
 import edgeser
-from edgeser.lane import resampler
+from edgeser._kernels import Resampler
 from tests.sounds import push, speech_like, whole
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 8_000, 22_050])
 def test_equals_one_shot_resampling_first(model: edgeser.Model, rate: int) -> None:
     sound = speech_like(4.0, rate)
-    bank = resampler(rate, model.sample_rate)
+    bank = Resampler(rate, model.sample_rate)
     state = np.zeros(bank.state_bytes, np.uint8)
     once = np.concatenate((bank.process(sound, state), bank.flush(state)))
     assert once.size == -(-len(sound) * model.sample_rate // rate)

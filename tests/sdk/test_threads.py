@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import edgeser
-from edgeser.stream import lane_of
+from tests.forged import busy
 from tests.sounds import push, speech_like
 
 
@@ -38,8 +38,11 @@ def test_two_threads_that_meet_in_a_stream(toy_model: edgeser.Model) -> None:
         stream.flush,
         stream.reset,
         stream.state,
+        stream.new_speaker,
+        lambda: stream.calibrate(speech_like(0.5)),
+        lambda: stream.speaker,
     )
-    with lane_of(stream):
+    with busy(stream):
         for call in calls:
             with ThreadPoolExecutor(1) as other, pytest.raises(edgeser.StreamBusyError):
                 other.submit(call).result()

@@ -4,43 +4,61 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import edgeser
-from edgeser.bundle import Thresholds
-from edgeser.decoder import Decoder
-from edgeser.verdict import conclude
+from edgeser.reference.verdict import shares
 from tests import toy
 from tests.sounds import speech_like
 
-DECODER = Decoder(("a", "b", "c"), Thresholds(speech=0.5, confidence=0.4), hop=0.128)
+
+def with_logits(path: Path, *logits: float, speech: float = 3.0, **changes: Any) -> edgeser.Model:
+    """A toy whose every token of speech gives these logits, and whose gate this one."""
+    tensors = toy.tensors()
+    tensors["head.weight"][:] = 0
+    tensors["head.bias"][:] = logits
+    tensors["gate.out"][:] = 0
+    tensors["gate.out_bias"][:] = speech
+    toy.write_bundle(path, toy.manifest(**changes), toy.frontend(), tensors)
+    return edgeser.load(path)
 
 
-def test_a_frame_is_softmax_and_sigmoid() -> None:
-    frame = DECODER.frame(4, [1.0, 3.0, 2.0, 0.7], -31.0)
-    powers = [math.exp(x) for x in (1.0, 3.0, 2.0)]
-    assert list(frame.probabilities) == ["a", "b", "c"]
+def test_a_frame_is_softmax_and_sigmoid(tmp_path: Path) -> None:
+    model = with_logits(tmp_path / "toy.edgeser", 1.0, 3.0, 2.0, 0.5, speech=0.7)
+    frame = model.stream(16_000).process(speech_like(1.0))[4]
+    powers = [math.exp(x) for x in (1.0, 3.0, 2.0, 0.5)]
+    assert tuple(frame.probabilities) == model.labels
     assert list(frame.probabilities.values()) == pytest.approx([p / sum(powers) for p in powers])
     assert frame.speech == pytest.approx(1 / (1 + math.exp(-0.7)))
-    assert (frame.label, frame.confidence) == ("b", frame.probabilities["b"])
-    assert (frame.time, frame.level) == (5 * 0.128, -31.0)
+    assert (frame.label, frame.confidence) == (model.labels[1], max(frame.probabilities.values()))
+    assert frame.time == 5 * 0.128
+    assert -60 < frame.level < 0
 
 
-def test_no_label_without_speech_or_confidence() -> None:
-    assert DECODER.frame(0, [0.0, 9.0, 0.0, 0.0], 0.0).label == "b"  # the threshold itself counts
-    assert DECODER.frame(0, [0.0, 9.0, 0.0, -1e-6], 0.0).label is None
-    unsure = DECODER.frame(0, [0.0, 0.1, 0.0, 5.0], 0.0)
-    assert unsure.label is None
-    assert unsure.confidence == unsure.probabilities["b"] < 0.4
+def test_no_label_without_speech_or_confidence(tmp_path: Path) -> None:
+    logits = (0.0, 9.0, 0.0, 0.0)
+    open_gate = with_logits(tmp_path / "open", *logits, speech=0.0)  # the threshold itself counts
+    assert open_gate.stream(16_000).process(speech_like(1.0))[2].label == open_gate.labels[1]
+    closed = with_logits(tmp_path / "closed", *logits, speech=-1e-6)
+    frame = closed.stream(16_000).process(speech_like(1.0))[2]
+    assert (frame.label, frame.confidence, {*frame.probabilities.values()}) == (None, 0.25, {0.25})
+    assert 0.49 < frame.speech < 0.5
+    unsure = with_logits(
+        tmp_path / "unsure", 0.0, 0.1, 0.0, 0.0, thresholds={"speech": 0.5, "confidence": 0.4}
+    )
+    frame = unsure.stream(16_000).process(speech_like(1.0))[2]
+    assert frame.label is None
+    assert frame.confidence == frame.probabilities[unsure.labels[1]] < 0.4
 
 
-@pytest.mark.parametrize("logits", [[900.0, -900.0, 0.0, 900.0], [-900.0, -901.0, -902.0, -900.0]])
-def test_extreme_logits(logits: list[float]) -> None:
-    frame = DECODER.frame(0, logits, 0.0)
-    assert sum(frame.probabilities.values()) == pytest.approx(1.0)
-    assert 0.0 <= frame.speech <= 1.0
+def test_extreme_logits(tmp_path: Path) -> None:
+    model = with_logits(tmp_path / "toy.edgeser", 900.0, -900.0, 0.0, 900.0, speech=900.0)
+    frame = model.stream(16_000).process(speech_like(1.0))[0]
+    assert list(frame.probabilities.values()) == [0.5, 0.0, 0.0, 0.5]
+    assert frame.speech == 1.0
 
 
 def test_a_verdict_is_the_weighted_mean_of_speech(model: edgeser.Model) -> None:
@@ -50,10 +68,9 @@ def test_a_verdict_is_the_weighted_mean_of_speech(model: edgeser.Model) -> None:
     spoken = [f for f in (*frames, *verdict.frames) if f.speech >= model.speech_threshold]
     if not spoken:
         pytest.skip("this model takes the test sound for no speech")
-    weights = [frame.speech * min(n, 24) / 24 for n, frame in enumerate(spoken, 1)]
-    for label in model.labels:
-        mean = np.average([frame.probabilities[label] for frame in spoken], weights=weights)
-        assert verdict.probabilities[label] == pytest.approx(mean, abs=1e-12)
+    rows = np.array([list(frame.probabilities.values()) for frame in spoken])
+    mean = shares(rows, [frame.speech for frame in spoken])
+    assert list(verdict.probabilities.values()) == pytest.approx(mean, abs=1e-6)
     assert sum(verdict.probabilities.values()) == pytest.approx(1.0)
     assert verdict.confidence == max(verdict.probabilities.values())
     assert verdict.probabilities[str(verdict.label)] == verdict.confidence
@@ -62,11 +79,7 @@ def test_a_verdict_is_the_weighted_mean_of_speech(model: edgeser.Model) -> None:
 
 
 def test_nobody_speaks(tmp_path: Path) -> None:
-    deaf = toy.tensors()
-    deaf["head.weight"][:, -1] = 0
-    deaf["head.bias"][-1] = -3
-    toy.write_bundle(tmp_path / "deaf.edgeser", toy.manifest(), toy.frontend(), deaf)
-    model = edgeser.load(tmp_path / "deaf.edgeser")
+    model = with_logits(tmp_path / "deaf.edgeser", 1.0, 0.0, 0.0, 0.0, speech=-3.0)
     stream = model.stream(16_000)
     frames = stream.process(speech_like(1.0))
     assert {frame.label for frame in frames} == {None}
@@ -97,18 +110,10 @@ def test_results_cannot_be_changed(toy_model: edgeser.Model) -> None:
         frame.label = "joy"  # type: ignore[misc]
 
 
-def test_too_little_speech_has_no_verdict() -> None:
-    def label(speech_seconds: float) -> str | None:
-        sums = np.array([1.0, 0.7, 0.2, 0.1])
-        thresholds = Thresholds(speech=0.5, confidence=0.4, utterance=0.5)
-        return conclude(
-            sums,
-            ("a", "b", "c"),
-            thresholds,
-            duration=2.0,
-            speech_seconds=speech_seconds,
-            frames=(),
-        ).label
-
-    assert label(0.384) is None
-    assert label(0.512) == "a"
+def test_too_little_speech_has_no_verdict(tmp_path: Path) -> None:
+    thresholds = {"speech": 0.5, "confidence": 0.3, "utterance": 0.5}
+    model = with_logits(tmp_path / "toy", 2.0, 0.0, 0.0, 0.0, thresholds=thresholds)
+    for hops, label in ((3, None), (4, model.labels[0])):
+        stream = model.stream(16_000)
+        stream.process(speech_like(1.0)[: hops * 2_048])
+        assert stream.flush().label == label

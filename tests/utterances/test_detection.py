@@ -10,7 +10,6 @@ import pytest
 import soundfile
 
 import edgeser
-from edgeser.streaming.detection import DetectedStream
 
 SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
 RATE = 44_100
@@ -55,7 +54,7 @@ def test_utterances_go_by_the_detector(toy_model: edgeser.Model) -> None:
         pytest.approx((4.0, 5.0), abs=0.15),
     ]
     assert set(heard.hops) == {2048}
-    assert heard.resets >= 2  # at the start and between the utterances
+    assert heard.resets == 2  # at the start and at the end
     frames = [e.frame for e in events if isinstance(e, edgeser.Emotion)]
     assert {frame.speech for frame in frames} <= {0.0, 1.0}
     assert all(frame.label is None for frame in frames if not frame.speech)
@@ -63,7 +62,7 @@ def test_utterances_go_by_the_detector(toy_model: edgeser.Model) -> None:
 
 def test_frames_are_the_streams_but_for_speech(toy_model: edgeser.Model) -> None:
     sound = bursts()[: 2 * RATE]
-    plain, detected = toy_model.stream(RATE), DetectedStream(toy_model, RATE, Loud(), None)
+    plain, detected = toy_model.stream(RATE), toy_model.stream(RATE, detector=Loud())
     expected = [*plain.process(sound), *plain.flush().frames]
     frames = [*detected.process(sound[:1001]), *detected.process(sound[1001:])]
     frames += detected.flush().frames
@@ -73,10 +72,26 @@ def test_frames_are_the_streams_but_for_speech(toy_model: edgeser.Model) -> None
 
 def test_a_chunk_that_is_refused_is_taken_by_neither(toy_model: edgeser.Model) -> None:
     sound = bursts()
-    one, other = (DetectedStream(toy_model, RATE, Loud(), None) for _ in range(2))
+    one, other = (toy_model.stream(RATE, detector=Loud()) for _ in range(2))
     with pytest.raises(edgeser.AudioError):
         one.process(np.full(5, np.nan, np.float32))
     assert one.process(sound) == other.process(sound)
+
+
+def test_a_detector_of_another_rate_is_refused(toy_model: edgeser.Model) -> None:
+    detector = Loud()
+    detector.sample_rate = 8_000
+    with pytest.raises(edgeser.AudioError, match="hears 8000 Hz and the model 16000 Hz"):
+        toy_model.stream(RATE, detector=detector)
+
+
+@pytest.mark.parametrize("score", [float("nan"), -0.1, 1.1])
+def test_a_score_that_is_none_is_named(toy_model: edgeser.Model, score: float) -> None:
+    detector = Loud()
+    detector.score = lambda hop: score  # type: ignore[method-assign]
+    stream = toy_model.stream(RATE, detector=detector)
+    with pytest.raises(edgeser.BackendError, match="outside 0 to 1"):
+        stream.process(bursts())
 
 
 def test_silero_hears_the_speech_of_the_sample() -> None:

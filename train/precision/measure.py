@@ -15,7 +15,7 @@ from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.export import precision as graphs
 from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
-from edgeser.kernels import reference
+from edgeser.reference import kernels as reference
 from edgeser.loading import DEFAULT_BUNDLE
 from train.checkpoint import Checkpoint
 from train.data.examples import Corpus

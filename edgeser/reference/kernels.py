@@ -66,8 +66,8 @@ class TacnWeights:
     output: Floats  # (N, C, C)
     taps: Floats  # (N, k, C, C), tap i for the row of time t - i * d
     bias: Floats  # (N, C)
-    head_weight: Floats  # (C, L + 1)
-    head_bias: Floats  # (L + 1,)
+    head_weight: Floats  # (C, L)
+    head_bias: Floats  # (L,)
     heads: int  # h, divides C; head j owns columns j * C/h .. (j + 1) * C/h
     dilations: tuple[int, ...]  # d of each layer, usually 1, 2, 4, ...
 
@@ -106,7 +106,7 @@ def _layer(
 
 
 def tacn_offline(w: TacnWeights, tokens: Floats) -> Floats:
-    """Return the logits (T, L + 1) of a whole sequence of tokens (T, C).
+    """Return the logits (T, L) of a whole sequence of tokens (T, C).
 
     Layer n with dilation d sees ``S = [x_{t-(k-1)d}, ..., x_{t-d}, x_t]`` at time t. Rows before
     the sequence are masked out of the softmax and add nothing to the convolution.
@@ -131,7 +131,7 @@ class TacnPast:
 
 
 def tacn_step(w: TacnWeights, token: Floats, past: TacnPast) -> Floats:
-    """Return the logits (L + 1,) after one more token (C,), and append it to ``past``.
+    """Return the logits (L,) after one more token (C,), and append it to ``past``.
 
     Projects all taps anew from the stored inputs, so it has nothing to keep in step but those.
     """
@@ -147,7 +147,7 @@ def tacn_step(w: TacnWeights, token: Floats, past: TacnPast) -> Floats:
 
 
 def tacn_steps(w: TacnWeights, tokens: Sequence[Floats] | Floats) -> Floats:
-    """Return the logits (T, L + 1) of tokens (T, C) fed one by one to a fresh past."""
+    """Return the logits (T, L) of tokens (T, C) fed one by one to a fresh past."""
     past = TacnPast(w)
     return np.stack([tacn_step(w, token, past) for token in tokens])
 

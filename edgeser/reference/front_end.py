@@ -1,4 +1,4 @@
-"""Plain numpy reference of the front end: see :mod:`edgeser.kernels.reference` for what that means.
+"""Plain numpy reference of the front end: see :mod:`edgeser.reference.kernels` for what that means.
 
 A segment is seen twice, as a spectrogram and, for the pitch that its short window cannot resolve,
 as power at frequencies evenly spaced in octaves. Both are normalised by the causal running level
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.kernels.reference import Floats
+from edgeser.reference.kernels import Floats
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,7 @@ from edgeser.errors import BundleError
 from edgeser.export.precision import calibration_feeds, float16, int8
 from edgeser.export.step_graph import step_graph
 from edgeser.loading import DEFAULT_BUNDLE
-<<<<<<< HEAD
 from edgeser.reference.stream import ReferenceStream
-=======
->>>>>>> 0f95804
 from tests import toy
 from tests.sounds import speech_like
 

@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 import soundfile
 import soxr
-from edgeser.state import FRAMES, State
 
 import edgeser
 from edgeser.bundle import Bundle, read_bundle

@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from edgeser.engine import Engine
 
 from edgeser.backends import Precision
 from edgeser.bundle import Bundle
 from edgeser.frontend import Features
 from edgeser.gpu.engine import CudaEngine
-from edgeser.kernels import reference
 from edgeser.model import Model
+from edgeser.reference import kernels as reference
+from edgeser.streaming.engine import Engine
 from tests.sounds import whole
 
 Floats = npt.NDArray[np.floating]

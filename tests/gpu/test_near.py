@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgeser.engine import Engine
 
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.gpu.index import Index
+from edgeser.streaming.engine import Engine
 from tests.gpu import near
 from tests.gpu.fake import fake_device, fake_engine
 from tests.sounds import speech_like

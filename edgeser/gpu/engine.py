@@ -96,7 +96,12 @@ class CudaEngine:
             self._cpu.calibrate(stream, chunk)
 
     def settle(self, stream: native.Stream) -> None:
-        """Bring a stream's own rings up to date; if the device fails, from its journal."""
+        """Bring a stream's own rings up to date; if the device fails, from its journal.
+
+        Raises:
+            StreamBusyError: another thread is inside the stream.
+        """
+        _ = stream.speaker  # which says so
         if self._lost:
             self.stepper.leave(stream)
         else:

@@ -109,10 +109,9 @@ def take_turn(
         AudioError, StateError, StreamBusyError, BackendError: all streams are as before.
     """
     own = [] if kind == "calibrate" else streams  # which opens no row
-    hops = _hops(core, streams, chunks)
     with (
         kernels().Turn(core, streams, chunks, kind=kind, steps=False) as turn,
-        stepper.turn(own, hops),
+        stepper.turn(own, _hops(core, streams, chunks)),  # now that the chunks are checked
     ):
         while True:
             rows, segments, levels = turn.segments(stepper.largest_batch)

@@ -111,7 +111,7 @@ def test_it_is_the_stream_through_pauses(path: Path, bundle: Bundle, adapt: bool
     assert state["speaker_utterances"][0, 0] == stream.speaker.utterances
     is_open = rows[:, -1] >= bundle.manifest.thresholds.speech
     assert is_open.any()
-    assert not is_open[17:26].any()  # of digital silence
+    assert not is_open[19:26].any()  # of digital silence
 
 
 def test_it_is_the_numpy_reference(toy_path: Path) -> None:

@@ -135,3 +135,11 @@ def test_a_turn_that_fails_never_was(cpu: Engine) -> None:
         np.concatenate([heard(first), heard(rest)]), heard(whole), rtol=0, atol=1e-4
     )
     np.testing.assert_allclose(heard(last), heard(cpu.flush(wanted[0])), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [None, np.float32(1), np.zeros(0, np.float32), [0.1]])
+def test_bad_chunks_are_named_before_the_device_is_asked(cpu: Engine, chunk: Any) -> None:
+    device, streams = InNumpy(cpu), fresh(cpu, 1)
+    with pytest.raises(edgeser.AudioError):
+        take_turn(cpu.core, streams, [chunk], "process", device)
+    assert not device.pasts

@@ -55,8 +55,8 @@ Chunk chunk_from(py::handle object) {
   if (!py::isinstance<py::array>(object)) throw AudioError(no_array(object));
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (array.ndim() != 1 && array.ndim() != 2) {
-    throw AudioError("a chunk has shape (samples,) or (samples, channels), not " +
-                     shape_of(array) + ": reshape it");
+    throw AudioError("a chunk has shape (samples,) or (samples, channels), not " + shape_of(array) +
+                     ": reshape it");
   }
   Chunk chunk{.data = static_cast<const std::byte*>(array.data()),
               .type = SampleType::float32,

@@ -33,12 +33,15 @@ class PyEndpointer {
 
   py::list hear(double time, float speech, bool open, const std::vector<float>& probabilities) {
     if (probabilities.size() != verdict_.size()) {
-      throw Error("probabilities: expected one for each of the " +
-                  std::to_string(verdict_.size()) + " labels, got " +
-                  std::to_string(probabilities.size()));
+      throw Error("probabilities: expected one for each of the " + std::to_string(verdict_.size()) +
+                  " labels, got " + std::to_string(probabilities.size()));
     }
-    const Frame frame{
-        .time = time, .confidence = 0, .speech = speech, .level = 0, .label = no_label, .open = open};
+    const Frame frame{.time = time,
+                      .confidence = 0,
+                      .speech = speech,
+                      .level = 0,
+                      .label = no_label,
+                      .open = open};
     Event event;
     if (!endpointer_.hear(frame, probabilities.data(), memory_, sums_.data(), event,
                           verdict_.data())) {
@@ -87,8 +90,8 @@ UtteranceRules rules_from(const py::tuple& fields) {
 void bind_core(py::module_& m) {
   using Kept = py::return_value_policy;
   py::class_<PyCore>(m, "Core", "What all streams of a model share.")
-      .def(py::init(&make_core), py::arg("bundle"), py::kw_only(),
-           py::arg("precision") = "float32", py::arg("simd") = py::none())
+      .def(py::init(&make_core), py::arg("bundle"), py::kw_only(), py::arg("precision") = "float32",
+           py::arg("simd") = py::none())
       .def_property_readonly(
           "front_end", [](const PyCore& self) { return self.core->front_end.get(); },
           Kept::reference_internal)

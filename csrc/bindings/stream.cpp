@@ -43,8 +43,7 @@ std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<b
                         .threshold = threshold,
                         .rules = std::nullopt};
   if (rules) options.rules = rules_from(*rules);
-  auto made =
-      std::make_shared<Stream>(of.core, rate_from(rate), options, detector_from(detector));
+  auto made = std::make_shared<Stream>(of.core, rate_from(rate), options, detector_from(detector));
   return std::make_unique<PyStream>(std::move(core), std::move(made));
 }
 
@@ -80,16 +79,14 @@ py::tuple speaker(const PyStream& self) {
 
 py::array rings(const py::object& self) {
   const Stream& stream = py::cast<const PyStream&>(self).stream();
-  return py::array_t<std::uint8_t>(
-      static_cast<py::ssize_t>(stream.core().tacn.state_bytes()),
-      reinterpret_cast<std::uint8_t*>(stream.rings()), self);
+  return py::array_t<std::uint8_t>(static_cast<py::ssize_t>(stream.core().tacn.state_bytes()),
+                                   reinterpret_cast<std::uint8_t*>(stream.rings()), self);
 }
 
 py::object rules_of(const PyStream& self) {
   const auto& rules = self.stream().options().rules;
   if (!rules) return py::none();
-  return py::make_tuple(rules->speech, rules->onset, rules->hangover, rules->longest,
-                        rules->reset);
+  return py::make_tuple(rules->speech, rules->onset, rules->hangover, rules->longest, rules->reset);
 }
 
 }  // namespace
@@ -159,12 +156,13 @@ void bind_stream(py::module_& m) {
       .def("calibrate", &PyStream::calibrate, py::arg("chunk"))
       .def("new_speaker", held([](Stream& s) { s.new_speaker(); }))
       .def("reset", held([](Stream& s) { s.reset(); }))
-      .def("skip",
-           [](const PyStream& self, double seconds) {
-             const Held hold(self.stream());
-             self.stream().skip(seconds);
-           },
-           py::arg("seconds"))
+      .def(
+          "skip",
+          [](const PyStream& self, double seconds) {
+            const Held hold(self.stream());
+            self.stream().skip(seconds);
+          },
+          py::arg("seconds"))
       .def("state", &state)
       .def_property_readonly("speaker", &speaker)
       .def_property_readonly("rings", &rings)

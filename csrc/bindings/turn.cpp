@@ -90,8 +90,8 @@ class PyTurn {
                                         StreamOptions{});
       call_.streams[0] = apart_.get();
     }
-    turn_ = std::make_unique<Turn>(core_, call_.streams.data(), call_.given(),
-                                   call_.streams.size(), kind_, workspace_, steps);
+    turn_ = std::make_unique<Turn>(core_, call_.streams.data(), call_.given(), call_.streams.size(),
+                                   kind_, workspace_, steps);
   }
 
   py::tuple segments(std::size_t most) {
@@ -218,8 +218,8 @@ class PyPool {
   py::list process(const py::sequence& streams, const py::sequence& chunks) {
     const Call call(streams, chunks);
     const Loan loan(core_, workspace_, taken_);
-    Turn turn(core_, call.streams.data(), call.given(), call.streams.size(),
-              Stream::Kind::process, *loan);
+    Turn turn(core_, call.streams.data(), call.given(), call.streams.size(), Stream::Kind::process,
+              *loan);
     {
       const py::gil_scoped_release release;
       turn.run();

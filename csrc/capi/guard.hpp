@@ -10,15 +10,9 @@
 #include "bundle/bundle_error.hpp"
 #include "edgeser.h"
 #include "error.hpp"
+#include "stream/errors.hpp"
 
 namespace edgeser {
-
-// An error whose status is not told by its type.
-class StatusError : public Error {
- public:
-  StatusError(edgeser_status status, const std::string& message) : Error(message), status(status) {}
-  edgeser_status status;
-};
 
 inline edgeser_status tell(edgeser_error* error, edgeser_status status,
                            std::string_view message) noexcept {
@@ -38,10 +32,14 @@ edgeser_status guarded(edgeser_error* error, const Body& body) noexcept {
   try {
     body();
     return tell(error, EDGESER_OK, "");
-  } catch (const StatusError& e) {
-    return tell(error, e.status, e.what());
   } catch (const BundleError& e) {
     return tell(error, EDGESER_BAD_BUNDLE, e.what());
+  } catch (const BackendError& e) {
+    return tell(error, EDGESER_BAD_BUNDLE, e.what());
+  } catch (const StateError& e) {
+    return tell(error, EDGESER_BAD_STATE, e.what());
+  } catch (const BusyError& e) {
+    return tell(error, EDGESER_BUSY, e.what());
   } catch (const Error& e) {
     return tell(error, EDGESER_BAD_ARGUMENT, e.what());
   } catch (const std::bad_alloc&) {

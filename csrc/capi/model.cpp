@@ -1,7 +1,4 @@
 // edgeser_model_*: opening a bundle, and what it says.
-#include <cmath>
-
-#include "bundle/front_end.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
 
@@ -11,48 +8,9 @@
 namespace edgeser {
 namespace {
 
-VqFusionWeights fusion_weights(const Bundle& bundle) {
-  const Sizes& s = bundle.manifest.sizes;
-  const std::size_t latent = s.positions * s.code_width;
-  return {s.codes,
-          s.code_width,
-          s.positions,
-          s.deep,
-          s.width,
-          bundle.tensor("vq.codebook", {s.codes, s.code_width}),
-          bundle.tensor("vq.deep_weight", {s.deep, s.width}),
-          bundle.tensor("vq.latent_weight", {latent, s.width}),
-          bundle.tensor("vq.bias", {s.width})};
-}
-
-TacnWeights tacn_weights(const Bundle& bundle) {
-  const Sizes& s = bundle.manifest.sizes;
-  const std::size_t outputs = bundle.manifest.labels.size();
-  const std::vector<std::size_t> square{s.layers, s.width, s.width};
-  return {s.layers,
-          s.width,
-          s.taps,
-          outputs,
-          s.heads,
-          bundle.tensor("tacn.query", square),
-          bundle.tensor("tacn.key", square),
-          bundle.tensor("tacn.value", square),
-          bundle.tensor("tacn.output", square),
-          bundle.tensor("tacn.taps", {s.layers, s.taps, s.width, s.width}),
-          bundle.tensor("tacn.bias", {s.layers, s.width}),
-          bundle.tensor("head.weight", {s.width, outputs}),
-          bundle.tensor("head.bias", {outputs})};
-}
-
-std::vector<std::size_t> dilations(const Sizes& sizes) {
-  std::vector<std::size_t> result;
-  for (std::size_t n = 0; n < sizes.layers; ++n) result.push_back(std::size_t{1} << n);
-  return result;
-}
-
 // `name` is what errors call the bundle. Whatever is wrong, if only for a kernel, the bundle is.
 void open(const std::string& name, std::string_view bytes, edgeser_model** model) try {
-  *model = new edgeser_model{std::make_shared<const Model>(parse_bundle(bytes))};
+  *model = new edgeser_model{std::make_shared<const Model>(parse_bundle(bytes, false))};
 } catch (const Error& error) {
   throw BundleError(name + ": " + error.what());
 }
@@ -68,23 +26,9 @@ const char* text_at(const std::vector<std::string>& texts, std::size_t index) {
 }  // namespace
 
 Model::Model(Bundle bundle)
-    : fusion(find_level(nullptr), fusion_weights(bundle)),
-      tacn(find_level(nullptr), tacn_weights(bundle), dilations(bundle.manifest.sizes)),
-      reader(native_front_end(bundle, find_level(nullptr))),
+    : core(std::make_shared<const Core>(bundle)),
       manifest(std::move(bundle.manifest)),
-      hash(bundle.hash),
-      hash_hex(hex(bundle.hash)),
-      front_end(std::move(bundle.front_end)) {}
-
-std::int32_t decide(const Manifest& manifest, const float* log_probabilities, float speech) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < manifest.labels.size(); ++i) {
-    if (log_probabilities[i] > log_probabilities[best]) best = i;
-  }
-  const bool heard = speech >= manifest.thresholds.speech &&
-                     std::exp(double{log_probabilities[best]}) >= manifest.thresholds.confidence;
-  return heard ? static_cast<std::int32_t>(best) : EDGESER_NO_LABEL;
-}
+      hash(hex(core->hash)) {}
 
 }  // namespace edgeser
 
@@ -147,7 +91,7 @@ const char* edgeser_model_version(const edgeser_model* model) {
 }
 
 const char* edgeser_model_hash(const edgeser_model* model) {
-  return model ? of(model)->hash_hex.c_str() : nullptr;
+  return model ? of(model)->hash.c_str() : nullptr;
 }
 
 const char* edgeser_model_licence(const edgeser_model* model) {
@@ -182,37 +126,14 @@ size_t edgeser_model_hop(const edgeser_model* model) {
   return model ? of(model)->manifest.sizes.hop : 0;
 }
 
-size_t edgeser_model_deep_width(const edgeser_model* model) {
-  return model ? of(model)->manifest.sizes.deep : 0;
-}
-
-size_t edgeser_model_positions(const edgeser_model* model) {
-  return model ? of(model)->manifest.sizes.positions : 0;
-}
-
-size_t edgeser_model_code_width(const edgeser_model* model) {
-  return model ? of(model)->manifest.sizes.code_width : 0;
+size_t edgeser_model_width(const edgeser_model* model) {
+  return model ? of(model)->manifest.sizes.width : 0;
 }
 
 size_t edgeser_model_receptive_field(const edgeser_model* model) {
-  return model ? of(model)->tacn.receptive_field() : 0;
-}
-
-const void* edgeser_model_front_end(const edgeser_model* model, size_t* size) {
-  if (size != nullptr) *size = model ? of(model)->front_end.size() : 0;
-  return model ? of(model)->front_end.data() : nullptr;
-}
-
-float edgeser_model_level_initial(const edgeser_model* model) {
-  return model ? static_cast<float>(of(model)->manifest.level_initial) : 0.0f;
+  return model ? of(model)->core->tacn.receptive_field() : 0;
 }
 
 const char* edgeser_model_simd(const edgeser_model* model) {
-  return model ? of(model)->tacn.level().name : nullptr;
-}
-
-int32_t edgeser_model_decide(const edgeser_model* model, const float* log_probabilities,
-                             float speech) {
-  if (model == nullptr || log_probabilities == nullptr) return EDGESER_NO_LABEL;
-  return edgeser::decide(of(model)->manifest, log_probabilities, speech);
+  return model ? of(model)->core->tacn.level().name : nullptr;
 }

@@ -1,217 +1,90 @@
-// edgeser_stream_*: sound of any rate to frames, all or nothing.
+// edgeser_stream_*: sound to frames and utterances, by the core in stream/.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
+#include <string>
 
-#include "capi/decode.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
-#include "capi/saved.hpp"
-#include "resampler/resampler.hpp"
-#include "tacn/undo.hpp"
+#include "capi/options.hpp"
+#include "capi/results.hpp"
+#include "stream/saved.hpp"
+#include "stream/turn.hpp"
 
 namespace edgeser {
 namespace {
 
-constexpr std::size_t lowest_rate = 8000, highest_rate = 192000;
-constexpr float largest_sample = 8;  // more is no sound in [-1, 1] that clips a little
-
-}  // namespace
-
-// What a stream knows but for the rings; small.
-struct Past {
-  std::vector<float> tail;           // the newest samples at the model's rate, a segment of them
-  std::vector<std::byte> resampler;  // its state
-  float level;                       // dBFS
-  std::int64_t samples = 0;          // at the model's rate
-  std::int64_t frames = 0;
-};
-
-}  // namespace edgeser
-
-struct edgeser_stream {
-  edgeser_stream(std::shared_ptr<const edgeser::Model> of, std::size_t sample_rate)
-      : model(std::move(of)),
-        resampler(model->tacn.level(), static_cast<int>(sample_rate),
-                  static_cast<int>(model->manifest.sizes.sample_rate)),
-        rings(model->tacn.state_bytes()),
-        past(fresh()) {}
-
-  edgeser::Past fresh() const {
-    return {.tail = std::vector<float>(model->manifest.sizes.segment),
-            .resampler = std::vector<std::byte>(resampler.state_bytes()),
-            .level = static_cast<float>(model->manifest.level_initial)};
-  }
-
-  std::shared_ptr<const edgeser::Model> model;
-  edgeser::Resampler resampler;
-  std::vector<std::byte> rings;
-  edgeser::Past past;
-  std::atomic_flag busy = {};  // a call is in it
-};
-
-namespace edgeser {
-namespace {
-
-// One call's hold on a stream. Throws StatusError if another call is in it.
+// One call's hold on a stream. Throws BusyError if another call is in it.
 class Hold {
  public:
-  explicit Hold(edgeser_stream* stream) : stream_(stream) {
+  explicit Hold(edgeser_stream* stream) {
     require_pointer(stream, "stream");
-    if (stream->busy.test_and_set(std::memory_order_acquire)) {
-      throw StatusError(EDGESER_BUSY,
-                        "the stream is in another call: give it to one thread at a time");
-    }
+    stream->stream->hold();
+    stream_ = stream->stream.get();
   }
-  ~Hold() { stream_->busy.clear(std::memory_order_release); }
+  ~Hold() { stream_->release(); }
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
 
+  Stream* operator->() const { return stream_; }
+
  private:
-  edgeser_stream* stream_;
+  Stream* stream_;
 };
 
-void check_samples(const float* samples, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    if (std::abs(samples[i]) <= largest_sample) continue;  // never true of NaN
-    throw Error("samples[" + std::to_string(i) +
-                "] is not in [-1, 1]: divide 16-bit samples by 32768, and replace NaN by 0");
+const Core& runnable(const edgeser_model* model) {
+  require_pointer(model, "model");
+  const Core& core = *model->model->core;
+  if (core.front_end != nullptr) return core;
+  throw BundleError(
+      "this bundle does not tell its front end's layers, and the C library runs no ONNX graph: "
+      "take a bundle that was exported with them, or the Python package");
+}
+
+void clear(edgeser_results& results) {
+  results.frame_count = 0;
+  results.event_count = 0;
+}
+
+template <class T>
+Chunk chunk_of(const T* samples, SampleType type, std::size_t count, std::size_t channels) {
+  if (count > 0) require_pointer(samples, "samples");
+  require(channels >= 1, "channels must be at least 1");
+  return {.data = reinterpret_cast<const std::byte*>(samples),
+          .type = type,
+          .samples = count,
+          .channels = channels,
+          .sample_stride = static_cast<std::ptrdiff_t>(channels * sizeof(T)),
+          .channel_stride = sizeof(T)};
+}
+
+// A chunk, or the end if there is none; all or nothing.
+void hear(edgeser_stream& handle, const Chunk* chunk, edgeser_results& results,
+          edgeser_verdict* verdict, float* probabilities) {
+  Stream* const stream = handle.stream.get();
+  Turn turn(stream->core(), &stream, chunk, 1,
+            chunk != nullptr ? Stream::Kind::process : Stream::Kind::flush, handle.scratch);
+  turn.run();
+  turn.conclude();
+  check_room(*stream, results);
+  turn.finish();
+  write_results(*stream, results);
+  if (verdict != nullptr) *verdict = verdict_of(stream->verdict());
+  if (probabilities != nullptr) {
+    std::copy(stream->verdict_probabilities().begin(), stream->verdict_probabilities().end(),
+              probabilities);
   }
 }
 
-// Where a call's frames go.
-struct Room {
-  edgeser_frame* frames;
-  float* log_probabilities;  // may be null
-  std::size_t size;
-  std::size_t* made;
-};
-
-// Lets the stream hear `samples`, at the model's rate, and becomes what it then knows. If anything
-// throws, the stream is as before.
-void hear(edgeser_stream& stream, Past next, const std::vector<float>& samples, const Room& room) {
-  const Model& model = *stream.model;
-  const Sizes& sizes = model.manifest.sizes;
-  const std::size_t labels = model.manifest.labels.size();
-  std::vector<float> wave = next.tail;
-  wave.insert(wave.end(), samples.begin(), samples.end());
-  const auto hop = static_cast<std::int64_t>(sizes.hop);
-  const auto first = static_cast<std::size_t>(hop - next.samples % hop);
-  const std::size_t count = samples.size() < first ? 0 : 1 + (samples.size() - first) / sizes.hop;
-  if (count > room.size) {
-    throw Error("there is room for " + std::to_string(room.size) + " frames and " +
-                std::to_string(count) + " would come: see edgeser_stream_most_frames");
-  }
-  if (count > 0) require_pointer(room.frames, "frames");
-
-  std::vector<float> deep(sizes.deep), latent(sizes.positions * sizes.code_width);
-  std::vector<float> token(sizes.width), logits(labels + 1);
-  std::vector<std::int32_t> codes(sizes.positions);
-  std::byte* rings = stream.rings.data();
-  std::vector<std::byte> kept(undo_bytes(model.tacn.plan(), count));
-  keep_for_undo(model.tacn.plan(), rings, count, kept.data());
-  for (std::size_t n = 0; n < count; ++n) {
-    const float* const segment = &wave[first + n * sizes.hop];
-    model.reader->read(segment, &next.level, 1, deep.data(), latent.data(), &next.level);
-    model.fusion.fuse(deep.data(), latent.data(), 1, token.data(), codes.data());
-    model.tacn.step(token.data(), &rings, nullptr, 1, logits.data());
-    if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
-      undo(model.tacn.plan(), rings, kept.data(), kept.size());
-      throw StatusError(EDGESER_BAD_BUNDLE,
-                        "the model's results are not finite: its bundle is "
-                        "broken, take another");
-    }
-    edgeser_frame& frame = room.frames[n];
-    std::vector<float> logarithms(labels);
-    decode(logits.data(), labels, logarithms.data(), &frame.speech);
-    next.frames += 1;
-    frame.time = static_cast<double>(next.frames * hop) / static_cast<double>(sizes.sample_rate);
-    frame.label = decide(model.manifest, logarithms.data(), frame.speech);
-    frame.level = next.level;
-    if (room.log_probabilities != nullptr) {
-      std::copy(logarithms.begin(), logarithms.end(), room.log_probabilities + n * labels);
-    }
-  }
-  next.samples += static_cast<std::int64_t>(samples.size());
-  next.tail.assign(wave.end() - static_cast<std::ptrdiff_t>(sizes.segment), wave.end());
-  stream.past = std::move(next);
-  *room.made = count;
-}
-
-constexpr SavedKind saved_stream{"EDGESTRM", "stream"};
-
-// What a saved stream's block begins with; then come tail, resampler and rings.
-struct SavedHead {
-  std::int64_t rate;  // Hz
-  std::int64_t samples;
-  std::int64_t frames;
-  float level;
-  std::uint32_t zero = 0;
-};
-static_assert(sizeof(SavedHead) == 32);
-
-std::size_t block_bytes(const edgeser_stream& stream) {
-  return sizeof(SavedHead) + stream.past.tail.size() * sizeof(float) +
-         stream.past.resampler.size() + stream.rings.size();
-}
-
-std::vector<std::byte> block_of(const edgeser_stream& stream) {
-  const Past& past = stream.past;
-  const SavedHead head{stream.resampler.rate_in(), past.samples, past.frames, past.level};
-  std::vector<std::byte> block(block_bytes(stream));
-  std::byte* at = block.data();
-  const auto append = [&](const void* from, std::size_t bytes) {
-    if (bytes > 0) std::memcpy(at, from, bytes);  // an empty vector has no address
-    at += bytes;
-  };
-  append(&head, sizeof head);
-  append(past.tail.data(), past.tail.size() * sizeof(float));
-  append(past.resampler.data(), past.resampler.size());
-  append(stream.rings.data(), stream.rings.size());
-  return block;
-}
-
-// Makes the stream what a checked block says, or throws and leaves it.
-void become(edgeser_stream& stream, const std::vector<std::byte>& block) {
-  const std::byte* at = block.data();
-  const auto take = [&](void* to, std::size_t bytes) {
-    if (bytes > 0) std::memcpy(to, at, bytes);
-    at += bytes;
-  };
-  SavedHead head;
-  Past past = stream.fresh();
-  std::vector<std::byte> rings(stream.rings.size());
-  take(&head, sizeof head);
-  take(past.tail.data(), past.tail.size() * sizeof(float));
-  take(past.resampler.data(), past.resampler.size());
-  take(rings.data(), rings.size());
-  if (head.rate != stream.resampler.rate_in()) {
-    refuse_saved("this stream was saved at " + std::to_string(head.rate) +
-                 " Hz: load it into one " + "opened for that");
-  }
-  const auto hop = static_cast<std::int64_t>(stream.model->manifest.sizes.hop);
-  const bool finite =
-      std::isfinite(head.level) && std::all_of(past.tail.begin(), past.tail.end(),
-                                               [](float sample) { return std::isfinite(sample); });
-  if (head.samples < 0 || head.frames != head.samples / hop || head.zero != 0 || !finite) {
-    refuse_saved("this stream contradicts itself");
-  }
-  try {
-    stream.resampler.check_state(past.resampler.data());
-  } catch (const Error& error) {
-    refuse_saved(error.what());
-  }
-  check_rings(*stream.model, rings.data());
-  past.level = head.level;
-  past.samples = head.samples;
-  past.frames = head.frames;
-  stream.past = std::move(past);
-  stream.rings = std::move(rings);
-}
-
-void forget(edgeser_stream& stream) {
-  stream.past = stream.fresh();
-  std::fill(stream.rings.begin(), stream.rings.end(), std::byte{0});
+template <class T>
+edgeser_status process(edgeser_stream* stream, const T* samples, SampleType type, std::size_t count,
+                       std::size_t channels, edgeser_results* results, edgeser_error* error) {
+  return guarded(error, [&] {
+    require_pointer(results, "results");
+    clear(*results);
+    require_pointer(stream, "stream");
+    const Chunk chunk = chunk_of(samples, type, count, channels);
+    if (count > 0) return hear(*stream, &chunk, *results, nullptr, nullptr);
+    const Hold hold(stream);  // nothing came, but another call would be an error all the same
+  });
 }
 
 }  // namespace
@@ -222,81 +95,105 @@ using edgeser::Hold;
 using edgeser::require_pointer;
 
 edgeser_status edgeser_stream_open(const edgeser_model* model, size_t sample_rate,
-                                   edgeser_stream** stream, edgeser_error* error) {
+                                   const edgeser_options* options, edgeser_stream** stream,
+                                   edgeser_error* error) {
   return guarded(error, [&] {
     require_pointer(stream, "stream");
     *stream = nullptr;
-    require_pointer(model, "model");
-    if (model->model->reader == nullptr) {
-      throw edgeser::StatusError(EDGESER_BAD_BUNDLE,
-                                 "this bundle does not tell its front end's layers: run its ONNX "
-                                 "graph (edgeser_model_front_end) and use edgeser_step");
-    }
-    if (sample_rate < edgeser::lowest_rate || sample_rate > edgeser::highest_rate) {
-      throw edgeser::Error("sample_rate is " + std::to_string(sample_rate) +
-                           " Hz: give 8000 to 192000");
-    }
-    *stream = new edgeser_stream(model->model, sample_rate);
+    const edgeser::Core& core = edgeser::runnable(model);
+    const auto rate = static_cast<long long>(
+        sample_rate > edgeser::highest_rate ? edgeser::highest_rate + 1 : sample_rate);
+    edgeser::check_rate(rate);
+    *stream = new edgeser_stream(std::make_shared<edgeser::Stream>(
+        model->model->core, rate, edgeser::options_from(core, options),
+        edgeser::detector_from(options ? options->detector : nullptr)));
   });
 }
 
 void edgeser_stream_close(edgeser_stream* stream) { delete stream; }
 
-edgeser_status edgeser_stream_reset(edgeser_stream* stream, edgeser_error* error) {
+edgeser_status edgeser_stream_process(edgeser_stream* stream, const float* samples, size_t count,
+                                      size_t channels, edgeser_results* results,
+                                      edgeser_error* error) {
+  return edgeser::process(stream, samples, edgeser::SampleType::float32, count, channels, results,
+                          error);
+}
+
+edgeser_status edgeser_stream_process_int16(edgeser_stream* stream, const int16_t* samples,
+                                            size_t count, size_t channels, edgeser_results* results,
+                                            edgeser_error* error) {
+  return edgeser::process(stream, samples, edgeser::SampleType::int16, count, channels, results,
+                          error);
+}
+
+edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_results* results,
+                                    edgeser_verdict* verdict, float* probabilities,
+                                    edgeser_error* error) {
   return guarded(error, [&] {
-    const Hold hold(stream);
-    edgeser::forget(*stream);
+    require_pointer(results, "results");
+    edgeser::clear(*results);
+    require_pointer(stream, "stream");
+    edgeser::hear(*stream, nullptr, *results, verdict, probabilities);
   });
 }
 
 size_t edgeser_stream_most_frames(const edgeser_stream* stream, size_t samples) {
-  if (stream == nullptr) return 0;
-  const edgeser::Sizes& sizes = stream->model->manifest.sizes;
-  const double hops = static_cast<double>(samples) * static_cast<double>(sizes.sample_rate) /
-                      static_cast<double>(stream->resampler.rate_in()) /
-                      static_cast<double>(sizes.hop);
-  return static_cast<std::size_t>(hops) + 2;
+  return stream ? stream->stream->most_frames(samples) : 0;
 }
 
-edgeser_status edgeser_stream_process(edgeser_stream* stream, const float* samples, size_t count,
-                                      edgeser_frame* frames, float* log_probabilities, size_t room,
-                                      size_t* made, edgeser_error* error) {
+size_t edgeser_stream_until_frame(const edgeser_stream* stream) {
+  return stream ? stream->stream->until_frame() : 0;
+}
+
+double edgeser_stream_position(const edgeser_stream* stream) {
+  return stream ? stream->stream->position() : 0;
+}
+
+int edgeser_stream_speaking(const edgeser_stream* stream) {
+  return stream && stream->stream->speaking() ? 1 : 0;
+}
+
+edgeser_status edgeser_stream_skip(edgeser_stream* stream, double seconds, edgeser_error* error) {
+  return guarded(error, [&] { Hold(stream)->skip(seconds); });
+}
+
+edgeser_status edgeser_stream_reset(edgeser_stream* stream, edgeser_error* error) {
+  return guarded(error, [&] { Hold(stream)->reset(); });
+}
+
+edgeser_status edgeser_stream_calibrate(edgeser_stream* stream, const float* samples, size_t count,
+                                        size_t channels, edgeser_error* error) {
   return guarded(error, [&] {
-    require_pointer(made, "made");
-    *made = 0;
     const Hold hold(stream);
-    if (count == 0) return;
-    require_pointer(samples, "samples");
-    edgeser::check_samples(samples, count);
-    edgeser::Past next = stream->past;
-    const edgeser::Resampler& resampler = stream->resampler;
-    std::vector<float> heard(resampler.output_count(next.resampler.data(), count));
-    resampler.process(samples, count, next.resampler.data(), heard.data());
-    edgeser::hear(*stream, std::move(next), heard, {frames, log_probabilities, room, made});
+    const edgeser::Chunk chunk =
+        edgeser::chunk_of(samples, edgeser::SampleType::float32, count, channels);
+    edgeser::Stream apart(hold->shared_core(), hold->rate(), {});
+    edgeser::Stream* const one = &apart;
+    edgeser::Turn turn(apart.core(), &one, &chunk, 1, edgeser::Stream::Kind::calibrate,
+                       stream->scratch);
+    turn.run();
+    turn.finish();
+    hold->calibrate(apart);
   });
 }
 
-edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_frame* frames,
-                                    float* log_probabilities, size_t room, size_t* made,
-                                    edgeser_error* error) {
+edgeser_status edgeser_stream_new_speaker(edgeser_stream* stream, edgeser_error* error) {
+  return guarded(error, [&] { Hold(stream)->new_speaker(); });
+}
+
+edgeser_status edgeser_stream_speaker(edgeser_stream* stream, float* utterances, float* weight,
+                                      float* shift, edgeser_error* error) {
   return guarded(error, [&] {
-    require_pointer(made, "made");
-    *made = 0;
     const Hold hold(stream);
-    edgeser::Past next = stream->past;
-    const edgeser::Resampler& resampler = stream->resampler;
-    std::vector<float> heard(resampler.flush_count(next.resampler.data()));
-    resampler.flush(next.resampler.data(), heard.data());
-    const std::size_t hop = stream->model->manifest.sizes.hop;
-    const std::size_t over = (static_cast<std::size_t>(next.samples) + heard.size()) % hop;
-    heard.resize(heard.size() + (over > 0 ? hop - over : 0));  // a partial hop, with zeros
-    edgeser::hear(*stream, std::move(next), heard, {frames, log_probabilities, room, made});
-    edgeser::forget(*stream);
+    const edgeser::SpeakerMemory speaker = hold->speaker();
+    if (utterances != nullptr) *utterances = *speaker.utterances;
+    if (weight != nullptr) *weight = *speaker.weight;
+    if (shift != nullptr) std::copy_n(speaker.shift, hold->core().sizes.width, shift);
   });
 }
 
 size_t edgeser_stream_saved_size(const edgeser_stream* stream) {
-  return stream ? edgeser::saved_size(edgeser::block_bytes(*stream)) : 0;
+  return stream ? edgeser::saved_size(*stream->stream) : 0;
 }
 
 edgeser_status edgeser_stream_save(edgeser_stream* stream, void* bytes, size_t size,
@@ -304,17 +201,25 @@ edgeser_status edgeser_stream_save(edgeser_stream* stream, void* bytes, size_t s
   return guarded(error, [&] {
     require_pointer(bytes, "bytes");
     const Hold hold(stream);
-    edgeser::save_block(edgeser::saved_stream, *stream->model, edgeser::block_of(*stream), bytes,
-                        size);
+    const std::size_t wanted = edgeser::saved_size(*stream->stream);
+    if (size != wanted) {
+      throw edgeser::Error("a saved stream of this model has " + std::to_string(wanted) +
+                           " bytes, not " + std::to_string(size) +
+                           ": see edgeser_stream_saved_size");
+    }
+    edgeser::save_stream(*stream->stream, static_cast<std::byte*>(bytes));
   });
 }
 
-edgeser_status edgeser_stream_load(edgeser_stream* stream, const void* bytes, size_t size,
-                                   edgeser_error* error) {
+edgeser_status edgeser_stream_resume(const edgeser_model* model, const void* bytes, size_t size,
+                                     const edgeser_detector* detector, edgeser_stream** stream,
+                                     edgeser_error* error) {
   return guarded(error, [&] {
+    require_pointer(stream, "stream");
+    *stream = nullptr;
+    edgeser::runnable(model);
     require_pointer(bytes, "bytes");
-    const Hold hold(stream);
-    edgeser::become(*stream, edgeser::saved_block(edgeser::saved_stream, *stream->model,
-                                                  edgeser::block_bytes(*stream), bytes, size));
+    *stream = new edgeser_stream(
+        edgeser::load_stream(model->model->core, bytes, size, edgeser::detector_from(detector)));
   });
 }

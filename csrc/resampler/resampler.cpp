@@ -85,6 +85,12 @@ std::size_t Resampler::output_count(const std::byte* state, std::size_t count) c
   return released(plan_, received + count) - released(plan_, received);
 }
 
+std::size_t Resampler::outputs_due(const std::byte* state) const noexcept {
+  if (state_bytes_ == 0) return 0;
+  const auto received = static_cast<std::size_t>(state_counter(state));
+  return outputs_before(plan_, received) - released(plan_, received);
+}
+
 std::size_t Resampler::flush_count(const std::byte* state) const noexcept {
   return state_bytes_ == 0 ? 0 : output_count(state, half_width());
 }

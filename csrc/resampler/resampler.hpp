@@ -43,6 +43,9 @@ class Resampler {
   // How many outputs `count` more input samples release. The state must have passed check_state.
   std::size_t output_count(const std::byte* state, std::size_t count) const noexcept;
 
+  // How many outputs that lie before the next input sample have yet to come, as they hear it too.
+  std::size_t outputs_due(const std::byte* state) const noexcept;
+
   // Takes `count` samples and writes output_count() of them. Never throws, allocates or locks; uses
   // about 60 KiB of stack.
   void process(const float* input, std::size_t count, std::byte* state,

@@ -50,8 +50,7 @@ void check_values(const Chunk& chunk) {
     }
   }
   throw AudioError("float samples reach " + text(static_cast<double>(peak)) +
-                   "; they must be in [-1, 1], and a few that clip, up to " +
-                   text(largest_sample) +
+                   "; they must be in [-1, 1], and a few that clip, up to " + text(largest_sample) +
                    ", are let pass: this looks like int16 scale; divide by 32768, or pass int16");
 }
 
@@ -62,7 +61,8 @@ void mix(const Chunk& chunk, std::size_t first, std::size_t count, float* mono) 
     std::memcpy(mono, chunk.data + first * sizeof(float), count * sizeof(float));
     return;
   }
-  for (std::size_t i = 0; i < count; ++i) mono[i] = static_cast<float>(sample<T>(chunk, first + i, 0));
+  for (std::size_t i = 0; i < count; ++i)
+    mono[i] = static_cast<float>(sample<T>(chunk, first + i, 0));
   for (std::size_t channel = 1; channel < chunk.channels; ++channel) {
     for (std::size_t i = 0; i < count; ++i) {
       mono[i] += static_cast<float>(sample<T>(chunk, first + i, channel));
@@ -87,8 +87,8 @@ void check_chunk(const Chunk& chunk, int rate) {
     throw AudioError("the chunk is empty: skip the call when there is nothing to push");
   }
   if (chunk.channels > most_channels) {
-    throw AudioError("the chunk has " + std::to_string(chunk.channels) +
-                     " channels, and at most " + std::to_string(most_channels) +
+    throw AudioError("the chunk has " + std::to_string(chunk.channels) + " channels, and at most " +
+                     std::to_string(most_channels) +
                      " are taken: if it is (channels, samples), pass chunk.T");
   }
   const double seconds = static_cast<double>(chunk.samples) / rate;

@@ -31,10 +31,10 @@ struct Core {
   std::vector<std::string> labels;
   Sizes sizes;
   Thresholds thresholds;
-  std::size_t pause;     // hops without speech that end a sequence
-  bool adapt;            // whether streams learn their speaker unless told
-  float level_initial;   // running level of a sequence that has heard nothing yet, dBFS
-  Digest hash;           // names the model
+  std::size_t pause;    // hops without speech that end a sequence
+  bool adapt;           // whether streams learn their speaker unless told
+  float level_initial;  // running level of a sequence that has heard nothing yet, dBFS
+  Digest hash;          // names the model
 
   double hop_seconds() const {
     return static_cast<double>(sizes.hop) / static_cast<double>(sizes.sample_rate);

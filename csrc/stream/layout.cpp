@@ -28,8 +28,8 @@ Layout::Layout(const Core& core, const Resampler& resampler) : width_(core.sizes
 SpeakerMemory Layout::speaker(std::byte* block) const {
   Memory& head = memory(block);
   float* const first = floats(block, speaker_);
-  return {&head.utterances,   &head.weight,        first, first + width_,
-          first + 2 * width_, first + 3 * width_};
+  return {&head.utterances, &head.weight,       first,
+          first + width_,   first + 2 * width_, first + 3 * width_};
 }
 
 }  // namespace edgeser

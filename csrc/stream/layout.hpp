@@ -30,6 +30,8 @@ struct Memory {
   std::int64_t missing = 0;     // samples until the next segment ends, 1..hop
   std::int64_t zeros = 0;       // the newest samples that are exactly 0, up to a segment
   std::int64_t remembered = 0;  // tokens in the gate's memory
+  std::int64_t quiet = 0;       // the newest samples pushed that are 0, up to Source::silence()
+  std::int64_t muted = 0;       // of the resampler's next outputs are 0: see Source
   double origin = 0;            // seconds that went before `heard`
   UtteranceMemory utterance;
   float level = 0;       // running level, dBFS
@@ -37,7 +39,7 @@ struct Memory {
   float weight = 0;
   float zero = 0;
 };
-static_assert(sizeof(Memory) == 152);
+static_assert(sizeof(Memory) == 168);
 
 // Everything that a stream remembers, in one flat block of bytes, so that it can be kept, saved and
 // put back by copying:

@@ -17,7 +17,7 @@ struct UtteranceRules {
 
 // What a stream is opened with; part of its saved state.
 struct StreamOptions {
-  bool adapt = true;  // learn the speaker
+  bool adapt = true;                        // learn the speaker
   std::optional<double> new_speaker_after;  // seconds without speech, then the speaker is forgotten
   std::optional<double> threshold;          // of a detector's score: below it there is no label
   std::optional<UtteranceRules> rules;      // cut utterances

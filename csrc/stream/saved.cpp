@@ -108,6 +108,8 @@ bool fits(const Stream& stream) {
       within(m.missing, 1, static_cast<std::int64_t>(core.sizes.hop)) &&
       within(m.zeros, 0, segment) &&
       within(m.remembered, 0, static_cast<std::int64_t>(core.gate.memory())) &&
+      within(m.quiet, 0, stream.source().silence()) &&
+      within(m.muted, 0, static_cast<std::int64_t>(stream.source().most(0))) &&
       within(u.speaking, 0, 1) && within(u.frames, 0, most) && within(u.silent, 0, u.frames) &&
       within(u.spoken, 0, u.frames) && within(u.counted, 0, u.spoken) &&
       (stream.options().rules || u.frames == 0) && m.zero == 0;
@@ -201,7 +203,8 @@ std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void
   }
   const std::size_t ends = sizeof head + sizeof(Digest);
   if (head.length > SIZE_MAX - ends || size != head.length + ends) {
-    refuse("is " + std::to_string(size) + " bytes long and should be another length: it was cut "
+    refuse("is " + std::to_string(size) +
+           " bytes long and should be another length: it was cut "
            "short or something was added");
   }
   const std::size_t body = size - sizeof(Digest);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -9,11 +10,24 @@
 
 namespace edgeser {
 
+// What a source remembers from one chunk to the next.
+struct SourceMemory {
+  std::byte* resampler;  // its state
+  std::int64_t& quiet;   // the newest samples that are exactly 0, up to silence()
+  std::int64_t& muted;   // so many of the resampler's next outputs are 0
+};
+
 // A chunk as samples at the model's rate, made piece by piece so that no buffer depends on how long
 // it is; at the end of a stream also what the resampler still holds, and zeros.
+//
+// A resampler's filter rings before the sound that it hears. In a fresh stream nothing is before
+// the first sample, so after as much digital silence as a segment and the filter hold, what lies
+// before the first sample that is not 0 is muted: then silence in front changes no bit of what
+// follows.
 class Source {
  public:
-  explicit Source(std::shared_ptr<const Resampler> resampler);
+  // `segment`: of the model, in samples at its rate.
+  Source(std::shared_ptr<const Resampler> resampler, std::size_t segment);
 
   const Resampler& resampler() const { return *resampler_; }
 
@@ -26,8 +40,11 @@ class Source {
   // Zeros, once all else is read.
   void pad(std::size_t zeros) noexcept { zeros_ = zeros; }
 
-  // Makes the next piece. False if there is none. `state` is the resampler's.
-  bool next(std::byte* state) noexcept;
+  // Makes the next piece. False if there is none.
+  bool next(const SourceMemory& memory) noexcept;
+
+  // Samples of digital silence after which a stream hears as a fresh one; 0 without a resampler.
+  std::int64_t silence() const noexcept { return silence_; }
 
   // What of the piece is not taken yet.
   const float* samples() const noexcept { return piece_ + taken_; }
@@ -40,10 +57,13 @@ class Source {
  private:
   static constexpr std::size_t piece_samples = 4096;
 
+  std::size_t listen(std::size_t count, const SourceMemory& memory) const noexcept;
+
   std::shared_ptr<const Resampler> resampler_;
   Chunk chunk_;
   std::size_t read_ = 0, zeros_ = 0, made_ = 0, taken_ = 0;
   bool draining_ = false;
+  std::int64_t silence_ = 0;
   std::vector<float> mono_, resampled_;
   const float* piece_ = nullptr;
 };

@@ -26,11 +26,11 @@ class Speaker {
   static constexpr float most_utterances = 1e9f;
 
   struct Constants {
-    float prior;         // utterances that the training's statistics are worth
-    float floor;         // share that counts for a speaker who never varied
-    float bound;         // of the shift
-    float most;          // utterances that are remembered
-    float calibration;   // utterances that a calibration is worth
+    float prior;           // utterances that the training's statistics are worth
+    float floor;           // share that counts for a speaker who never varied
+    float bound;           // of the shift
+    float most;            // utterances that are remembered
+    float calibration;     // utterances that a calibration is worth
     std::size_t shortest;  // tokens below which a sequence teaches nothing
   };
 

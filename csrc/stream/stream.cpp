@@ -47,7 +47,8 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
       options_((check_rate(rate), check_options(options), options)),
       detector_(std::move(detector)),
       source_(shared_resampler(core_->tacn.level(), static_cast<int>(rate),
-                               static_cast<int>(core_->sizes.sample_rate))),
+                               static_cast<int>(core_->sizes.sample_rate)),
+              core_->sizes.segment),
       layout_(*core_, source_.resampler()),
       threshold_(detector_threshold(options)),
       forget_after_(forget_after(*core_, options)),
@@ -55,8 +56,7 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
       verdict_probabilities_(core_->labels.size()),
       kept_head_(layout_.head_bytes()) {
   if (options_.rules) {
-    endpointer_.emplace(*core_, *options_.rules,
-                        detector_ ? threshold_ : core_->thresholds.speech);
+    endpointer_.emplace(*core_, *options_.rules, detector_ ? threshold_ : core_->thresholds.speech);
   }
   journal_.reserve(reserved_hops * undo_bytes(core_->tacn.plan(), 1));
   empty(results_.frames, reserved_hops);
@@ -99,6 +99,7 @@ void Stream::fresh(bool keep_speaker) noexcept {
   }
   m.missing = static_cast<std::int64_t>(core_->sizes.hop);
   m.zeros = static_cast<std::int64_t>(core_->sizes.segment);
+  m.quiet = source_.silence();
   m.level = core_->level_initial;
 }
 
@@ -123,7 +124,7 @@ void Stream::begin(const Chunk& chunk, Kind kind, bool rings) {
   journaled_ = 0;
   kept_rings_ = false;
   if (rings) {
-    const std::size_t steps = source_.most(chunk.samples) / core_->sizes.hop + 2;
+    const std::size_t steps = most_frames(chunk.samples);
     const std::size_t bytes = steps * undo_bytes(core_->tacn.plan(), 1);
     const std::size_t reserved = reserved_hops * undo_bytes(core_->tacn.plan(), 1);
     if (journal_.capacity() > reserved) std::vector<std::byte>().swap(journal_);
@@ -154,7 +155,8 @@ bool Stream::hear(std::size_t samples) noexcept {
   std::size_t zeros = 0;
   while (zeros < samples && from[samples - 1 - zeros] == 0) ++zeros;
   const auto silent = static_cast<std::int64_t>(zeros);
-  m.zeros = zeros < samples ? silent : std::min(m.zeros + silent, static_cast<std::int64_t>(segment));
+  m.zeros =
+      zeros < samples ? silent : std::min(m.zeros + silent, static_cast<std::int64_t>(segment));
   m.heard += static_cast<std::int64_t>(samples);
   m.missing -= static_cast<std::int64_t>(samples);
   source_.take(samples);
@@ -185,7 +187,7 @@ const float* Stream::next_segment() {
       m.remembered = 0;
       closed(0, silence_level);
     }
-    if (source_.next(layout_.resampler(block()))) continue;
+    if (source_.next({layout_.resampler(block()), m.quiet, m.muted})) continue;
     if (kind_ == Kind::process || padded_) return nullptr;
     padded_ = true;  // a partial hop is filled up
     if (m.missing < hop) source_.pad(static_cast<std::size_t>(m.missing));
@@ -299,7 +301,7 @@ void Stream::record(const float* logits, float speech, float level) {
   if (detector_ != nullptr) {
     const double score = detector_->score(layout_.tail(block()) + core_->sizes.segment - hop, hop);
     if (!(score >= 0 && score <= 1)) {
-      throw BackendError("the speech detector returned a score outside 0 to 1: repair it");
+      throw Error("the speech detector returned a score outside 0 to 1: repair it");
     }
     frame.speech = static_cast<float>(score);
     if (score < threshold_) frame.label = no_label;
@@ -324,10 +326,9 @@ void Stream::conclude() {
   results_.event_probabilities.resize((results_.events.size() + 1) * labels);
   if (m.tokens > 0) end_sequence();
   const double pushed = static_cast<double>(m.received) / rate();
-  verdict_ = edgeser::conclude(layout_.sums(block()), labels,
-                               {core_->thresholds.confidence, core_->thresholds.utterance}, pushed,
-                               static_cast<double>(m.spoken) * core_->hop_seconds(),
-                               verdict_probabilities_.data());
+  verdict_ = edgeser::conclude(
+      layout_.sums(block()), labels, {core_->thresholds.confidence, core_->thresholds.utterance},
+      pushed, static_cast<double>(m.spoken) * core_->hop_seconds(), verdict_probabilities_.data());
   double origin = 0;
   if (endpointer_) {
     origin = m.origin + pushed;  // utterances are timed since the stream began
@@ -384,8 +385,9 @@ void Stream::calibrate(const Stream& heard) {
   const auto tokens = static_cast<std::size_t>(heard.memory().tokens);
   const double seconds = static_cast<double>(tokens) * core_->hop_seconds();
   if (seconds < 1) {
-    throw AudioError("the calibration holds less than 1 s of speech: record a sentence or two, "
-                     "spoken without emotion");
+    throw AudioError(
+        "the calibration holds less than 1 s of speech: record a sentence or two, "
+        "spoken without emotion");
   }
   Memory& m = layout_.memory(block());
   core_->speaker.calibrate(speaker(), heard.speaker().sum, tokens);

@@ -38,6 +38,7 @@ class Stream {
   std::shared_ptr<const Core> shared_core() const { return core_; }
   const StreamOptions& options() const { return options_; }
   const Layout& layout() const { return layout_; }
+  const Source& source() const { return source_; }
   const Resampler& resampler() const { return source_.resampler(); }
   int rate() const { return source_.resampler().rate_in(); }
 
@@ -45,6 +46,9 @@ class Stream {
   double position() const { return static_cast<double>(received_.load()) / rate(); }  // seconds
   std::size_t until_frame() const { return until_frame_.load(); }  // samples, at least
   bool speaking() const { return speaking_.load(); }
+  std::size_t most_frames(std::size_t samples) const {
+    return source_.most(samples) / core_->sizes.hop + 2;
+  }
   double delay() const { return core_->hop_seconds() + resampler().delay(); }
 
   // Of a stream that is held: these read what it remembers.
@@ -98,8 +102,8 @@ class Stream {
   void reset() noexcept;
   void new_speaker() noexcept;
   void skip(double seconds);
-  // Learns from a stream that has just heard a calibration. Throws AudioError if it heard too little
-  // speech, StateError if this one does not adapt.
+  // Learns from a stream that has just heard a calibration. Throws AudioError if it heard too
+  // little speech, StateError if this one does not adapt.
   void calibrate(const Stream& heard);
 
  private:

@@ -38,8 +38,9 @@ void Turn::release() noexcept {
 
 void Turn::expect(Next next) const {
   if (next_ == next) return;
-  throw Error("a turn goes segments, tokens or features, step or logits, and again: this is out "
-              "of order");
+  throw Error(
+      "a turn goes segments, tokens or features, step or logits, and again: this is out "
+      "of order");
 }
 
 std::size_t Turn::collect(std::size_t most) {
@@ -94,8 +95,8 @@ void Turn::step() {
   for (const std::size_t i : workspace_.open) {
     workspace_.rings.push_back(streams_[i]->rings_to_step());
   }
-  core_.tacn.step(workspace_.heard.data(), workspace_.rings.data(), nullptr,
-                  workspace_.open.size(), workspace_.logits.data());
+  core_.tacn.step(workspace_.heard.data(), workspace_.rings.data(), nullptr, workspace_.open.size(),
+                  workspace_.logits.data());
   logits(workspace_.logits.data());
 }
 
@@ -133,10 +134,15 @@ void Turn::run() {
   }
 }
 
-void Turn::finish() {
+void Turn::conclude() {
   expect(Next::collect);
   if (!heard_all_) throw Error("this turn is not over: go on until there is no segment left");
   for (std::size_t i = 0; i < count_; ++i) streams_[i]->conclude();
+  concluded_ = true;
+}
+
+void Turn::finish() {
+  if (!concluded_) conclude();
   begun_ = 0;
 }
 

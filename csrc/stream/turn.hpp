@@ -42,6 +42,10 @@ class Turn {
   // All of it by the core's own kernels. Throws BackendError if the core has no front end.
   void run();
 
+  // Ends what a flush ends, so that the results can be seen before `finish`, which does it
+  // otherwise.
+  void conclude();
+
   // Keeps what happened. Throws as the rest, before anything is kept. The streams stay held until
   // the turn goes, so that their results can be read.
   void finish();
@@ -58,7 +62,7 @@ class Turn {
   bool steps_;
   std::size_t held_ = 0, begun_ = 0, at_ = 0;
   Next next_ = Next::collect;
-  bool heard_all_ = false;
+  bool heard_all_ = false, concluded_ = false;
 };
 
 }  // namespace edgeser

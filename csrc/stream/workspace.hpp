@@ -41,10 +41,10 @@ struct Workspace {
   std::vector<float> heard;  // (open rows, C)
   std::vector<float> levels, logits;
   std::vector<std::int32_t> codes;
-  std::unique_ptr<bool[]> begins;           // (open rows)
-  std::vector<std::size_t> batch, open;     // indices into the turn's streams
-  std::vector<const float*> segments;       // of the batch
-  std::vector<std::byte*> rings;            // of the open rows
+  std::unique_ptr<bool[]> begins;        // (open rows)
+  std::vector<std::size_t> batch, open;  // indices into the turn's streams
+  std::vector<const float*> segments;    // of the batch
+  std::vector<std::byte*> rings;         // of the open rows
 };
 
 // A stream of its own, or a pool, lends its workspace to one turn; a second one at the same time

@@ -1,11 +1,10 @@
-/* Sound on stdin, a line on stdout for each frame in which somebody speaks.
+/* Sound on stdin; on stdout a line for each frame in which somebody speaks, and for each utterance.
  *
  *     ffmpeg -loglevel error -i talk.mp3 -f s16le -ac 1 -ar 16000 - | hear MODEL.edgeser 16000
  *
  * Samples are 16-bit, mono, in the machine's own byte order.
  */
 #include <edgeser.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,36 +15,43 @@ static int fail(const char* doing, edgeser_status status, const edgeser_error* e
   return EXIT_FAILURE;
 }
 
-static void tell(const edgeser_model* model, const edgeser_frame* frames, const float* logarithms,
-                 size_t count) {
-  const size_t labels = edgeser_model_label_count(model);
-  for (size_t n = 0; n < count; ++n) {
-    if (frames[n].label < 0) continue;
-    const size_t label = (size_t)frames[n].label;
-    const double sure = exp(logarithms[n * labels + label]);
-    printf("%.3f %s %.3f\n", frames[n].time, edgeser_model_label(model, label), sure);
+static const char* name_of(const edgeser_model* model, int32_t label) {
+  return label < 0 ? "-" : edgeser_model_label(model, (size_t)label);
+}
+
+static void tell(const edgeser_model* model, const edgeser_results* results) {
+  for (size_t n = 0; n < results->frame_count; ++n) {
+    const edgeser_frame* frame = &results->frames[n];
+    if (frame->label < 0) continue;
+    printf("%.3f %s %.3f\n", frame->time, name_of(model, frame->label), frame->confidence);
+  }
+  for (size_t n = 0; n < results->event_count; ++n) {
+    const edgeser_event* event = &results->events[n];
+    if (event->kind != EDGESER_ENDED) continue;
+    printf("utterance %.3f %.3f %s\n", event->start, event->end,
+           name_of(model, event->verdict.label));
   }
   fflush(stdout);
 }
 
 /* Hears until stdin ends. */
-static int run(const edgeser_model* model, edgeser_stream* stream, float* logarithms) {
-  int16_t raw[CHUNK];
-  float samples[CHUNK];
+static int run(const edgeser_model* model, edgeser_stream* stream) {
+  int16_t samples[CHUNK];
   edgeser_frame frames[MOST_FRAMES];
+  edgeser_event events[MOST_FRAMES + 1];
+  edgeser_results results = {
+      .frames = frames, .frame_room = MOST_FRAMES, .events = events, .event_room = MOST_FRAMES + 1};
   edgeser_error error;
-  size_t count, made;
-  while ((count = fread(raw, sizeof *raw, CHUNK, stdin)) > 0) {
-    for (size_t i = 0; i < count; ++i) samples[i] = (float)raw[i] / 32768.0f;
-    const edgeser_status status = edgeser_stream_process(stream, samples, count, frames, logarithms,
-                                                         MOST_FRAMES, &made, &error);
+  size_t count;
+  while ((count = fread(samples, sizeof *samples, CHUNK, stdin)) > 0) {
+    const edgeser_status status =
+        edgeser_stream_process_int16(stream, samples, count, 1, &results, &error);
     if (status != EDGESER_OK) return fail("process", status, &error);
-    tell(model, frames, logarithms, made);
+    tell(model, &results);
   }
-  const edgeser_status status =
-      edgeser_stream_flush(stream, frames, logarithms, MOST_FRAMES, &made, &error);
+  const edgeser_status status = edgeser_stream_flush(stream, &results, NULL, NULL, &error);
   if (status != EDGESER_OK) return fail("flush", status, &error);
-  tell(model, frames, logarithms, made);
+  tell(model, &results);
   return EXIT_SUCCESS;
 }
 
@@ -59,16 +65,12 @@ int main(int argc, char** argv) {
   edgeser_error error;
   edgeser_status status = edgeser_model_open(argv[1], &model, &error);
   if (status != EDGESER_OK) return fail("model", status, &error);
-  status = edgeser_stream_open(model, (size_t)strtoul(argv[2], NULL, 10), &stream, &error);
-  const size_t labels = edgeser_model_label_count(model);
-  float* logarithms = malloc(MOST_FRAMES * labels * sizeof *logarithms);
-  int result = EXIT_FAILURE;
-  if (status != EDGESER_OK) {
-    fail("stream", status, &error);
-  } else if (logarithms != NULL) {
-    result = run(model, stream, logarithms);
-  }
-  free(logarithms);
+  edgeser_options options;
+  edgeser_options_init(&options);
+  options.utterances = 1;
+  status =
+      edgeser_stream_open(model, (size_t)strtoul(argv[2], NULL, 10), &options, &stream, &error);
+  const int result = status == EDGESER_OK ? run(model, stream) : fail("stream", status, &error);
   edgeser_stream_close(stream);
   edgeser_model_close(model);
   return result;

@@ -1,12 +1,12 @@
-// Many streams in one batch, and a state handed over in the middle.
+// Streams side by side, and one handed over in the middle.
 //
-//     streams MODEL.edgeser STREAM.f32...
+//     streams MODEL.edgeser RATE STREAM.f32...
 //
-// Each file is one stream: segments of F deep features and P x D latent values, float32. Streams
-// may be of any lengths: one that has ended is left out of the batch. One line a segment and
-// stream.
+// Each file is one stream: mono samples, float32. They are heard a tenth of a second after another,
+// as they would come in; one line for each of a stream's frames.
 #include <edgeser.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -33,10 +33,10 @@ void call(Function function, Arguments... arguments) {
 
 struct Close {
   void operator()(edgeser_model* model) const { edgeser_model_close(model); }
-  void operator()(edgeser_state* state) const { edgeser_state_close(state); }
+  void operator()(edgeser_stream* stream) const { edgeser_stream_close(stream); }
 };
 using Model = std::unique_ptr<edgeser_model, Close>;
-using State = std::unique_ptr<edgeser_state, Close>;
+using Handle = std::unique_ptr<edgeser_stream, Close>;
 
 Model open_model(const char* path) {
   edgeser_model* model;
@@ -44,25 +44,26 @@ Model open_model(const char* path) {
   return Model(model);
 }
 
-State open_state(const Model& model) {
-  edgeser_state* state;
-  call(edgeser_state_open, model.get(), &state);
-  return State(state);
+Handle open_stream(const Model& model, std::size_t rate) {
+  edgeser_stream* stream;
+  call(edgeser_stream_open, model.get(), rate, nullptr, &stream);
+  return Handle(stream);
 }
 
 // What another process, or another machine, would do with the bytes.
-State hand_over(const Model& model, const State& from) {
-  std::vector<char> bytes(edgeser_state_saved_size(from.get()));
-  call(edgeser_state_save, from.get(), bytes.data(), bytes.size());
-  State to = open_state(model);
-  call(edgeser_state_load, to.get(), bytes.data(), bytes.size());
-  return to;
+Handle hand_over(const Model& model, const Handle& from) {
+  std::vector<char> bytes(edgeser_stream_saved_size(from.get()));
+  call(edgeser_stream_save, from.get(), static_cast<void*>(bytes.data()), bytes.size());
+  edgeser_stream* to;
+  call(edgeser_stream_resume, model.get(), static_cast<const void*>(bytes.data()), bytes.size(),
+       nullptr, &to);
+  return Handle(to);
 }
 
 struct Stream {
   std::string name;
-  std::vector<float> features;
-  State state;
+  std::vector<float> samples;
+  Handle handle;
 };
 
 std::vector<float> read_floats(const char* path) {
@@ -75,48 +76,54 @@ std::vector<float> read_floats(const char* path) {
   return values;
 }
 
-// Step number `time` of all streams that go on until then, in one batch.
-bool step(const Model& model, std::vector<Stream>& streams, std::size_t time) {
-  const std::size_t width = edgeser_model_deep_width(model.get());
-  const std::size_t latent_width =
-      edgeser_model_positions(model.get()) * edgeser_model_code_width(model.get());
+// Frames with room for their probabilities.
+struct Results {
+  std::vector<edgeser_frame> frames;
+  std::vector<float> probabilities;
+  edgeser_results raw{};
+
+  Results(const Model& model, std::size_t most)
+      : frames(most), probabilities(most * edgeser_model_label_count(model.get())) {
+    raw.frames = frames.data();
+    raw.probabilities = probabilities.data();
+    raw.frame_room = most;
+  }
+};
+
+void print(const Model& model, const Stream& stream, const Results& results) {
   const std::size_t labels = edgeser_model_label_count(model.get());
-
-  std::vector<const Stream*> here;
-  std::vector<edgeser_state*> states;
-  std::vector<float> deep, latent;
-  for (const Stream& stream : streams) {
-    if (stream.features.size() < (time + 1) * (width + latent_width)) continue;
-    const float* const row = stream.features.data() + time * (width + latent_width);
-    here.push_back(&stream);
-    states.push_back(stream.state.get());
-    deep.insert(deep.end(), row, row + width);
-    latent.insert(latent.end(), row + width, row + width + latent_width);
+  for (std::size_t n = 0; n < results.raw.frame_count; ++n) {
+    const edgeser_frame& frame = results.frames[n];
+    const char* const label =
+        frame.label < 0 ? "-" : edgeser_model_label(model.get(), static_cast<size_t>(frame.label));
+    std::printf("%s %.3f %s", stream.name.c_str(), frame.time, label);
+    for (std::size_t i = 0; i < labels; ++i) {
+      std::printf(" %.6f", static_cast<double>(results.probabilities[n * labels + i]));
+    }
+    std::printf(" %.6f\n", static_cast<double>(frame.speech));
   }
-  std::vector<float> log_probabilities(here.size() * labels), speech(here.size());
-  call(edgeser_step, model.get(), states.data(), states.size(), deep.data(), latent.data(),
-       log_probabilities.data(), speech.data());
-
-  for (std::size_t r = 0; r < here.size(); ++r) {
-    const float* const row = &log_probabilities[r * labels];
-    const std::int32_t label = edgeser_model_decide(model.get(), row, speech[r]);
-    std::printf("%s %zu %s", here[r]->name.c_str(), time,
-                label < 0 ? "-" : edgeser_model_label(model.get(), static_cast<size_t>(label)));
-    for (std::size_t i = 0; i < labels; ++i) std::printf(" %.6f", row[i]);
-    std::printf(" %.6f\n", speech[r]);
-  }
-  return !here.empty();
 }
 
 int main(int argc, char** argv) try {
-  if (argc < 3) throw std::runtime_error("usage: streams MODEL.edgeser STREAM.f32...");
+  if (argc < 4) throw std::runtime_error("usage: streams MODEL.edgeser RATE STREAM.f32...");
   const Model model = open_model(argv[1]);
+  const std::size_t rate = std::stoul(argv[2]), part = rate / 10;
   std::vector<Stream> streams;
-  for (int i = 2; i < argc; ++i) {
-    streams.push_back({argv[i], read_floats(argv[i]), open_state(model)});
+  std::size_t longest = 0;
+  for (int i = 3; i < argc; ++i) {
+    streams.push_back({argv[i], read_floats(argv[i]), open_stream(model, rate)});
+    longest = std::max(longest, streams.back().samples.size());
   }
-  for (std::size_t time = 0; step(model, streams, time); ++time) {
-    if (time == 5) streams[0].state = hand_over(model, streams[0].state);
+  for (std::size_t at = 0; at < longest; at += part) {
+    if (at == 20 * part) streams[0].handle = hand_over(model, streams[0].handle);
+    for (const Stream& stream : streams) {
+      if (at >= stream.samples.size()) continue;
+      const std::size_t count = std::min(part, stream.samples.size() - at);
+      Results results(model, edgeser_stream_most_frames(stream.handle.get(), count));
+      call(edgeser_stream_process, stream.handle.get(), &stream.samples[at], count, std::size_t{1},
+           &results.raw);
+      print(model, stream, results);
+    }
   }
   return EXIT_SUCCESS;
 } catch (const std::exception& error) {

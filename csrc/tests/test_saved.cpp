@@ -1,0 +1,151 @@
+// Saved states: they go on with the same bits, never change their size, and no bytes of a stranger
+// lead a stream anywhere.
+#include <limits>
+
+#include "bundle/sha256.hpp"
+#include "check.hpp"
+#include "stream/errors.hpp"
+#include "toy_core.hpp"
+
+using namespace edgeser;
+
+namespace {
+
+constexpr std::size_t head_bytes = 112;  // before the block
+
+void sign(std::vector<std::byte>& bytes) {
+  const std::size_t body = bytes.size() - sizeof(Digest);
+  const Digest digest = sha256({reinterpret_cast<const char*>(bytes.data()), body});
+  std::memcpy(&bytes[body], digest.data(), sizeof digest);
+}
+
+template <class T>
+std::vector<std::byte> with(std::vector<std::byte> bytes, std::size_t at, T value) {
+  std::memcpy(&bytes[at], &value, sizeof value);
+  sign(bytes);
+  return bytes;
+}
+
+StreamOptions all_options() {
+  StreamOptions options;
+  options.new_speaker_after = 30;
+  options.threshold = 0.6;
+  options.rules = UtteranceRules{.speech = 0.4, .onset = 0.05, .hangover = 0.1, .longest = 1};
+  return options;
+}
+
+}  // namespace
+
+TEST(saved_at_every_hop_goes_on_with_the_same_bits) {
+  for (const int rate : {8000, 11025}) {
+    const std::vector<float> samples = toy::sound(5, 16'000);
+    const auto stream = toy::stream(toy::core(), rate, all_options());
+    auto other = toy::resumed(toy::saved(*stream), toy::core());
+    CHECK(other->rate() == rate && other->options() == all_options());
+    const std::size_t size = saved_size(*stream);
+    toy::Told a, b;
+    for (std::size_t at = 0; at + 128 <= samples.size(); at += 128) {
+      toy::push(*stream, &samples[at], 128, a);
+      toy::push(*other, &samples[at], 128, b);
+      const auto bytes = toy::saved(*other);
+      CHECK(bytes == toy::saved(*stream) && bytes.size() == size);
+      other = toy::resumed(bytes, toy::core());
+    }
+    toy::flush(*stream, a);
+    toy::flush(*other, b);
+    CHECK(a.frames.size() > 80 && toy::same(a, b) && a.events.size() == b.events.size());
+    CHECK(std::memcmp(&a.verdict, &b.verdict, sizeof a.verdict) == 0);
+  }
+}
+
+TEST(saved_bytes_tell_only_what_is_remembered) {
+  const auto core = toy::core(true);
+  StreamOptions still;
+  still.adapt = false;
+  const auto a = toy::stream(core, 8000, still), b = toy::stream(core, 8000, still);
+  Random random(1);
+  toy::Told told;
+  toy::push_tokens(*a, toy::tokens(random, 25, true), -30, told);
+  toy::push_tokens(*b, toy::tokens(random, 25, true), -30, told);
+  const auto quiet = toy::tokens(random, 12, false);
+  toy::push_tokens(*a, quiet, -30, told);
+  toy::push_tokens(*b, quiet, -30, told);
+  const auto x = toy::saved(*a), y = toy::saved(*b);
+  const std::size_t rings = x.size() - sizeof(Digest) - (core->tacn.state_bytes() + 63) / 64 * 64;
+  CHECK(std::equal(x.begin() + static_cast<std::ptrdiff_t>(rings), x.end() - sizeof(Digest),
+                   y.begin() + static_cast<std::ptrdiff_t>(rings)));
+}
+
+TEST(saved_states_that_are_refused) {
+  const auto core = toy::core();
+  const auto stream = toy::stream(core, 11025, all_options());
+  toy::Told told;
+  toy::push(*stream, toy::sound(2, 9000), told);
+  const auto good = toy::saved(*stream);
+  const auto load = [&](const std::vector<std::byte>& bytes) { toy::resumed(bytes, core); };
+  load(good);
+  auto bytes = good;
+  bytes.resize(20);
+  CHECK_ERROR(load(bytes), "not a saved stream");
+  bytes = good;
+  bytes.pop_back();
+  CHECK_ERROR(load(bytes), "cut short");
+  bytes = good;
+  bytes[3000] ^= std::byte{1};
+  CHECK_ERROR(load(bytes), "SHA-256");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 3)), "a newer edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 1)), "an older edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 12, 8000)), "another version");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 12, 5)), "contradicts itself");
+  CHECK_ERROR(load(with<std::uint8_t>(good, 20, 99)), "belongs to model");
+  CHECK_ERROR(load(with<std::uint8_t>(good, 98, 7)), "contradicts itself");
+  CHECK_ERROR(load(with<double>(good, 48, std::numeric_limits<double>::quiet_NaN())),
+              "contradicts itself");
+  CHECK_ERROR(load(with<std::uint64_t>(good, 104, UINT64_MAX - 100)), "cut short");
+}
+
+TEST(saved_states_cannot_lead_a_stream_astray) {
+  const auto core = toy::core();
+  const auto stream = toy::stream(core, 8000, all_options());
+  toy::Told told;
+  toy::push(*stream, toy::sound(2, 9000), told);
+  const auto good = toy::saved(*stream);
+  const std::vector<float> more = toy::sound(4, 2000);
+  const std::size_t ends = head_bytes + stream->layout().bytes();
+  std::size_t refused = 0, taken = 0;
+  const auto attempt = [&](const std::vector<std::byte>& bytes) {
+    try {
+      const auto resumed = toy::resumed(bytes, core);
+      toy::Told unused;
+      try {  // whatever it says, it says so, and stays bounded
+        toy::push(*resumed, more, unused);
+        toy::flush(*resumed, unused);
+        for (const Frame& frame : unused.frames) {
+          CHECK(std::isfinite(frame.level) && std::isfinite(frame.speech));
+        }
+      } catch (const StateError&) {
+      } catch (const BackendError&) {
+      }
+      const auto again = toy::saved(*resumed);
+      toy::resumed(again, core);
+      ++taken;
+    } catch (const StateError&) {
+      ++refused;
+    }
+  };
+  const std::size_t fixed = head_bytes + sizeof(Memory);
+  for (std::size_t at = head_bytes; at < fixed; at += 8) {
+    for (const std::int64_t value :
+         {INT64_MIN, std::int64_t{-1}, std::int64_t{5}, std::int64_t{1} << 40, INT64_MAX}) {
+      attempt(with(good, at, value));
+    }
+  }
+  for (std::size_t at = head_bytes; at < ends; at += at < fixed + 1200 ? 4 : 1020) {
+    for (const float value : {-1e30f, 3e38f, 1e5f, std::numeric_limits<float>::infinity(),
+                              std::numeric_limits<float>::quiet_NaN()}) {
+      attempt(with(good, at, value));
+    }
+  }
+  CHECK(refused > 500);
+  CHECK(taken > 20);
+}

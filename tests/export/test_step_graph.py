@@ -189,7 +189,7 @@ def recordings() -> list[Path]:
 def test_it_is_the_stream_on_real_recordings(shipped: Runner, path: Path) -> None:
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     sound = np.asarray(soxr.resample(sound.mean(axis=1), rate, 16_000), np.float32).clip(-1, 1)
-    sound = sound[np.flatnonzero(sound)[0] :]  # where a stream lets its first hop begin
+    sound[sound == 0] = 1e-7  # after digital silence a stream lets a hop begin with the sound
     frames = edgeser.load().stream(16_000).process(sound)
     rows, _ = shipped.run(sound)
     assert len(rows) == len(frames) > 5

@@ -56,7 +56,7 @@ class Rig:
 
     def tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
         """An array on the device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return torch.tensor(np.ascontiguousarray(array), device=self.device)  # a copy
 
 
 @dataclass(frozen=True)

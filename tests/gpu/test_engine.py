@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from edgeser.stream import lane_of
 
 import edgeser
 from edgeser.bundle import Bundle

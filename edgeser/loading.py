@@ -13,6 +13,7 @@ from edgeser.bundle import read_bundle
 from edgeser.errors import BundleError, LicenceNotice
 from edgeser.model import Model
 from edgeser.streaming.engine import Engine
+from edgeser.streaming.turns import Executor
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
@@ -89,7 +90,7 @@ def load(
         )
     try:
         if backend == "cpu":
-            engine = Engine(bundle, precision)
+            engine: Executor = Engine(bundle, precision)
         else:
             from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from edgeser.backends import Precision
 from edgeser.results import Analysis
 from edgeser.streaming.detection import SpeechDetector
-from edgeser.streaming.engine import Engine
 from edgeser.streaming.pool import Pool
 from edgeser.streaming.session import Session
 from edgeser.streaming.stream import Stream
+from edgeser.streaming.turns import Executor
 
 
 class Model:
@@ -24,7 +24,7 @@ class Model:
     Threads: everything here may be called from any number of threads at once.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Executor) -> None:
         self._engine = engine
         self._bundle = engine.bundle
 
@@ -214,6 +214,6 @@ class Model:
         return f"<edgeser.Model {self.name} {self.version}, {self.hash[:12]}>"
 
 
-def engine_of(model: Model) -> Engine:
+def engine_of(model: Model) -> Executor:
     """What executes a model, for the rest of this package."""
     return model._engine  # noqa: SLF001

@@ -11,8 +11,8 @@ from train.recipe import Recipe
 def verdict(logits: Tensor, speech: Tensor) -> Tensor:
     """Probabilities of an utterance (B, L): its tokens', averaged, from speech scores (B, T).
 
-    As in ``edgeser.reference.verdict``, the ramp over the first seconds of speech included; the last
-    column of ``logits`` (B, T, L + 1) is the speech logit.
+    As in ``edgeser.reference.verdict``, the ramp over the first seconds of speech included; the
+    last column of ``logits`` (B, T, L + 1) is the speech logit.
     """
     probabilities = logits[..., :-1].softmax(-1)
     weights = speech * ((speech > 0).cumsum(1) / RAMP_FRAMES).clamp(max=1.0)

@@ -16,7 +16,7 @@ from train.models.tacn import TACN, TACNConfig, TACNLayer
 
 
 class Step(nn.Module):
-    """The incremental step, its rings and position within: tokens (B, C) to logits (B, L + 1)."""
+    """The incremental step, its rings and position within: tokens (B, C) to logits (B, L)."""
 
     projection: Tensor
     convolution: Tensor

@@ -1,8 +1,9 @@
-"""``stream.process`` and ``pool`` on a GPU, and what of it is not the GPU's graph."""
+"""``stream.process`` and ``pool`` on a GPU, and what of it is not the GPU's graphs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import edgeser
 from bench.gpu.rig import Rig
 from edgeser.bench.measure import SETTLING_STEPS, speech_like
 from edgeser.gpu.engine import CudaEngine
+from edgeser.gpu.runtime import size_for
 from edgeser.loading import DEFAULT_BUNDLE
 
 POOLS = (1, 16, 256)
@@ -18,28 +20,36 @@ POOLS = (1, 16, 256)
 
 def measure(rig: Rig) -> dict[str, Any]:
     """Figures of the bundled model, its kernels compiled ahead of time. Raises EdgeserError."""
-    return figures(edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=rig.kernels))
+    return figures(
+        edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=rig.kernels), leave=rig.leave
+    )
 
 
 def figures(
-    model: edgeser.Model, hops: int = 300, pools: tuple[int, ...] = POOLS
+    model: edgeser.Model,
+    hops: int = 300,
+    pools: tuple[int, ...] = POOLS,
+    leave: Callable[[Mapping[str, Any]], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Seconds a hop, by how many streams have one together, and of the bare graph."""
+    """Seconds a hop, by how many streams have one together, and of the bare graphs."""
     engine = model._engine
     assert isinstance(engine, CudaEngine)
     runtime = engine.runtime
     result: dict[str, Any] = {"front_end": runtime.front_end.title, "pools": {}}
     for streams in pools:
         p50, p99 = np.percentile(_hops(model, streams, hops), [50, 99])
-        graph = runtime._graph(next(size for size in runtime.recorded if size >= streams))
+        size = size_for(streams)
+        graphs = [runtime._lookup(size).graph, runtime._step(size).graph]
         bare = []
         for _ in range(hops):
             began = time.perf_counter()
-            graph.launch()
-            runtime.device.synchronize()
+            for graph in graphs:
+                graph.launch()
+                runtime.device.synchronize()
             bare.append(time.perf_counter() - began)
         of_graph = float(np.median(bare))
         result["pools"][str(streams)] = {"p50": float(p50), "p99": float(p99), "graph": of_graph}
+        leave(result)
     return result
 
 

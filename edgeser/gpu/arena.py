@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 
+import numpy as np
+
 from edgeser.gpu.device import Bytes, Device, Memory
 
 FIRST_ROWS = 16
+POSITION_BYTES = 8
+"""Of a block's header: the number of tokens done."""
 
 
 class Arena:
     """Rows for streams. It grows by doubling and never shrinks.
 
-    Growing moves it: whoever keeps ``address`` must look whether it is still the same. All but
+    Growing moves it: whoever keeps ``memory`` must look whether it is still the same. All but
     :meth:`release` is for one thread at a time.
     """
 
@@ -25,9 +29,9 @@ class Arena:
         self._free: deque[int] = deque(range(FIRST_ROWS))
 
     @property
-    def address(self) -> int:
-        """Of row 0."""
-        return self._memory.address
+    def memory(self) -> Memory:
+        """Of all rows; row 0 is at its address."""
+        return self._memory
 
     @property
     def rows(self) -> int:
@@ -49,6 +53,10 @@ class Arena:
     def release(self, row: int) -> None:
         """Take a row back; from any thread, at any time, a garbage collector's too."""
         self._free.append(row)
+
+    def begin(self, row: int) -> None:
+        """Enqueue what puts a row at position 0: nothing that its rings hold is then read."""
+        self._device.copy_in(self._at(row), np.zeros(POSITION_BYTES, np.uint8))
 
     def write(self, row: int, block: Bytes) -> None:
         """Enqueue a copy of a host block (state_bytes,) to a row."""

@@ -20,11 +20,11 @@ from edgeser.gpu.engine import CudaEngine
 from edgeser.gpu.front_end import open_front_end
 from edgeser.gpu.index import read_index
 from edgeser.gpu.launcher import Kernels
-from edgeser.gpu.runtime import BATCH_SIZES, Runtime
+from edgeser.gpu.runtime import BATCH_SIZES, Floats, Runtime
 from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.loading import DEFAULT_BUNDLE
-from edgeser.results import EmotionFrame
 from edgeser.streaming.engine import Engine
+from edgeser.streaming.turns import Executor
 from edgeser.tensorrt import Progress
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def open_auto(
     cache: Path | None = None,
     progress: Progress | None = None,
     open_device: OpenDevice | None = None,
-) -> Engine:
+) -> Executor:
     """As :func:`open_cuda`; and on the CPU, now or later, when the GPU cannot be used.
 
     That there is no GPU is worth a line of information in the log; that there is one which cannot
@@ -136,43 +136,53 @@ def _open(
         shape.outputs,
         front_end,
     )
-    engine = CudaEngine(bundle, runtime, precision, fall_back=fall_back)
-    _try_out(engine, cpu, device.name)
-    return engine
+    _try_out(runtime, cpu, device.name)
+    return CudaEngine(cpu, runtime, fall_back=fall_back)
 
 
-def _try_out(engine: CudaEngine, cpu: Engine, name: str) -> None:
-    """Let both hear the same noise. This also records the graph for one stream.
+def _try_out(runtime: Runtime, cpu: Engine, name: str) -> None:
+    """Let both hear the same noise, whatever the gate would say. Records graphs for one stream.
 
     Raises:
         DeviceError: the device fails.
         BackendError: it computes something else.
     """
-    sizes = cpu.bundle.manifest.sizes
+    manifest, core = cpu.bundle.manifest, cpu.core
+    sizes = manifest.sizes
     random = np.random.default_rng(0)
-    noise = (0.05 * random.standard_normal(_TRIAL_HOPS * sizes.hop)).astype(np.float32)
-
-    def hear(engine: Engine) -> list[EmotionFrame]:
-        lane = Lane(engine, sizes.sample_rate)
-        return engine.advance([lane.state], [lane.feed(noise)])[0]
-
+    noise = (0.05 * random.standard_normal((_TRIAL_HOPS, 1, sizes.segment))).astype(np.float32)
+    level = np.full(1, manifest.level_initial, np.float32)
+    block = np.zeros(core.tacn.state_bytes, np.uint8)
     remedy = "update its driver, or compile the kernels again"
-    wanted = hear(cpu)
+    row = runtime.lease()
+    distances = []
     try:
-        found = hear(engine)
-    except DeviceError:
-        raise
-    except BackendError as error:
-        raise BackendError(f"the {name} does not compute what it should: {remedy}") from error
+        for n, segment in enumerate(noise):
+            features = cpu.front_end(segment, level)
+            wanted, _ = core.fusion(features.deep, features.latent)
+            try:
+                found, _ = runtime.look(segment, level)
+                logits = runtime.step([row], [n == 0], found)
+            except DeviceError:
+                raise
+            except BackendError as error:
+                raise BackendError(
+                    f"the {name} does not compute what it should: {remedy}"
+                ) from error
+            if not np.isfinite(logits).all():
+                raise BackendError(f"the {name} does not compute what it should: {remedy}")
+            distances.append(_distance(logits[0], core.tacn.step(wanted, [block])[0]))
+    finally:
+        runtime.release(row)
     # The median: where two codes are equally near, either may be chosen.
-    distance = median(_distance(*pair) for pair in zip(found, wanted, strict=True))
+    distance = median(distances)
     if distance > _TRIAL_TOLERANCE:
         raise BackendError(
             f"the {name} gives probabilities that differ by {distance:.2f} from the CPU's: {remedy}"
         )
 
 
-def _distance(one: EmotionFrame, other: EmotionFrame) -> float:
-    """The largest difference of a probability."""
-    pairs = zip(one.probabilities.values(), other.probabilities.values(), strict=True)
-    return max(abs(one.speech - other.speech), *(abs(p - q) for p, q in pairs))
+def _distance(one: Floats, other: Floats) -> float:
+    """The largest difference of a probability, of logits (L,)."""
+    p, q = (np.exp(logits - logits.max()) for logits in (one, other))
+    return float(np.abs(p / p.sum() - q / q.sum()).max())

@@ -1,7 +1,9 @@
-"""One step of many streams on a GPU: copy in, front end, VQ fusion, TACN, copy out, as one graph.
+"""What a GPU does of a hop, in two CUDA graphs: segments to tokens, and tokens to logits.
 
-A CUDA graph is recorded for each of a few batch sizes when that size is first needed; a batch is
-padded up to the next of them, and its empty rows sit out. Streams of different ages share a batch.
+Between the two the host decides who is heard, and relative to what: see ``edgeser/streaming``. Each
+graph is copy in, kernels, copy out, and is recorded for each of a few batch sizes when that size is
+first needed; a batch is padded up to the next of them, and its empty rows sit out. Streams of
+different ages share a batch.
 """
 
 from __future__ import annotations
@@ -10,19 +12,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeser.bundle import Sizes
 from edgeser.gpu.arena import Arena
-from edgeser.gpu.device import Bytes, Device, Graph
+from edgeser.gpu.device import Bytes, Device, Graph, Memory
 from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.slab import Shapes, Slab, make_scratch, make_slab
 
 BATCH_SIZES = (1, 4, 16, 64, 256)
-"""Streams that one graph steps; larger batches go in several."""
+"""Rows of one graph; larger batches go in several."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,28 +46,33 @@ class OnHost:
     """Segments (B, segment) and levels (B,) to deep (B, F), latent (B, P, D), levels (B,)."""
 
 
-class Stepped(NamedTuple):
-    """What a step brings back for B streams, in arrays of its own."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The graph of one batch size, and where it reads and writes."""
 
-    logits: Floats
-    """(B, L + 1)"""
-    levels: Floats
-    """(B,), dBFS"""
-    tokens: Floats
-    """(B, C)"""
+    graph: Graph
+    places: _Places
+
+    @property
+    def inputs(self) -> Slab:
+        return self.places.inputs
+
+    @property
+    def outputs(self) -> Slab:
+        return self.places.outputs
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the graph of one batch size reads and writes."""
+    """Where the graphs of one batch size read and write, and what they enqueue."""
 
     inputs: Slab
     outputs: Slab
     addresses: Mapping[str, int]
     """Of all arrays but the arena, by the kernels' and the front end's names."""
-    enqueue: Callable[[int], None] | None
+    enqueue: Callable[[int], None] | None = None
     """The front end's part."""
-    scratch: object
+    scratch: object = None
 
 
 class Runtime:
@@ -91,75 +97,98 @@ class Runtime:
             kernels: on ``device``.
             arena: on ``device``.
             sizes: the model's.
-            outputs: logits of a stream, L + 1.
+            outputs: logits of a stream, L.
             front_end: the model's.
         """
         self.device = device
         self.front_end = front_end
         self._kernels, self._arena = kernels, arena
         self._sizes, self._outputs = sizes, outputs
-        self._places: dict[int, _Places] = {}
-        self._graphs: dict[int, tuple[Graph, int]] = {}  # and the arena's address in it
+        self._lookups: dict[int, _Recorded] = {}
+        self._steps: dict[int, _Recorded] = {}
+        # Kept from the first: work under way may name them, even where recording has failed.
+        self._look_places: dict[int, _Places] = {}
+        self._step_places: dict[int, _Places] = {}
+        self._of: Memory | None = None
+        """The arena's memory that all steps are of."""
         self._lock = threading.Lock()
         self._waiting = False
 
     @property
-    def recorded(self) -> tuple[int, ...]:
-        """The batch sizes for which there is a graph."""
-        return tuple(sorted(self._graphs))
+    def recorded(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The batch sizes for which there is a graph: of lookups, and of steps."""
+        return tuple(sorted(self._lookups)), tuple(sorted(self._steps))
 
-    def step(
-        self, rows: Sequence[int], segments: Sequence[Floats], levels: Sequence[float]
-    ) -> Stepped:
-        """Step the streams in some rows of the arena by one segment each.
+    def look(self, segments: Floats, levels: Floats) -> tuple[Floats, Floats]:
+        """Make tokens of segments.
+
+        Args:
+            segments: (B, segment), in [-1, 1]; B from 1 to the largest of :data:`BATCH_SIZES`.
+            levels: (B,), running levels, dBFS.
+
+        Returns:
+            Tokens (B, C) and levels (B,).
+
+        Raises:
+            DeviceError: as always.
+            BackendError: a front end on the host failed.
+        """
+        count = len(segments)
+        if isinstance(self.front_end, OnHost):  # threads need not wait for each other's
+            deep, latent, new_levels = self.front_end.run(segments, levels)
+            given: dict[str, Floats] = {"deep": deep, "latent": latent}
+        else:
+            given = {"segment": segments, "level": levels}
+        with self._turn():
+            lookup = self._lookup(size_for(count))
+            for name, array in given.items():
+                lookup.inputs.arrays[name][:count] = array
+            lookup.graph.launch()
+            self._finish()
+            if isinstance(self.front_end, OnDevice):
+                new_levels = lookup.outputs.floats("level_out", count)
+            return lookup.outputs.floats("tokens", count), new_levels
+
+    def step(self, rows: Sequence[int], begins: Sequence[bool], tokens: Floats) -> Floats:
+        """Step the streams in some rows of the arena by one token each.
 
         Args:
             rows: B of them, 1 to the largest of :data:`BATCH_SIZES`, none twice.
-            segments: B times (segment,), in [-1, 1].
-            levels: B running levels, dBFS.
+            begins: which of them begin a sequence: at position 0, whatever the row held.
+            tokens: (B, C), what the TACN hears.
+
+        Returns:
+            Logits (B, L).
 
         Raises:
             DeviceError: as always; what the rows hold is then unknown.
-            BackendError: a front end on the host failed. No row was touched.
         """
         count = len(rows)
-        size = next(size for size in BATCH_SIZES if size >= count)
-        if isinstance(self.front_end, OnHost):  # threads need not wait for each other's
-            waves = np.concatenate(segments).reshape(count, -1)
-            deep, latent, new_levels = self.front_end.run(waves, np.array(levels, np.float32))
         with self._turn():
-            graph = self._graph(size)
-            places = self._places[size]
-            arrays = places.inputs.arrays
+            step = self._step(size_for(count))
+            arrays = step.inputs.arrays
             arrays["rows"][:count] = rows
             arrays["rows"][count:] = -1
-            if isinstance(self.front_end, OnHost):
-                arrays["deep"][:count] = deep
-                arrays["latent"][:count] = latent
-            else:
-                for row, segment in enumerate(segments):
-                    arrays["segment"][row] = segment
-                arrays["level"][:count] = levels
-            graph.launch()
+            arrays["tokens"][:count] = tokens
+            for row, begin in zip(rows, begins, strict=True):
+                if begin:
+                    self._arena.begin(row)
+            step.graph.launch()
             self._finish()
-            outputs = places.outputs
-            if isinstance(self.front_end, OnDevice):
-                new_levels = outputs.floats("level_out", count)
-            return Stepped(
-                outputs.floats("logits", count), new_levels, outputs.floats("tokens", count)
-            )
+            return step.outputs.floats("logits", count)
 
-    def admit(self, block: Bytes) -> int:
-        """Lease a row of the arena to a stream, copy its block (state_bytes,) there; the row."""
+    def lease(self) -> int:
+        """A row of the arena for a stream; it holds anything, until it begins or is written."""
         with self._turn():
             row = self._arena.lease()
-            try:
-                self._arena.write(row, block)
-                self._finish()
-            except BaseException:
-                self._arena.release(row)
-                raise
+            self._finish()
             return row
+
+    def write(self, row: int, block: Bytes) -> None:
+        """Copy a stream's block (state_bytes,) to a row."""
+        with self._turn():
+            self._arena.write(row, block)
+            self._finish()
 
     def read(self, row: int, block: Bytes) -> None:
         """Copy a row to a stream's block (state_bytes,)."""
@@ -188,52 +217,71 @@ class Runtime:
         self.device.synchronize()
         self._waiting = False
 
-    def _graph(self, size: int) -> Graph:
-        graph, arena = self._graphs.get(size, (None, 0))
-        if graph is None or arena != self._arena.address:
-            graph = self._record(size)
-            self._graphs[size] = graph, self._arena.address
-        return graph
-
-    def _record(self, size: int) -> Graph:
-        if size not in self._places:
+    def _lookup(self, size: int) -> _Recorded:
+        if size not in self._lookups:
             self._kernels.load(size)
-            self._places[size] = self._make_places(size)
-        places = self._places[size]
-        addresses = {**places.addresses, "states": self._arena.address}
+            if size not in self._look_places:
+                self._look_places[size] = self._places_to_look(size)
+            places, kernels = self._look_places[size], self._kernels
 
+            def work() -> None:
+                if places.enqueue is not None:
+                    places.enqueue(self.device.stream)
+                kernels.launch("vq_fusion", size, places.addresses)
+
+            self._lookups[size] = self._record(places, work, (kernels,))
+        return self._lookups[size]
+
+    def _step(self, size: int) -> _Recorded:
+        if self._of is not self._arena.memory:
+            self._steps.clear()  # they would keep what the arena has moved away from
+            self._of = self._arena.memory
+        if size not in self._steps:
+            self._kernels.load(size)
+            if size not in self._step_places:
+                self._step_places[size] = self._places_to_step(size)
+            places, kernels = self._step_places[size], self._kernels
+            addresses = {**places.addresses, "states": self._arena.memory.address}
+            # Recording does it once for real: every row sits out.
+            places.inputs.arrays["rows"][:] = -1
+
+            def work() -> None:
+                kernels.launch("tacn_step", size, addresses)
+
+            self._steps[size] = self._record(places, work, (kernels, self._arena.memory))
+        return self._steps[size]
+
+    def _record(
+        self, places: _Places, kernels: Callable[[], None], owners: tuple[object, ...]
+    ) -> _Recorded:
         def work() -> None:
             places.inputs.copy_in()
-            if places.enqueue is not None:
-                places.enqueue(self.device.stream)
-            self._kernels.launch("vq_fusion", size, addresses)
-            self._kernels.launch("tacn_step", size, addresses)
+            kernels()
             places.outputs.copy_out()
 
-        # Once for real, with every row sitting out: what is made ready at a first call cannot be
-        # made ready while a graph is recorded.
-        places.inputs.arrays["rows"][:] = -1
+        # Once for real: what is made ready at a first call cannot be made ready while a graph is
+        # recorded.
         work()
         self.device.synchronize()
-        return self.device.capture(work)
+        graph = self.device.capture(work, (places, *owners))
+        return _Recorded(graph, places)
 
-    def _make_places(self, size: int) -> _Places:
+    def _places_to_look(self, size: int) -> _Places:
         s, f4 = self._sizes, np.float32
         features: Shapes = {
             "deep": ((size, s.deep), f4),
             "latent": ((size, s.positions, s.code_width), f4),
         }
         sound: Shapes = {"segment": ((size, s.segment), f4), "level": ((size,), f4)}
-        rows: Shapes = {"rows": ((size,), np.int32)}
         codes: Shapes = {"codes": ((size, s.positions), np.int32)}
-        results: Shapes = {"logits": ((size, self._outputs), f4), "tokens": ((size, s.width), f4)}
+        tokens: Shapes = {"tokens": ((size, s.width), f4)}
         if isinstance(self.front_end, OnDevice):
-            inputs = make_slab(self.device, {**rows, **sound})
-            outputs = make_slab(self.device, {**results, "level_out": ((size,), f4)})
+            inputs = make_slab(self.device, sound)
+            outputs = make_slab(self.device, {**tokens, "level_out": ((size,), f4)})
             scratch, owner = make_scratch(self.device, {**features, **codes})
         else:
-            inputs = make_slab(self.device, {**rows, **features})
-            outputs = make_slab(self.device, results)
+            inputs = make_slab(self.device, features)
+            outputs = make_slab(self.device, tokens)
             scratch, owner = make_scratch(self.device, codes)
         addresses = {**inputs.addresses, **outputs.addresses, **scratch}
         enqueue = (
@@ -242,3 +290,14 @@ class Runtime:
             else None
         )
         return _Places(inputs, outputs, addresses, enqueue, owner)
+
+    def _places_to_step(self, size: int) -> _Places:
+        tokens = ((size, self._sizes.width), np.float32)
+        inputs = make_slab(self.device, {"rows": ((size,), np.int32), "tokens": tokens})
+        outputs = make_slab(self.device, {"logits": ((size, self._outputs), np.float32)})
+        return _Places(inputs, outputs, {**inputs.addresses, **outputs.addresses})
+
+
+def size_for(count: int) -> int:
+    """The batch size that so many rows are padded up to."""
+    return next(size for size in BATCH_SIZES if size >= count)

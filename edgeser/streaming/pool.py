@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from edgeser.errors import StateError
 from edgeser.results import EmotionFrame
-from edgeser.streaming.engine import Engine
 from edgeser.streaming.session import Session, frames_of
 from edgeser.streaming.stream import Stream, session_of
+from edgeser.streaming.turns import Executor
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
@@ -31,7 +31,7 @@ class Pool:
     Threads: a pool may be shared; the streams of one call belong to its thread meanwhile.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Executor) -> None:
         self._engine = engine
 
     def stream(self, sample_rate: int) -> Stream:

@@ -10,7 +10,7 @@ from edgeser.backends import kernels
 from edgeser.errors import AudioError
 from edgeser.results import EmotionFrame, Verdict
 from edgeser.streaming.detection import SpeechDetector
-from edgeser.streaming.engine import Engine
+from edgeser.streaming.turns import Executor
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
@@ -24,7 +24,7 @@ class Session:
     __slots__ = ("__weakref__", "detector", "engine", "native")
 
     def __init__(
-        self, engine: Engine, native: core.Stream, detector: SpeechDetector | None = None
+        self, engine: Executor, native: core.Stream, detector: SpeechDetector | None = None
     ) -> None:
         self.engine = engine
         self.native = native
@@ -32,7 +32,7 @@ class Session:
 
     @staticmethod
     def fresh(
-        engine: Engine,
+        engine: Executor,
         sample_rate: int,
         *,
         adapt: bool | None = None,
@@ -64,7 +64,7 @@ class Session:
         return Session(engine, native, detector)
 
     @staticmethod
-    def resumed(engine: Engine, state: bytes, detector: SpeechDetector | None = None) -> Session:
+    def resumed(engine: Executor, state: bytes, detector: SpeechDetector | None = None) -> Session:
         """One that goes on from bytes. Raises StateError, or AudioError as above."""
         _check_detector(engine, detector)
         native = kernels().Stream.resume(
@@ -103,7 +103,7 @@ def frames_of(frames: list[core._Frame]) -> list[EmotionFrame]:
     return [EmotionFrame(*frame) for frame in frames]
 
 
-def _check_detector(engine: Engine, detector: SpeechDetector | None) -> None:
+def _check_detector(engine: Executor, detector: SpeechDetector | None) -> None:
     rate = engine.bundle.manifest.sizes.sample_rate
     if detector is not None and detector.sample_rate != rate:
         raise AudioError(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from edgeser.stream import lane_of
 
 import edgeser
 from edgeser.bundle import Bundle
@@ -18,6 +17,7 @@ from edgeser.gpu.arena import FIRST_ROWS
 from edgeser.gpu.engine import CudaEngine
 from edgeser.gpu.index import Index
 from edgeser.gpu.resident import LONGEST_TURN
+from edgeser.gpu.stepper import GpuStepper
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from tests.gpu.fake import FakeDevice, fake_device, fake_engine
@@ -97,8 +97,9 @@ def test_streams_of_different_ages_share_a_padded_batch(
     for frames, sound in zip(heard, sounds, strict=True):
         assert_close(frames, toy_model.stream(16_000).process(sound[: HOP * len(frames)]))
     assert len({len(frames) for frames in heard}) > 1
-    assert gpu.engine.runtime.recorded == (4, 16)
-    assert gpu.device.captures == 2
+    lookups, steps = gpu.engine.runtime.recorded
+    assert lookups == (4, 16)
+    assert gpu.device.captures == len(lookups) + len(steps)
 
 
 def test_a_graph_is_recorded_once_a_size(gpu: OnFake) -> None:
@@ -106,9 +107,9 @@ def test_a_graph_is_recorded_once_a_size(gpu: OnFake) -> None:
     streams = [pool.stream(16_000) for _ in range(4)]
     for count in (1, 2, 3, 4, 1, 4):
         pool.process({stream: noise(HOP, seed=count) for stream in streams[:count]})
-    assert gpu.engine.runtime.recorded == (1, 4)
-    assert gpu.device.captures == 2
-    assert gpu.device.launches == 6
+    assert gpu.engine.runtime.recorded == ((1, 4), (1, 4))
+    assert gpu.device.captures == 4
+    assert gpu.device.launches == 2 * 6
     kernels = {(name, programs, threads) for name, programs, threads in gpu.device.log}
     assert kernels == {
         # 1 and 4 programs of one row fit the device; see test_launcher.py for more.
@@ -119,7 +120,7 @@ def test_a_graph_is_recorded_once_a_size(gpu: OnFake) -> None:
 def test_more_streams_than_rows_and_than_a_batch(
     gpu: OnFake, toy_model: edgeser.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CudaEngine, "largest_batch", 16)
+    monkeypatch.setattr(GpuStepper, "largest_batch", 16)
     count = 2 * FIRST_ROWS + 3
     pool = gpu.model.pool()
     streams = [pool.stream(16_000) for _ in range(count)]
@@ -238,7 +239,7 @@ def test_values_that_overflow_are_an_error_and_undone(
         patch.setattr(
             gpu.engine.runtime,
             "step",
-            lambda *a: step(*a)._replace(logits=np.full((1, 5), np.nan, np.float32)),
+            lambda *a: np.full_like(step(*a), np.nan),
         )
         with pytest.raises(edgeser.BackendError, match="not finite"):
             stream.process(sound[40 * HOP :])
@@ -279,19 +280,20 @@ def test_a_chunk_that_began_on_the_gpu_can_be_undone_on_the_cpu(
     sound = noise(60 * HOP, seed=6)
     stream = auto.model.stream(16_000)
     heard = stream.process(sound[: 40 * HOP])
-    rounds, record = 0, auto.engine.record
+    rounds, cpu = 0, auto.engine._cpu
+    read = cpu.front_end
 
-    def fail(*arguments: object) -> EmotionFrame:
+    def fail(*arguments: object) -> object:
         nonlocal rounds
         rounds += 1
         if rounds == 6:
-            auto.device.fails = {"all"}
-        if rounds == 12:
             raise KeyboardInterrupt
-        return record(*arguments)  # type: ignore[arg-type]
+        return read(*arguments)  # type: ignore[arg-type]
 
+    auto.device.fails = {"graph"}
     with monkeypatch.context() as patch:
-        patch.setattr(auto.engine, "record", fail)
+        patch.setattr(cpu, "_front_end", fail)
+        patch.setattr(cpu, "_pool", None)
         with pytest.raises(KeyboardInterrupt):
             stream.process(sound[40 * HOP :])
     assert auto.model.backend == "cpu"
@@ -305,18 +307,14 @@ def test_a_flush_that_is_interrupted_at_its_very_end_leaves_no_trace(
     sound = noise(40 * HOP + 99, seed=7)
     stream = gpu.model.stream(16_000)
     heard = stream.process(sound)
-    state = lane_of(stream).state
 
-    def interrupted(state: object) -> None:
-        state.resident = None  # type: ignore[attr-defined]
-        state.block.fill(0)  # type: ignore[attr-defined]
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(state), "clear", interrupted)
-        for call in (stream.flush, stream.reset):
-            with pytest.raises(KeyboardInterrupt):
-                call()
+        patch.setattr(gpu.engine.runtime, "look", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.flush()
     heard += stream.process(sound[: 9 * HOP])
     wanted = toy_model.stream(16_000).process(np.concatenate((sound, sound[: 9 * HOP])))
     assert_close(heard, wanted)

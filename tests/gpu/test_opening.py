@@ -22,6 +22,7 @@ from edgeser.gpu.shapes import kernel_sizes
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.streaming.engine import Engine
+from edgeser.streaming.turns import Executor
 from edgeser.tensorrt import Flavour
 from edgeser.tensorrt.cache import EngineCache
 from tests.gpu.fake import FakeDevice, fake_device, prepare_on
@@ -50,7 +51,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
-def assert_as_on_the_cpu(engine: Engine, cpu: edgeser.Model) -> None:
+def assert_as_on_the_cpu(engine: Executor, cpu: edgeser.Model) -> None:
     sound = speech_like(2.0)
     found, wanted = whole(Model(engine).stream(16_000), sound), whole(cpu.stream(16_000), sound)
     assert [frame.time for frame in found] == [frame.time for frame in wanted]
@@ -70,7 +71,7 @@ def test_opens_on_the_gpu(
 ) -> None:
     engine = open_there(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
     assert engine.backend == "cuda"
-    assert engine.runtime.recorded == (1,)  # it has been tried out
+    assert engine.runtime.recorded == ((1,), (1,))  # it has been tried out
     assert warnings_of(caplog) == ["the CPU runs the front end: no TensorRT here"]
     assert_as_on_the_cpu(engine, toy_model)
     assert len(caplog.records) == 1

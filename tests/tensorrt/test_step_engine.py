@@ -16,7 +16,10 @@ from tests.sounds import noise
 from tests.tensorrt.plan_header import constant_types, read_header
 
 BATCHES = Batches(usual=1, most=8)
-STATES = ("tail", "level", "position", "rings")
+STATES = (
+    *("tail", "level", "position", "rings", "pause", "gate_tokens", "gate_count"),
+    *("speaker_sum", "speaker_utterances", "speaker_mean", "speaker_square"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import edgeser
 from edgeser.backends import PRECISIONS
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.export import precision as graphs
-from edgeser.frontend import FrontEnd, OnnxFrontEnd, front_end
+from edgeser.frontend import FrontEnd, OnnxFrontEnd
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.reference import kernels as reference
+from edgeser.streaming.engine import Engine
 from train.checkpoint import Checkpoint
 from train.data.examples import Corpus
 from train.data.manifest import read_manifest
@@ -169,7 +170,7 @@ def front_ends(
 ) -> dict[str, dict[str, float]]:
     """Relative errors of R_d and E_o against float64, and the share of codes that change."""
     exact = model.double().frontend
-    ours = front_end(read_bundle(DEFAULT_BUNDLE))
+    ours = Engine(read_bundle(DEFAULT_BUNDLE)).front_end
     codebook = read_bundle(DEFAULT_BUNDLE).tensors["vq.codebook"].astype(np.float64)
     feeds = list(_feeds(ours, sounds))
     want = [
@@ -181,7 +182,7 @@ def front_ends(
     rows = {}
     for (runtime, precision), path in paths.items():
         own = [p for p in PRECISIONS if runtime == OURS and p == precision]
-        run = front_end(read_bundle(path), *own)
+        run = Engine(read_bundle(path), *own).front_end
         parts = [run(f["segment"], f["level"]) for f in feeds]
         chosen = [reference.nearest_codes(p.latent.astype(np.float64), codebook) for p in parts]
         rows[f"{runtime}, {precision}"] = {

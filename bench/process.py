@@ -16,6 +16,7 @@ import numpy.typing as npt
 import edgeser
 from bench.sound import RATE, recording
 from bench.worker import Contestant, Entry
+from edgeser import _kernels
 
 Samples = npt.NDArray[np.float32]
 POOLS = (1, 4, 16, 64, 256)
@@ -87,9 +88,10 @@ def compiled_parts() -> Contestant:
     segments = [segment for segment in segments if segment.size == sizes.segment]
     segments += segments[: len(hops) - len(segments)]
     level = np.full(1, -30.0, np.float32)
-    states = [np.zeros(engine.tacn_bytes, np.uint8)]
-    step = engine._joined
-    assert step is not None, "the default bundle tells its layers"
+    core = engine.core
+    states = [np.zeros(core.tacn.state_bytes, np.uint8)]
+    assert core.front_end is not None, "the default bundle tells its layers"
+    step = _kernels.Step(core.front_end, core.fusion, core.tacn)
 
     def call() -> None:
         for segment in segments:

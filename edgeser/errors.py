@@ -2,7 +2,7 @@
 
 A caller who wants one net catches :class:`EdgeserError`. Unless a docstring says otherwise, a
 stream that raised one of these is exactly as it was before the call and can go on with the next
-chunk.
+chunk::
 
     EdgeserError
     ├── AudioError (ValueError)        the samples, their rate, or their file

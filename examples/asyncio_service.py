@@ -18,7 +18,7 @@ import edgeser
 
 RATE = 16_000
 Samples = npt.NDArray[np.int16]
-Frames = list[edgeser.EmotionFrame]
+Events = list[edgeser.UtteranceEvent]
 
 
 class Batches:
@@ -26,12 +26,12 @@ class Batches:
 
     def __init__(self, pool: edgeser.Pool) -> None:
         self._pool = pool
-        self._chunks: dict[edgeser.Stream, Samples] = {}
-        self._waiting: dict[edgeser.Stream, asyncio.Future[Frames]] = {}
+        self._chunks: dict[edgeser.Utterances, Samples] = {}
+        self._waiting: dict[edgeser.Utterances, asyncio.Future[Events]] = {}
         self._awake = asyncio.Event()
 
-    async def process(self, stream: edgeser.Stream, chunk: Samples) -> Frames:
-        """What :meth:`edgeser.Stream.process` would return, a little later."""
+    async def process(self, stream: edgeser.Utterances, chunk: Samples) -> Events:
+        """What :meth:`edgeser.Utterances.process` would return, a little later."""
         self._chunks[stream] = chunk
         self._waiting[stream] = asyncio.get_running_loop().create_future()
         self._awake.set()
@@ -43,28 +43,27 @@ class Batches:
             self._awake.clear()
             chunks, waiting = self._chunks, self._waiting
             self._chunks, self._waiting = {}, {}
-            frames = await asyncio.to_thread(self._pool.process, chunks)
+            events = await asyncio.to_thread(self._pool.hear, chunks)
             for stream, answer in waiting.items():
                 if not answer.done():  # the client may have gone
-                    answer.set_result(frames[stream])
+                    answer.set_result(events[stream])
 
 
 async def serve(port: int) -> None:
     """Listen on this machine until cancelled."""
     model = edgeser.load()
-    pool = model.pool()
-    batches = Batches(pool)
+    batches = Batches(model.pool())
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        stream, endpointer = pool.stream(RATE), edgeser.Endpointer.of(model)
+        stream = edgeser.Utterances(model, RATE)
 
-        def tell(events: list[edgeser.UtteranceEvent]) -> None:
+        def tell(events: Events) -> None:
             for event in events:
                 if isinstance(event, edgeser.Utterance):
                     line = {"start": event.start, "end": event.end, "label": event.label}
                     writer.write(json.dumps(line).encode() + b"\n")
 
-        heard, rest = 0.0, b""
+        rest = b""
         while data := await reader.read(4_096):
             data = rest + data
             whole = len(data) // 2 * 2  # a packet may cut a sample in two
@@ -72,13 +71,9 @@ async def serve(port: int) -> None:
             if not data:
                 continue
             samples = np.frombuffer(data, "<i2").astype(np.int16)
-            tell(endpointer.hear(await batches.process(stream, samples)))
-            if endpointer.reset_due:
-                heard += stream.position
-                stream.reset()
-                endpointer.was_reset(heard)
+            tell(await batches.process(stream, samples))
             await writer.drain()
-        tell([*endpointer.hear(stream.flush().frames), *endpointer.flush()])
+        tell(stream.flush())
         await writer.drain()
         writer.close()
 

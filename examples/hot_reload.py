@@ -28,18 +28,17 @@ class Reloading:
 
     def process(self, chunk: npt.NDArray[np.int16]) -> list[edgeser.UtteranceEvent]:
         """Hear a chunk; then, if nobody is speaking, take the newer model, if there is one."""
-        events = self._endpointer.hear(self._stream.process(chunk))
-        newer = None if self._endpointer.speaking else self._newer()
-        if newer is not None or self._endpointer.reset_due:
-            self._heard += self._stream.position
-            self._begin(newer or self.model)
+        events = self._utterances.process(chunk)
+        self._heard += len(chunk) / self.sample_rate
+        newer = None if self._utterances.speaking else self._newer()
+        if newer is not None:
+            self._begin(newer)
         return events
 
     def _begin(self, model: edgeser.Model) -> None:
         self.model = model
-        self._stream = model.stream(self.sample_rate)
-        self._endpointer = edgeser.Endpointer.of(model)
-        self._endpointer.was_reset(self._heard)
+        self._utterances = edgeser.Utterances(model, self.sample_rate)
+        self._utterances.skip(self._heard)
 
     def _newer(self) -> edgeser.Model | None:
         """The model that the file was replaced by, once it is loaded and if it is another one."""

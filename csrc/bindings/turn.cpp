@@ -34,8 +34,12 @@ struct Call {
     }
     for (const py::handle item : *chunks_object) {
       kept.push_back(py::reinterpret_borrow<py::object>(item));
-      chunks.push_back(chunk_from(item));
-      check_chunk(chunks.back(), streams[chunks.size() - 1]->rate());
+      try {
+        chunks.push_back(chunk_from(item));
+      } catch (const AudioError& error) {
+        if (streams.size() == 1) throw;
+        throw AudioError("stream " + std::to_string(chunks.size()) + ": " + error.what());
+      }
     }
   }
   const Chunk* given() const { return chunks.empty() ? nullptr : chunks.data(); }

@@ -126,8 +126,9 @@ bool fits(const Stream& stream) {
   const SpeakerMemory speaker = stream.speaker();
   const float sum = Speaker::largest_token * static_cast<float>(m.tokens) * 1.001f;
   return zeros == m.zeros && bounded(&m.level, 1, 1e6f) && bounded(&m.weight, 1, 1) &&
-         m.utterances >= 0 && m.utterances <= Speaker::most_utterances &&
-         bounded(speaker.sum, width, sum) && bounded(speaker.mean, width, Speaker::largest_token) &&
+         (stream.options().adapt || m.utterances == 0) && m.utterances >= 0 &&
+         m.utterances <= Speaker::most_utterances && bounded(speaker.sum, width, sum) &&
+         bounded(speaker.mean, width, Speaker::largest_token) &&
          bounded(speaker.square, width, Speaker::largest_square) &&
          sums_fit(layout.sums(block), labels, m.spoken) &&
          sums_fit(layout.utterance_sums(block), labels, u.counted) &&

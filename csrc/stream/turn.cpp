@@ -16,7 +16,13 @@ Turn::Turn(const Core& core, Stream* const* streams, const Chunk* chunks, std::s
         throw StateError("stream " + std::to_string(i) +
                          " belongs to another model: make it with this one");
       }
-      if (chunks != nullptr) check_chunk(chunks[i], streams[i]->rate());
+      if (chunks == nullptr) continue;
+      try {
+        check_chunk(chunks[i], streams[i]->rate());
+      } catch (const AudioError& error) {
+        if (count == 1) throw;
+        throw AudioError("stream " + std::to_string(i) + ": " + error.what());
+      }
     }
     for (; held_ < count; ++held_) streams[held_]->hold();
     for (; begun_ < count; ++begun_) {

@@ -1,5 +1,6 @@
 // Saved states: they go on with the same bits, never change their size, and no bytes of a stranger
 // lead a stream anywhere.
+#include <cstddef>
 #include <limits>
 
 #include "bundle/sha256.hpp"
@@ -99,6 +100,11 @@ TEST(saved_states_that_are_refused) {
   CHECK_ERROR(load(with<std::uint32_t>(good, 12, 5)), "contradicts itself");
   CHECK_ERROR(load(with<std::uint8_t>(good, 20, 99)), "belongs to model");
   CHECK_ERROR(load(with<std::uint8_t>(good, 98, 7)), "contradicts itself");
+  CHECK_ERROR(load(with<float>(good, head_bytes + offsetof(Memory, utterances), 2e9f)),
+              "contradicts itself");
+  const auto deaf = with<std::uint8_t>(good, 96, 0);  // does not adapt, but knows somebody
+  CHECK_ERROR(load(with<float>(deaf, head_bytes + offsetof(Memory, utterances), 1)),
+              "contradicts itself");
   CHECK_ERROR(load(with<double>(good, 48, std::numeric_limits<double>::quiet_NaN())),
               "contradicts itself");
   CHECK_ERROR(load(with<std::uint64_t>(good, 104, UINT64_MAX - 100)), "cut short");

@@ -37,14 +37,23 @@ class Rounds:
         return min(names, key=self.median)
 
 
-def take_turns(contestants: Mapping[str, Timed], rounds: int) -> Rounds:
-    """Time everyone once a round, after one round that warms up and does not count."""
+def take_turns(
+    contestants: Mapping[str, Timed],
+    rounds: int,
+    after: Callable[[Rounds], object] = lambda _: None,
+) -> Rounds:
+    """Time everyone once a round, after one round that warms up and does not count.
+
+    ``after`` is told what there is after each round that counts.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):
         for name, timed in contestants.items():
             once = timed()
             if turn:
                 seconds[name].append(once)
+        if turn:
+            after(Rounds(seconds))
     return Rounds(seconds)
 
 

@@ -1,5 +1,9 @@
 """Build, test and measure on a machine with an NVIDIA GPU; ``bash bench/gpu.sh`` starts this.
 
+First, side by side and untimed: the tests, our kernels compiled ahead of time, and all peers that
+get ready, so that what they compile lies in caches that all share. Then every measurement alone.
+Whatever ends before it is done leaves what it has, and every figure is printed as it comes.
+
 Nothing here imports what has to be built first. Everything is built in a temporary copy, so that
 the checkout gets nothing but ``bench/results/<gpu>.json`` and ``.md``.
 """
@@ -7,13 +11,11 @@ the checkout gets nothing but ``bench/results/<gpu>.json`` and ``.md``.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,19 +23,20 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from bench.gpu import plan
 from bench.gpu.judge import sections
+from bench.gpu.machine import RefusedError, look, search_path
+from bench.gpu.names import BOUND, NOT_READY
+from bench.gpu.started import Started
 from bench.gpu.table import latencies
 from bench.page import count, tables
 from bench.record import FOLDER, save, stem
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "pyproject.toml", "bench", "csrc", "edgeser", "tests", "train")
-NEEDED = ("torch", "triton", "safetensors", "pybind11", "pytest")
 PART = ("-m", "bench.gpu.part")
 COMPILED, SHIPPED = "compiled", "edgeser/models/default.kernels"
 
@@ -48,107 +51,86 @@ training step; a ratio is taken within a round, and its median counts. Latencies
 sees, from launching until it knows that all is done. Bounds are measured in the same rounds: a
 copy of 1 GiB, read and written, and a product of two matrices of 8192 by 8192 in tf32, of which the
 kernels need three for one of float32. `edgeser` is compiled ahead of time and launched by
-cuda.core, `edgeser JIT` compiled and launched by Triton. The goals are for an H100.
+cuda.core, `edgeser JIT` compiled and launched by Triton; `torch.compile` is that in its default
+mode. The goals are for an H100.
 
 {reached} of {wanted} figures with a goal reach it. It took {seconds:.0f} s.
-
+{cut}
 """
 
 
-class RefusedError(Exception):
-    """The run cannot begin; the message is one line that says why and what to do."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, print the tables last, and return the exit code: 1 if nothing could be measured."""
+    """Run, print the tables last, and return the exit code.
+
+    1 if nothing could be done, or if a test failed.
+    """
     parser = argparse.ArgumentParser(prog="bench/gpu.sh", description=__doc__)
+    parser.add_argument(
+        "commands",
+        nargs="*",
+        metavar="test|measure",
+        help="what to do; both if neither is given",
+    )
     parser.add_argument("--dry", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the results")
+    parser.add_argument("--cache", type=Path, help="folder to keep what peers compile, if any")
     options = parser.parse_args(arguments)
+    unknown = set(options.commands) - set(plan.COMMANDS)
+    if unknown:
+        parser.error(f"no command {', '.join(sorted(unknown))}: there are test and measure")
+    commands = tuple(options.commands) or plan.COMMANDS
     if options.dry:
-        print(programme())
+        print(programme(commands))
         return 0
     began = time.monotonic()
     try:
         gpu = look()
         with tempfile.TemporaryDirectory(prefix="edgeser-gpu-") as folder:
-            run = Run(Path(folder), gpu, options.out, began)
+            run = Run(Path(folder), gpu, options.out, began, commands, options.cache)
             run.build()
             run.everything()
     except RefusedError as reason:
         print(f"bench/gpu.sh: {reason}", file=sys.stderr)
         return 1
     print(run.page())
-    return 0
+    return int(run.tests_failed)
 
 
-def programme() -> str:
+def programme(commands: Sequence[str] = plan.COMMANDS) -> str:
     """What a run does, and for how long at most."""
+    tests = plan.TESTS if plan.TEST in commands else ()
+    parts = plan.PARTS if plan.MEASURE in commands else ()
+    beside = "(side by side)"
     rows = [
         ("build the kernels for the CPU", plan.BUILD_LIMIT),
-        (plan.COMPILE, plan.COMPILE_LIMIT),
-        *((f"{name} (all side by side)", plan.TESTS_LIMIT) for name in plan.TESTS),
-        *((part.name, part.limit) for part in plan.PARTS),
+        (f"{plan.COMPILE} {beside}", plan.COMPILE_LIMIT),
+        *((f"{name} {beside}", plan.TESTS_LIMIT) for name in tests),
+        *((f"{_preparing(p)} {beside}", plan.PREPARE_LIMIT) for p in parts if p.contest),
+        *((part.name, part.limit) for part in parts),
     ]
     lines = [f"{limit:5.0f} s at most: {name}" for name, limit in rows]
     return "\n".join([*lines, f"{plan.WHOLE_SECONDS:5.0f} s for all of it"])
 
 
-def look() -> dict[str, Any]:
-    """What this machine has. Raises RefusedError if that is too little."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    missing += [] if shutil.which("cmake", path=_path()) else ["cmake"]
-    if "torch" not in missing:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise RefusedError(
-                "no NVIDIA GPU here that PyTorch can use: run this on a machine with one, its "
-                "driver and a torch for CUDA; nothing was measured"
-            )
-    if missing:
-        raise RefusedError(
-            f"{sys.executable} lacks {', '.join(missing)}: install that, or set PYTHON to one that "
-            "has it; nothing was measured"
-        )
-    import triton
-
-    about = torch.cuda.get_device_properties(0)
-    if about.major < 8:
-        raise RefusedError(
-            f"the {about.name} has compute capability {about.major}.{about.minor}, and the kernels "
-            "need 8.0: run this on a newer one; nothing was measured"
-        )
-    return {
-        "gpu": about.name,
-        "capability": f"{about.major}.{about.minor}",
-        "multiprocessors": about.multi_processor_count,
-        "memory_gb": about.total_memory / 1e9,
-        "driver": _driver(),
-        "cuda": torch.version.cuda,
-        "torch": torch.__version__,
-        "triton": triton.__version__,
-        "python": sys.version.split()[0],
-        "cores": os.cpu_count(),
-        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
-    }
-
-
-def _driver() -> str:
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
-    try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 class Run:
     """One run: its folder, what is known of the machine, and what the parts have measured."""
 
-    def __init__(self, folder: Path, gpu: dict[str, Any], out: Path, began: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gpu: dict[str, Any],
+        out: Path,
+        began: float,
+        commands: Sequence[str] = plan.COMMANDS,
+        cache: Path | None = None,
+    ) -> None:
         self.folder, self.gpu, self.out, self.began = folder, gpu, out, began
+        self.commands, self.cache = commands, (cache or folder / "cache").absolute()
         self.parts: dict[str, Any] = {}
+        self.given_up: dict[str, dict[str, str]] = {}
+        """By part the peers that did not get ready when that cost nobody anything, and why."""
         self.kernels = folder / COMPILED
+        self._told: set[str] = set()
 
     @property
     def elapsed(self) -> float:
@@ -182,27 +164,64 @@ class Run:
         for library in made.glob("_kernels*.so"):
             shutil.copy2(library, self.folder / "edgeser")
 
-    def everything(self) -> None:
-        """All tests side by side, then every part by itself. What is known is saved after each."""
-        self.tests_and_kernels()
-        for part in plan.PARTS:
-            self.parts[part.name] = self.measure(part)
-            self.save()
+    @property
+    def tests_failed(self) -> bool:
+        """Whether a test failed, or tests did not come to an end."""
+        told = [self.parts.get(name, {}) for name in plan.TESTS]
+        return plan.TEST in self.commands and any(one.get("failures", 1) for one in told)
 
-    def tests_and_kernels(self) -> None:
-        """The GPU's tests and, beside them, our kernels compiled ahead of time: no figures yet."""
-        limit = plan.allowed(plan.TESTS_LIMIT, self.elapsed)
+    def everything(self) -> None:
+        """What takes no time side by side, then every part by itself; each is saved when known."""
+        parts = plan.PARTS if plan.MEASURE in self.commands else ()
+        self.side_by_side([part for part in parts if part.contest])
+        for n, part in enumerate(parts):
+            self.parts[part.name] = self.measure(part, len(parts) - n - 1)
+            self.save()
+            self._tell()
+
+    def side_by_side(self, contests: Sequence[plan.Part]) -> None:
+        """The tests, our kernels compiled ahead of time, and peers getting ready: no figures."""
         began = time.monotonic()
+
+        def left(limit: float) -> float:
+            allowed = plan.allowed(limit, began - self.began, len(contests))
+            return max(1.0, allowed - (time.monotonic() - began))
+
         pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        tests = plan.TESTS if plan.TEST in self.commands else {}
         with ExitStack() as ends:
-            running = {name: self._start([*pytest, *which]) for name, which in plan.TESTS.items()}
-            for process in running.values():
+            testing = {name: self._start([*pytest, *which]) for name, which in tests.items()}
+            preparing = [(part, self._start(self._prepare(part))) for part in contests]
+            for process in (*testing.values(), *(process for _, process in preparing)):
                 ends.callback(process.end)
             self._compile()
-            for name, process in running.items():
-                ended, said = process.finish(max(1.0, limit - (time.monotonic() - began)))
+            for part, process in preparing:
+                ended, _ = process.finish(left(plan.PREPARE_LIMIT))
+                self.given_up[part.name] = _never_ready(self._left(f"{part.name} prepared"))
+                absent = ", ".join(self.given_up[part.name])
+                self._say(_preparing(part), ended or (f"without {absent}" if absent else None))
+            for name, process in testing.items():
+                ended, said = process.finish(left(plan.TESTS_LIMIT))
                 self.parts[name] = told = test_result(ended, said)
                 self._say(name, told.get("failed") or told["summary"])
+        self.save()
+        self._tell()
+
+    def _prepare(self, part: plan.Part) -> list[Any]:
+        patience = int(plan.PREPARE_LIMIT) // 2
+        return self._part(part, f"{part.name} prepared", preparing=True, patience=patience)
+
+    def _part(self, part: plan.Part, file: str, **options: Any) -> list[Any]:
+        given = json.dumps({"arguments": dict(part.arguments), **options})
+        to = self.folder / f"{file}.json"
+        to.unlink(missing_ok=True)
+        return [sys.executable, "-W", "ignore", *PART, part.function, given, to, self.kernels]
+
+    def _left(self, file: str) -> dict[str, Any]:
+        """What a part has left; nothing if it has left nothing."""
+        left = self.folder / f"{file}.json"
+        found: dict[str, Any] = json.loads(left.read_text()) if left.is_file() else {}
+        return found
 
     def _compile(self) -> None:
         target = "sm_" + self.gpu["capability"].replace(".", "")
@@ -212,21 +231,22 @@ class Run:
         self.kernels = self.folder / (SHIPPED if failed else COMPILED)
         self._say(plan.COMPILE, failed)
 
-    def measure(self, part: plan.Part) -> dict[str, Any]:
-        """What a part measured, or ``{"failed": why}``."""
-        limit = plan.allowed(part.limit, self.elapsed)
+    def measure(self, part: plan.Part, to_come: int = 0) -> dict[str, Any]:
+        """What a part measured, with ``cut`` if it did not come to its end, and why.
+
+        ``{"failed": why}`` if it left nothing. ``to_come`` parts follow.
+        """
+        limit = plan.allowed(part.limit, self.elapsed, to_come)
         if not limit:
             return {"failed": "no time was left"}
-        file = self.folder / "measured.json"
-        file.unlink(missing_ok=True)
-        command: list[Any] = [sys.executable, "-W", "ignore", *PART]
-        command += [part.function, json.dumps(dict(part.arguments)), file, self.kernels]
-        failed, _ = self.command(command, limit)
+        given_up = self.given_up.get(part.name, {})
+        options = {"patience": plan.PATIENCE, "given_up": given_up} if part.contest else {}
+        failed, _ = self.command(self._part(part, part.name, **options), limit)
         self._say(part.name, failed)
-        if failed is not None or not file.is_file():
+        left = self._left(part.name)
+        if not left:
             return {"failed": failed or "it left no result"}
-        result: dict[str, Any] = json.loads(file.read_text())
-        return result
+        return left if failed is None else {**left, "cut": failed}
 
     def command(self, command: Sequence[Any], limit: float) -> tuple[str | None, str]:
         """Run something in the copy; why it failed, None if it did not, and what it said."""
@@ -239,16 +259,23 @@ class Run:
                 {**asdict(goal), "measured": _or_none(goal.measured), "reached": goal.reached}
                 for goal in section
             ]
-            for title, section in sections(self.parts).items()
+            for title, section in sections(self.parts, self.commands).items()
         }
         figures = {**self.gpu, "goals": goals, "parts": self.parts}
         save(stem(self.gpu["gpu"]), figures, self.page(), self.out)
 
     def page(self) -> str:
         """All tables."""
-        judged = sections(self.parts)
+        judged = sections(self.parts, self.commands)
         reached, wanted = count(judged)
-        facts = {**self.gpu, "reached": reached, "wanted": wanted, "seconds": self.elapsed}
+        cut = [f"{name} ({part['cut']})" for name, part in self.parts.items() if "cut" in part]
+        facts = {
+            **self.gpu,
+            "reached": reached,
+            "wanted": wanted,
+            "seconds": self.elapsed,
+            "cut": f"\nCut short, and judged by what was left: {', '.join(cut)}.\n" if cut else "",
+        }
         version = re.findall('"(.*)"', (ROOT / "edgeser" / "version.py").read_text())[-1]
         side_by_side = [
             latencies("Steps", self.parts, [plan.step(streams) for streams in plan.STREAMS]),
@@ -259,53 +286,28 @@ class Run:
 
     def _start(self, command: Sequence[Any]) -> Started:
         # Whether Triton interprets would else be the tests' choice.
-        environment = {**os.environ, "PATH": _path(), "TRITON_INTERPRET": "0"}
+        environment = {
+            **os.environ,
+            "PATH": search_path(),
+            "TRITON_INTERPRET": "0",
+            "TRITON_CACHE_DIR": str(self.cache / "triton"),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.cache / "inductor"),
+            "TORCHINDUCTOR_COMPILE_THREADS": "4",  # many get ready side by side
+            "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
+            "TORCHINDUCTOR_AUTOGRAD_CACHE": "1",
+        }
         return Started(list(map(str, command)), self.folder, environment)
 
     def _say(self, name: str, failed: str | None) -> None:
         print(f"{self.elapsed:4.0f} s  {name}{f': {failed}' if failed else ''}", flush=True)
 
-
-class Started:
-    """A process in a session of its own; what it says goes to a file, so that it never waits."""
-
-    def __init__(self, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when finished
-        self._process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=self._said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def finish(self, limit: float) -> tuple[str | None, str]:
-        """Why it failed, None if it did not, and what it said.
-
-        When its time is over it is ended, and all that it has started with it.
-        """
-        failed = None
-        with self._said:
-            try:
-                self._process.wait(limit)
-            except subprocess.TimeoutExpired:
-                failed = f"not done within {limit:.0f} s"
-            finally:
-                self.end()
-            self._said.seek(0)
-            said = self._said.read()
-        code = self._process.returncode
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        if code and failed is None:
-            failed = lines[-1][:300] if lines else f"ended with {code}"
-        return failed, said
-
-    def end(self) -> None:
-        """End it and all that it has started, if it has not ended by itself."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+    def _tell(self) -> None:
+        """Print the figures that there were not before."""
+        for section in sections(self.parts, self.commands).values():
+            for goal in section:
+                if not math.isnan(goal.measured) and goal.what not in self._told:
+                    self._told.add(goal.what)
+                    print("        " + " | ".join(filter(None, goal.row())), flush=True)
 
 
 def test_result(failed: str | None, said: str) -> dict[str, Any]:
@@ -318,9 +320,18 @@ def test_result(failed: str | None, said: str) -> dict[str, Any]:
     return {"failures": failures, "summary": lines[-1].strip("= ")}
 
 
-def _path() -> str:
-    """Where programs are looked for: first beside Python, as in a virtual environment."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+def _preparing(part: plan.Part) -> str:
+    return f"peers of {part.name} get ready"
+
+
+def _never_ready(prepared: Mapping[str, Any]) -> dict[str, str]:
+    """Peers for which the time was not enough. Whatever else kept one away may be gone later."""
+    ours = ("edgeser", BOUND)
+    return {
+        name: why
+        for name, why in prepared.get("absent", {}).items()
+        if NOT_READY in why and not name.startswith(ours)
+    }
 
 
 def _or_none(figure: float) -> float | None:

@@ -39,21 +39,16 @@ class Ahead:
 
     def _recorded(self, name: str, rows: int, places: dict[str, Tensor]) -> Work:
         addresses = {argument: tensor.data_ptr() for argument, tensor in places.items()}
+        kernels = self._kernels
 
         def work() -> None:
-            self._kernels.launch(name, rows, addresses)
+            kernels.launch(name, rows, addresses)
 
         device, on_gpu = self._rig.device, self._rig.device.type == "cuda"
         if on_gpu:
             torch.cuda.synchronize(device)  # what fills the tensors is on another stream
         work()
         self._device.synchronize()
-        graph = self._device.capture(work)
+        graph = self._device.capture(work, (kernels, places))
         stream = torch.cuda.ExternalStream(self._device.stream) if on_gpu else None
-        kept = places  # as long as the graph may be launched
-
-        def launch() -> None:
-            assert kept
-            graph.launch()
-
-        return Work(launch, device, stream)
+        return Work(graph.launch, device, stream)

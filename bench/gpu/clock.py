@@ -26,6 +26,8 @@ class Work:
     device: torch.device
     stream: Any = None
     """None for the current one."""
+    owner: object = None
+    """Of what ``call`` reads and writes by address alone: lives as long as this does."""
 
     def wait(self) -> None:
         """Until all is done."""
@@ -79,7 +81,8 @@ def _times(work: Work, seconds: float) -> int:
 def recorded(call: Callable[[], object], device: torch.device) -> Work:
     """``call`` as one CUDA graph, after some calls that make ready what can only be done outside.
 
-    Whatever it reads and writes must stay where it is.
+    Whatever it reads and writes must stay where it is. The graph knows addresses only, so what is
+    returned keeps ``call``, and with it all tensors that ``call`` names.
     """
     if device.type != "cuda":
         return Work(call, device)
@@ -93,4 +96,4 @@ def recorded(call: Callable[[], object], device: torch.device) -> Work:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         call()
-    return Work(graph.replay, device)
+    return Work(graph.replay, device, owner=call)

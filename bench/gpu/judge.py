@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from bench.goals import AT_MOST, Goal
 from bench.gpu.names import AHEAD, ALONE, BOUND, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.gpu.plan import (
     BOUNDS,
+    COMMANDS,
     COMPILE,
+    MEASURE,
     MOST,
     STREAMS,
+    TEST,
     TESTS,
     TOKENS,
     TRAINING,
@@ -37,10 +40,18 @@ Parts = Mapping[str, Any]
 """By the part's name what it measured, or ``{"failed": why}``."""
 
 
-def sections(parts: Parts) -> dict[str, list[Goal]]:
-    """All figures. What could not be measured has none and misses its goal; its note says why."""
+def sections(parts: Parts, commands: Collection[str] = COMMANDS) -> dict[str, list[Goal]]:
+    """All figures of the commands.
+
+    What could not be measured has none and misses its goal; its note says why.
+    """
+    tests = [_tests(name, parts) for name in TESTS] if TEST in commands else []
+    found = {"Tests": [_compiled(parts), *tests]}
+    return {**found, **_measured(parts)} if MEASURE in commands else found
+
+
+def _measured(parts: Parts) -> dict[str, list[Goal]]:
     return {
-        "Tests": [_compiled(parts), *(_tests(name, parts) for name in TESTS)],
         "TACN step": _steps(parts),
         "VQ lookup and fusion": _lookups(parts),
         "In real time": _most(parts),
@@ -108,7 +119,7 @@ def _latency(part: Mapping[str, Any], streams: int) -> Goal:
         return Goal(what, NAN, wanted, AT_MOST, " µs", _absent(part))
     rounds = Rounds(part["seconds"])
     note = f"{rounds.median(ours + ON_DEVICE) / MICROSECOND:,.1f} µs by the device's clock"
-    if part["latencies"]:
+    if part.get("latencies"):
         note += f"; p99 {np.percentile(part['latencies'], 99) / MICROSECOND:,.1f} µs"
     return Goal(what, rounds.median(ours) / MICROSECOND, wanted, AT_MOST, " µs", note)
 
@@ -136,6 +147,8 @@ def _of_bound(what: str, parts: Parts, name: str, size: int) -> Goal:
         return Goal(figure, NAN, OF_BOUND, note=_absent(part))
     rounds, work, amounts = Rounds(part["seconds"]), part["work"], part["amounts"]
     ours, copy, product = (name + ON_DEVICE for name in (which, COPY, PRODUCT))
+    if not {copy, product} <= set(part["seconds"]):
+        return Goal(figure, NAN, OF_BOUND, note="the bounds were not measured")
     of_memory = rounds.ratio(copy, ours, work["bytes"] / amounts[COPY])
     of_units = rounds.ratio(product, ours, PARTS_OF_FLOAT32 * work["flops"] / amounts[PRODUCT])
     note = (
@@ -158,7 +171,7 @@ def _lookups(parts: Parts) -> list[Goal]:
         part = parts[name]
         goals.append(_over_peers(what, part, None))
         ours = _ours(part)
-        if ours is not None and ALONE not in part["absent"]:
+        if ours is not None and ALONE in part["seconds"]:
             what = f"lookup of {tokens:,} tokens, of the time of the product alone"
             times = Rounds(part["seconds"]).ratio(ours + ON_DEVICE, ALONE + ON_DEVICE)
             note = "vectors by codes in float32, by PyTorch, which leaves all distances in memory"

@@ -13,7 +13,7 @@ from bench.gpu.bounds import bounds, vq_work
 from bench.gpu.clock import recorded
 from bench.gpu.names import AHEAD, ALONE, JIT
 from bench.gpu.peers import Lookup
-from bench.gpu.rig import AUTOTUNED, Candidate, Ready, Rig, contest
+from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
 from edgeser.kernels.triton import host
 
 
@@ -55,7 +55,7 @@ def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
     def pytorch(compiled: bool) -> Ready:
         run: Callable[..., Tensor] = Lookup(rig)
         if compiled:
-            run = torch.compile(run, mode=AUTOTUNED, dynamic=False, fullgraph=True)
+            run = torch.compile(run, mode=COMPILED, dynamic=False, fullgraph=True)
             run(deep, latent)
         return calls(lambda: run(deep, latent))
 
@@ -66,20 +66,22 @@ def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
 
     with torch.no_grad():
         limits = bounds(device, **sizes)
-        result = contest(
+        facts = {
+            "amounts": {name: amount for name, (_, amount) in limits.items()},
+            "work": vq_work(shape, tokens),
+        }
+        return contest(
             rig,
             [
                 Candidate(AHEAD, ahead),
                 Candidate(JIT, just_in_time),
                 Candidate("PyTorch in a CUDA graph", lambda: pytorch(compiled=False)),
-                Candidate("torch.compile", lambda: pytorch(compiled=True)),
                 Candidate(ALONE, alone),
                 *(
                     Candidate(name, lambda work=work: Ready(work, None))
                     for name, (work, _) in limits.items()
                 ),
+                Candidate("torch.compile", lambda: pytorch(compiled=True), slow=True),
             ],
+            facts=facts,
         )
-    result["amounts"] = {name: amount for name, (_, amount) in limits.items()}
-    result["work"] = vq_work(shape, tokens)
-    return result

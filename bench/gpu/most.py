@@ -21,6 +21,7 @@ def measure(rig: Rig, ladder: tuple[int, ...] = LADDER, steps: int = 200) -> dic
     ``stopped`` says what was too much: time or memory.
     """
     result: dict[str, Any] = {"steps": {}, "stopped": None}
+    in_time = {"stopped": "its time ended"}
     for streams in ladder:
         if rig.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -30,6 +31,7 @@ def measure(rig: Rig, ladder: tuple[int, ...] = LADDER, steps: int = 200) -> dic
             result["stopped"] = f"{streams:,} streams: {why(error)}"
             break
         result["steps"][str(streams)] = {"p50": p50, "p99": p99}
+        rig.leave({**result, **in_time})
         if p99 > HOP_SECONDS:
             result["stopped"] = f"{streams:,} streams take {1000 * p99:.0f} ms"
             break

@@ -1,6 +1,8 @@
 """One part of a run, in a process of its own: nothing that happens to it can lose the others.
 
-``python -m bench.gpu.part MODULE:FUNCTION JSON FILE KERNELS`` writes what was measured to a file.
+``python -m bench.gpu.part MODULE:FUNCTION JSON FILE KERNELS`` writes what was measured to a file,
+and what there is so far as often as there is more of it. JSON is an object: ``arguments`` of the
+function, and of the rig ``preparing``, ``patience`` and ``given_up``.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,12 +23,26 @@ from edgeser.loading import DEFAULT_BUNDLE
 
 def main() -> None:
     """See above."""
-    which, arguments, file, kernels = sys.argv[1:]
+    which, options, file, kernels = sys.argv[1:]
     module, function = which.split(":")
-    rig = Rig(read_bundle(DEFAULT_BUNDLE), Path(kernels), torch.device("cuda", 0))
+    chosen = json.loads(options)
+    arguments = chosen.pop("arguments")
+    to = Path(file)
+
+    def leave(result: Mapping[str, Any]) -> None:
+        write(to, result)
+
+    bundle, device = read_bundle(DEFAULT_BUNDLE), torch.device("cuda", 0)
+    rig = Rig(bundle, Path(kernels), device, leave=leave, **chosen)
     measure = getattr(importlib.import_module(f"bench.gpu.{module}"), function)
-    result = measure(rig, **json.loads(arguments))
-    Path(file).write_text(json.dumps(result))
+    leave(measure(rig, **arguments))
+
+
+def write(file: Path, result: Mapping[str, Any]) -> None:
+    """All of it or nothing: whoever writes may be ended at any moment."""
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(result))
+    beside.replace(file)
 
 
 if __name__ == "__main__":

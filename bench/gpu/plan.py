@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+COMMANDS = TEST, MEASURE = "test", "measure"
 WHOLE_SECONDS = 470.0
 """Everything: a little less than the eight minutes after which a run is no use."""
 STREAMS = (1, 8, 64, 1024, 16_384)
@@ -32,6 +33,8 @@ class Part:
     limit: float
     """Seconds."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    contest: bool = False
+    """Whether peers take part, which get ready beforehand, all side by side."""
 
 
 def step(streams: int) -> str:
@@ -49,11 +52,11 @@ BOUNDS, MOST, WHOLE, TRAINING = "step beside its bounds", "most streams", "whole
 
 
 def _step(streams: int) -> Part:
-    return Part(step(streams), "step:measure", 60, {"streams": streams})
+    return Part(step(streams), "step:measure", 45, {"streams": streams}, contest=True)
 
 
 def _lookup(tokens: int) -> Part:
-    return Part(lookup(tokens), "lookup:measure", 50, {"tokens": tokens})
+    return Part(lookup(tokens), "lookup:measure", 40, {"tokens": tokens}, contest=True)
 
 
 PARTS = (
@@ -66,15 +69,24 @@ PARTS = (
     _step(1024),
     _step(16_384),
     _lookup(64),
-    Part(TRAINING, "training:measure", 60),
-    Part(WHOLE, "whole:measure", 120),
+    Part(WHOLE, "whole:measure", 60),
+    Part(TRAINING, "training:measure", 45, contest=True),
 )
 """In this order: what there is no time left for, at the end, is what matters least."""
 
-BUILD_LIMIT, COMPILE_LIMIT, TESTS_LIMIT = 180.0, 60.0, 150.0
+BUILD_LIMIT, COMPILE_LIMIT, TESTS_LIMIT, PREPARE_LIMIT = 180.0, 60.0, 150.0, 120.0
+PATIENCE = 15
+"""Seconds that a contestant has to get ready when its turn comes, from what is in the caches."""
+LEAST = 12.0
+"""Seconds that are left for each of the parts that are still to come."""
 
 
-def allowed(limit: float, elapsed: float) -> float:
-    """Seconds that a part may take if so many have passed; 0 if it is too late to begin."""
+def allowed(limit: float, elapsed: float, to_come: int = 0) -> float:
+    """Seconds that a part may take if so many have passed; 0 if it is too late to begin.
+
+    ``to_come`` parts after it get at least :data:`LEAST`, as far as there are.
+    """
     left = WHOLE_SECONDS - elapsed
-    return min(limit, left) if left > 5 else 0.0
+    if left <= 5:
+        return 0.0
+    return min(limit, left, max(LEAST, left - LEAST * to_come))

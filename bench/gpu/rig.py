@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,14 +15,15 @@ import numpy.typing as npt
 import torch
 
 from bench.gpu.clock import Work
-from bench.gpu.names import ON_DEVICE
-from bench.rounds import take_turns
+from bench.gpu.names import NOT_READY, ON_DEVICE
+from bench.rounds import Rounds, Timed, take_turns
 from bench.worker import AbsentError, agree
 from edgeser.bundle import Bundle
 from edgeser.gpu.shapes import TacnShape, VQShape, tacn_shape, vq_shape
 
-AUTOTUNED = "max-autotune-no-cudagraphs"
-"""How peers are compiled: at its best, but for the CUDA graph, which they get as ours do."""
+COMPILED = "default"
+"""How peers are compiled. They get a CUDA graph as ours do, so no mode that makes its own; and what
+tries all products out does not get ready within the time of a run."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Rig:
     rounds: int = 9
     patience: int = 30
     """Seconds that a contestant has to get ready; torch.compile may want more than there are."""
+    leave: Callable[[Mapping[str, Any]], object] = lambda _: None
+    """Told what a measurement has so far, as often as there is more of it."""
+    preparing: bool = False
+    """Whether contestants only get ready, so that what they compile is in the caches; untimed."""
+    given_up: Mapping[str, str] = field(default_factory=dict)
+    """Contestants that are not to be waited for, and why."""
 
     @property
     def tacn(self) -> TacnShape:
@@ -68,18 +75,41 @@ class Candidate:
     make: Callable[[], Ready]
     tolerance: float = 1e-3
     """As in :class:`bench.worker.Entry`."""
+    slow: bool = False
+    """Whether it may take long to get ready: what the others do is timed before that."""
 
 
 def contest(
-    rig: Rig, candidates: list[Candidate], before_turns: Callable[[], object] = lambda: None
+    rig: Rig,
+    candidates: list[Candidate],
+    before_turns: Callable[[], object] = lambda: None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Let all who get ready in time take turns; the first that does says what the answer is.
 
     ``seconds`` (by name, and by name and :data:`ON_DEVICE`, a value for each round) and ``absent``
-    (by name, why).
+    (by name, why), beside ``facts``. What there is of this is left with the rig before anyone who
+    may never get ready is waited for, and after each round.
     """
-    answer, absent, timings = None, {}, {}
+    answer = None
+    absent: dict[str, str] = {}
+    timings: dict[str, Timed] = {}
+    result: dict[str, Any] = {**(facts or {}), "seconds": {}, "absent": absent}
+
+    def leave(rounds: Rounds) -> None:
+        rig.leave({**result, "seconds": rounds.seconds})
+
     for candidate in candidates:
+        if candidate.name in rig.given_up:
+            absent[candidate.name] = rig.given_up[candidate.name]
+            continue
+        absent[candidate.name] = (
+            f"{NOT_READY} when the time ended"  # left, should it end the process
+        )
+        if candidate.slow and timings:
+            take_turns(timings, 1, leave)
+        else:
+            rig.leave(result)
         try:
             with at_most(rig.patience):
                 ready = candidate.make()
@@ -91,10 +121,15 @@ def contest(
             if not agree(ready.answer, answer, candidate.tolerance):
                 absent[candidate.name] = "its answer is another"
                 continue
-        timings[candidate.name] = ready.work.timed()
-        timings[candidate.name + ON_DEVICE] = ready.work.timed_on_device()
-    before_turns()
-    return {"seconds": dict(take_turns(timings, rig.rounds).seconds), "absent": absent}
+        del absent[candidate.name]
+        if not rig.preparing:
+            timings[candidate.name] = ready.work.timed()
+            timings[candidate.name + ON_DEVICE] = ready.work.timed_on_device()
+    if timings:
+        before_turns()
+        result["seconds"] = dict(take_turns(timings, rig.rounds, leave).seconds)
+    rig.leave(result)
+    return result
 
 
 def why(reason: Exception) -> str:
@@ -110,7 +145,7 @@ def at_most(seconds: int) -> Iterator[None]:
     """Raises AbsentError in here after so many seconds; main thread only."""
 
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise AbsentError(f"not ready within {seconds} s")
+        raise AbsentError(f"{NOT_READY} within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)

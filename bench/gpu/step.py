@@ -15,7 +15,7 @@ from bench.gpu.bounds import bounds, tacn_work
 from bench.gpu.clock import Work, recorded
 from bench.gpu.names import AHEAD, JIT, ON_DEVICE
 from bench.gpu.peers import Step, network
-from bench.gpu.rig import AUTOTUNED, Candidate, Ready, Rig, contest
+from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
 from bench.rounds import take_turns
 from bench.worker import AbsentError
 from edgeser.kernels.triton import host
@@ -36,12 +36,16 @@ def measure(rig: Rig, streams: int, latencies: int = 1000) -> dict[str, Any]:
                 Candidate(f"{JIT} bfloat16", lambda: case.just_in_time("bf16"), 0.1),
                 Candidate("PyTorch", lambda: case.pytorch(graph=False)),
                 Candidate("PyTorch in a CUDA graph", lambda: case.pytorch(graph=True)),
-                Candidate("torch.compile", lambda: case.pytorch(graph=True, compiled=True)),
                 Candidate("offline recompute", case.offline),
+                Candidate(
+                    "torch.compile", lambda: case.pytorch(graph=True, compiled=True), slow=True
+                ),
             ],
             before_turns=case.age,
+            facts={"latencies": []},
         )
-    result["latencies"] = case.ours[0].latencies(latencies) if case.ours else []
+    if case.ours and not rig.preparing:
+        result["latencies"] = case.ours[0].latencies(latencies)
     return result
 
 
@@ -51,13 +55,17 @@ def beside_bounds(rig: Rig, streams: int, **sizes: int) -> dict[str, Any]:
     case.age()
     limits = bounds(rig.device, **sizes)
     works = {JIT: case.step("fp32"), **{name: work for name, (work, _) in limits.items()}}
-    rounds = take_turns({n + ON_DEVICE: w.timed_on_device() for n, w in works.items()}, rig.rounds)
-    return {
-        "seconds": dict(rounds.seconds),
+    facts = {
         "absent": {},
         "amounts": {name: amount for name, (_, amount) in limits.items()},
         "work": tacn_work(rig.tacn, streams),
     }
+    rounds = take_turns(
+        {name + ON_DEVICE: work.timed_on_device() for name, work in works.items()},
+        rig.rounds,
+        lambda so_far: rig.leave({**facts, "seconds": so_far.seconds}),
+    )
+    return {**facts, "seconds": dict(rounds.seconds)}
 
 
 class _Case:
@@ -105,7 +113,7 @@ class _Case:
     def pytorch(self, graph: bool, compiled: bool = False) -> Ready:
         run: Callable[..., Tensor] = self.peer
         if compiled:
-            run = torch.compile(run, mode=AUTOTUNED, dynamic=False, fullgraph=True)
+            run = torch.compile(run, mode=COMPILED, dynamic=False, fullgraph=True)
         kept: list[Tensor] = []
 
         def call() -> None:

@@ -43,7 +43,12 @@ def measure(rig: Rig, batch: int = 32, time: int = 128) -> dict[str, Any]:
         [
             Candidate("edgeser", lambda: candidate(by_operator=True, compiled=False), 0.05),
             Candidate("PyTorch", lambda: candidate(by_operator=False, compiled=False), 0.05),
-            Candidate("torch.compile", lambda: candidate(by_operator=False, compiled=True), 0.05),
+            Candidate(
+                "torch.compile",
+                lambda: candidate(by_operator=False, compiled=True),
+                0.05,
+                slow=True,
+            ),
         ],
     )
 

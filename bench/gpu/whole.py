@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,16 @@ POOLS = (1, 16, 256)
 
 def measure(rig: Rig) -> dict[str, Any]:
     """Figures of the bundled model, its kernels compiled ahead of time. Raises EdgeserError."""
-    return figures(edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=rig.kernels))
+    return figures(
+        edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=rig.kernels), leave=rig.leave
+    )
 
 
 def figures(
-    model: edgeser.Model, hops: int = 300, pools: tuple[int, ...] = POOLS
+    model: edgeser.Model,
+    hops: int = 300,
+    pools: tuple[int, ...] = POOLS,
+    leave: Callable[[Mapping[str, Any]], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Seconds a hop, by how many streams have one together, and of the bare graph."""
     engine = model._engine
@@ -40,6 +46,7 @@ def figures(
             bare.append(time.perf_counter() - began)
         of_graph = float(np.median(bare))
         result["pools"][str(streams)] = {"p50": float(p50), "p99": float(p99), "graph": of_graph}
+        leave(result)
     return result
 
 

@@ -12,7 +12,7 @@ FIRST_ROWS = 16
 class Arena:
     """Rows for streams. It grows by doubling and never shrinks.
 
-    Growing moves it: whoever keeps ``address`` must look whether it is still the same. All but
+    Growing moves it: whoever keeps ``memory`` must look whether it is still the same. All but
     :meth:`release` is for one thread at a time.
     """
 
@@ -25,9 +25,9 @@ class Arena:
         self._free: deque[int] = deque(range(FIRST_ROWS))
 
     @property
-    def address(self) -> int:
-        """Of row 0."""
-        return self._memory.address
+    def memory(self) -> Memory:
+        """Of all rows; row 0 is at its address."""
+        return self._memory
 
     @property
     def rows(self) -> int:

@@ -34,6 +34,8 @@ class _LoadedKernel:
 class _RecordedGraph:
     graph: Any
     stream: Any
+    owners: tuple[object, ...]
+    """Of what the graph reads, writes and runs."""
 
     def launch(self) -> None:
         with _named("a CUDA graph cannot be launched"):
@@ -64,6 +66,8 @@ class CudaDevice:
             self.multiprocessors = int(properties.multiprocessor_count)
             self.shares_memory = bool(properties.integrated)
             self.stream = int(self._stream.handle)
+        self._copied: list[Bytes] = []
+        """Host memory that copies under way, or those now being recorded, name by address."""
 
     def activate(self) -> None:
         """See :class:`~edgeser.gpu.device.Device`."""
@@ -89,10 +93,12 @@ class CudaDevice:
 
     def copy_in(self, target: int, source: Bytes) -> None:
         """See :class:`~edgeser.gpu.device.Device`."""
+        self._copied.append(source)
         self._copy(target, source.ctypes.data, source.size)
 
     def copy_out(self, target: Bytes, source: int) -> None:
         """See :class:`~edgeser.gpu.device.Device`."""
+        self._copied.append(target)
         self._copy(target.ctypes.data, source, target.size)
 
     def copy_within(self, target: int, source: int, size: int) -> None:
@@ -127,9 +133,10 @@ class CudaDevice:
             config = self._core.LaunchConfig(grid=programs, block=threads, shmem_size=shared_bytes)
             self._core.launch(self._stream, config, loaded, *arguments)
 
-    def capture(self, work: Callable[[], None]) -> Graph:
+    def capture(self, work: Callable[[], None], owners: tuple[object, ...]) -> Graph:
         """See :class:`~edgeser.gpu.device.Device`."""
         with _named("a CUDA graph cannot be recorded"):
+            under_way, self._copied = self._copied, []
             builder = self._stream.create_graph_builder()
             try:
                 builder.begin_building()
@@ -137,15 +144,20 @@ class CudaDevice:
                     work()
                 finally:
                     builder.end_building()
-                return _RecordedGraph(builder.complete(), self._stream)
+                owners = (*owners, *self._copied)
+                return _RecordedGraph(builder.complete(), self._stream, owners)
             finally:
+                self._copied = under_way
                 builder.close()
 
     def synchronize(self) -> None:
         """See :class:`~edgeser.gpu.device.Device`."""
         # After most errors, CUDA refuses everything else that this process asks of that GPU.
-        with _named("the GPU failed", "begin again in a new process, or go on on the CPU"):
-            self._stream.sync()
+        try:
+            with _named("the GPU failed", "begin again in a new process, or go on on the CPU"):
+                self._stream.sync()
+        finally:
+            self._copied.clear()  # and a GPU that failed copies nothing more
 
     def _copy(self, target: int, source: int, size: int) -> None:
         with _named(f"{size} bytes cannot be copied"):

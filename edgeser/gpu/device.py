@@ -42,7 +42,7 @@ class PinnedMemory:
 
 
 class Graph(Protocol):
-    """Work that was recorded once and is launched as one."""
+    """Work that was recorded once and is launched as one. It keeps what it reads and writes."""
 
     def launch(self) -> None:
         """Enqueue all of it. Raises DeviceError."""
@@ -88,10 +88,16 @@ class Device(Protocol):
         """``size`` bytes of pinned host memory, zero."""
 
     def copy_in(self, target: int, source: Bytes) -> None:
-        """Enqueue a copy of host bytes (n,), contiguous, to an address of the device."""
+        """Enqueue a copy of host bytes (n,), contiguous, to an address of the device.
+
+        The device keeps ``source`` until it has synchronized, a graph as long as there is one.
+        """
 
     def copy_out(self, target: Bytes, source: int) -> None:
-        """Enqueue a copy from an address of the device to host bytes (n,), contiguous."""
+        """Enqueue a copy from an address of the device to host bytes (n,), contiguous.
+
+        The device keeps ``target`` until it has synchronized, a graph as long as there is one.
+        """
 
     def copy_within(self, target: int, source: int, size: int) -> None:
         """Enqueue a copy from one address of the device to another; they do not overlap."""
@@ -109,8 +115,12 @@ class Device(Protocol):
     ) -> None:
         """Enqueue ``programs`` programs (grid x) of ``threads`` threads each."""
 
-    def capture(self, work: Callable[[], None]) -> Graph:
-        """Record what ``work`` enqueues, without doing it."""
+    def capture(self, work: Callable[[], None], owners: tuple[object, ...]) -> Graph:
+        """Record what ``work`` enqueues, without doing it.
+
+        A graph names memory and code by address alone. ``owners`` are what keeps all of that: the
+        graph holds them, so that whoever has the graph may launch it.
+        """
 
     def synchronize(self) -> None:
         """Wait until all that was enqueued is done."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from edgeser.bundle import Sizes
 from edgeser.gpu.arena import Arena
-from edgeser.gpu.device import Bytes, Device, Graph
+from edgeser.gpu.device import Bytes, Device, Graph, Memory
 from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.slab import Shapes, Slab, make_scratch, make_slab
 
@@ -99,7 +99,9 @@ class Runtime:
         self._kernels, self._arena = kernels, arena
         self._sizes, self._outputs = sizes, outputs
         self._places: dict[int, _Places] = {}
-        self._graphs: dict[int, tuple[Graph, int]] = {}  # and the arena's address in it
+        self._graphs: dict[int, Graph] = {}
+        self._of: Memory | None = None
+        """The arena's memory that all graphs step."""
         self._lock = threading.Lock()
         self._waiting = False
 
@@ -189,25 +191,26 @@ class Runtime:
         self._waiting = False
 
     def _graph(self, size: int) -> Graph:
-        graph, arena = self._graphs.get(size, (None, 0))
-        if graph is None or arena != self._arena.address:
-            graph = self._record(size)
-            self._graphs[size] = graph, self._arena.address
-        return graph
+        if self._of is not self._arena.memory:
+            self._graphs.clear()  # they would keep what the arena has moved away from
+            self._of = self._arena.memory
+        if size not in self._graphs:
+            self._graphs[size] = self._record(size)
+        return self._graphs[size]
 
     def _record(self, size: int) -> Graph:
         if size not in self._places:
             self._kernels.load(size)
             self._places[size] = self._make_places(size)
-        places = self._places[size]
-        addresses = {**places.addresses, "states": self._arena.address}
+        places, kernels, arena = self._places[size], self._kernels, self._arena.memory
+        addresses = {**places.addresses, "states": arena.address}
 
         def work() -> None:
             places.inputs.copy_in()
             if places.enqueue is not None:
                 places.enqueue(self.device.stream)
-            self._kernels.launch("vq_fusion", size, addresses)
-            self._kernels.launch("tacn_step", size, addresses)
+            kernels.launch("vq_fusion", size, addresses)
+            kernels.launch("tacn_step", size, addresses)
             places.outputs.copy_out()
 
         # Once for real, with every row sitting out: what is made ready at a first call cannot be
@@ -215,7 +218,7 @@ class Runtime:
         places.inputs.arrays["rows"][:] = -1
         work()
         self.device.synchronize()
-        return self.device.capture(work)
+        return self.device.capture(work, (places, kernels, arena))
 
     def _make_places(self, size: int) -> _Places:
         s, f4 = self._sizes, np.float32

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
+import weakref
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from bench.gpu import __main__ as run
 from bench.gpu import judge, lookup, most, plan, step, training, whole
 from bench.gpu.ahead import Ahead
 from bench.gpu.bounds import tacn_work, vq_work
+from bench.gpu.clock import recorded
 from bench.gpu.names import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.gpu.rig import Candidate, Ready, Rig, at_most, contest
 from bench.worker import AbsentError
@@ -48,7 +53,7 @@ def quick_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = torch.compile
 
     def traced(module: Any, mode: str | None = None, **options: Any) -> Any:
-        assert mode in (None, "max-autotune-no-cudagraphs")
+        assert mode in (None, "default")  # with others it gets no CUDA graph, or not ready
         return compiled(module, backend="aot_eager", **options)
 
     monkeypatch.setattr(torch, "compile", traced)
@@ -62,8 +67,8 @@ def test_a_step_is_measured_beside_peers_that_agree(rig: Rig) -> None:
         "edgeser JIT bfloat16",
         "PyTorch",
         "PyTorch in a CUDA graph",
-        "torch.compile",
         "offline recompute",
+        "torch.compile",
     ]
     assert list(result["absent"]) == [AHEAD], result["absent"]
     assert list(result["seconds"]) == [n + end for n in names for end in ("", ON_DEVICE)]
@@ -149,6 +154,43 @@ def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path
         Ahead(Rig(bundle, None, torch.device("cpu")))
 
 
+class Recording:
+    """CUDA's graphs as PyTorch has them: they know where a tensor is, and do not keep it."""
+
+    def __init__(self) -> None:
+        self.named: list[weakref.ref[torch.Tensor]] = []
+
+    def replay(self) -> None:
+        assert all(tensor() is not None for tensor in self.named), "memory was given back"
+
+
+def test_recorded_work_keeps_all_that_its_graph_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording()
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    cuda = {
+        **dict.fromkeys(("Stream", "current_stream"), lambda _device: stream),
+        "stream": lambda _stream: nullcontext(),
+        "synchronize": lambda _device: None,
+        "CUDAGraph": lambda: recording,
+        "graph": lambda _graph: nullcontext(),
+    }
+    for name, stand_in in cuda.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    def of_a_tensor() -> step.Work:
+        weights = torch.zeros(3)
+        return recorded(lambda: recording.named.append(weakref.ref(weights)), torch.device("cuda"))
+
+    timed = of_a_tensor().timed()  # a contest keeps no more than this
+    gc.collect()
+    assert recording.named
+    assert timed() > 0
+    del timed
+    gc.collect()
+    with pytest.raises(AssertionError, match="given back"):
+        recording.replay()
+
+
 def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:
     right = Ready(step.Work(lambda: None, rig.device), np.ones(3))
 
@@ -171,7 +213,7 @@ def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:
         ],
     )
     assert list(result["seconds"]) == ["right", "right" + ON_DEVICE]
-    assert result["absent"] == {
+    assert dict(result["absent"]) == {
         "late": "not ready within 1 s",
         "wrong": "its answer is another",
         "failing": "ValueError: so it is",
@@ -261,29 +303,97 @@ GPU = {
 }
 
 
-def made_run(tmp_path: Path) -> run.Run:
-    return run.Run(tmp_path, GPU, tmp_path / "out", time.monotonic())
+def made_run(tmp_path: Path, *commands: str) -> run.Run:
+    chosen = commands or plan.COMMANDS
+    return run.Run(tmp_path, GPU, tmp_path / "out", time.monotonic(), chosen)
+
+
+def test_commands_choose_what_is_done_and_judged(tmp_path: Path) -> None:
+    assert list(judge.sections({}, ["test"])) == ["Tests"]
+    assert [goal.what for goal in judge.sections({}, ["measure"])["Tests"]] == [
+        "edgeser compile: failures"
+    ]
+    assert "tests of the kernels" not in run.programme(["measure"])
+    assert "step of 1" not in run.programme(["test"])
+    tested = made_run(tmp_path, "test")
+    assert tested.tests_failed  # they did not come to an end
+    tested.parts = {name: {"failures": 0, "summary": "1 passed"} for name in plan.TESTS}
+    assert not tested.tests_failed
+    tested.parts["tests of the operator"]["failures"] = 1
+    assert tested.tests_failed
 
 
 def test_a_failing_part_loses_nothing_but_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works, fails, hangs = (
-        "import sys; open(sys.argv[3], 'w').write('{\"one\": 1}')",
-        "raise ValueError('so it is')",
-        "import time; time.sleep(60)",
-    )
-    for name, program in (("works", works), ("fails", fails), ("hangs", hangs)):
-        (tmp_path / f"{name}.py").write_text(program)
-    monkeypatch.setattr(run, "PART", [tmp_path / "works.py"])
+    leaves = "import sys, time; open(sys.argv[3], 'w').write('{\"one\": 1}')\n"
+    fails, hangs = "raise ValueError('so it is')", "time.sleep(60)"
     made = made_run(tmp_path)
-    assert made.measure(plan.Part("a", "f", 20)) == {"one": 1}
-    monkeypatch.setattr(run, "PART", [tmp_path / "fails.py"])
-    assert made.measure(plan.Part("b", "f", 20)) == {"failed": "ValueError: so it is"}
-    monkeypatch.setattr(run, "PART", [tmp_path / "hangs.py"])
-    assert made.measure(plan.Part("c", "f", 1)) == {"failed": "not done within 1 s"}
+
+    def measured(program: str, limit: float) -> dict[str, Any]:
+        (tmp_path / "part.py").write_text(program)
+        monkeypatch.setattr(run, "PART", [tmp_path / "part.py"])
+        return made.measure(plan.Part("a", "f", limit))
+
+    assert measured(leaves, 20) == {"one": 1}
+    assert measured(leaves + fails, 20) == {"one": 1, "cut": "ValueError: so it is"}
+    assert measured(leaves + hangs, 1) == {"one": 1, "cut": "not done within 1 s"}
+    assert measured(fails, 20) == {"failed": "ValueError: so it is"}
+    assert measured("import time\n" + hangs, 1) == {"failed": "not done within 1 s"}
+    made.parts = {"a": {"one": 1, "cut": "so it is"}}
+    assert "Cut short, and judged by what was left: a (so it is)." in made.page()
     made.began -= plan.WHOLE_SECONDS
-    assert made.measure(plan.Part("d", "f", 1)) == {"failed": "no time was left"}
+    assert measured(leaves, 1) == {"failed": "no time was left"}
+
+
+HANGING_PEER = """
+import json, signal, sys, time
+from pathlib import Path
+import numpy as np
+import torch
+from bench.gpu.clock import Work
+from bench.gpu.part import write
+from bench.gpu.rig import Candidate, Ready, Rig, contest
+
+def never():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])  # as inside of a compiler
+    time.sleep(60)
+
+device = torch.device("cpu")
+ready = Ready(Work(lambda: None, device), np.ones(1))
+options, file = json.loads(sys.argv[2]), Path(sys.argv[3])
+del options["arguments"]
+rig = Rig(None, None, device, rounds=2, leave=lambda result: write(file, result), **options)
+who = [Candidate("edgeser", lambda: ready), Candidate("stuck", never, slow=True)]
+contest(rig, who, facts={"latencies": []})
+"""
+
+
+def test_a_peer_that_never_gets_ready_is_waited_for_once_and_costs_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "part.py").write_text(HANGING_PEER)
+    root = str(Path(run.__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", root)
+    monkeypatch.setattr(run, "PART", [tmp_path / "part.py"])
+    monkeypatch.setattr(plan, "PREPARE_LIMIT", 8.0)
+    monkeypatch.setattr(plan, "LEAST", 8.0)
+    monkeypatch.setattr(plan, "PARTS", (plan.Part(plan.step(1), "f", 8, contest=True),))
+    made = made_run(tmp_path, plan.MEASURE)
+    monkeypatch.setattr(made, "_compile", lambda: None)
+    unprepared = made.measure(plan.PARTS[0])  # the time ends in the middle
+    assert unprepared["cut"] == "not done within 8 s"
+    assert unprepared["absent"] == {"stuck": "not ready when the time ended"}
+    assert len(unprepared["seconds"]["edgeser"]) == 1
+    made.everything()
+    found = made.parts[plan.step(1)]
+    assert "cut" not in found
+    assert found["absent"] == {"stuck": "not ready when the time ended"}
+    assert len(found["seconds"]["edgeser"]) == 2
+    said = capsys.readouterr().out
+    assert "peers of step of 1 get ready: not done within" in said
+    assert "step of 1, until the host knows | " in said  # as it comes
+    assert not made.tests_failed
 
 
 def test_results_are_saved_and_shown(tmp_path: Path) -> None:
@@ -328,6 +438,8 @@ def test_the_plan_fits_and_names_what_there_is() -> None:
     assert plan.allowed(60, 100) == 60
     assert plan.allowed(60, plan.WHOLE_SECONDS - 20) == 20
     assert plan.allowed(60, plan.WHOLE_SECONDS) == 0
+    assert plan.allowed(60, plan.WHOLE_SECONDS - 100, to_come=4) == 100 - 4 * plan.LEAST
+    assert plan.allowed(60, plan.WHOLE_SECONDS - 30, to_come=4) == plan.LEAST
     assert plan.WHOLE_SECONDS < 8 * 60
 
 
@@ -346,6 +458,10 @@ def test_the_script_says_what_it_would_do_and_refuses_without_a_gpu(tmp_path: Pa
     dry = script("--dry")
     assert dry.returncode == 0
     assert "step of 16,384" in dry.stdout
+    assert "step of" not in script("test", "--dry").stdout
+    wrong = script("tset")
+    assert wrong.returncode == 2
+    assert "no command tset: there are test and measure" in wrong.stderr
     refused = script("--out", str(tmp_path / "none"))
     assert refused.returncode == 1
     assert refused.stdout == ""

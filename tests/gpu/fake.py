@@ -52,6 +52,7 @@ class FakeKernel:
 class FakeGraph:
     device: FakeDevice
     work: list[Work]
+    owners: tuple[object, ...]
 
     def launch(self) -> None:
         self.device.check("graph")
@@ -167,7 +168,7 @@ class FakeDevice:
         self.log.append((kernel.symbol, programs, threads))
         self.enqueue(lambda: kernel.run(arguments))
 
-    def capture(self, work: Work) -> FakeGraph:
+    def capture(self, work: Work, owners: tuple[object, ...]) -> FakeGraph:
         self.check("capture")
         self.captures += 1
         self._recording = recorded = []
@@ -175,7 +176,7 @@ class FakeDevice:
             work()
         finally:
             self._recording = None
-        return FakeGraph(self, recorded)
+        return FakeGraph(self, recorded, owners)
 
     def synchronize(self) -> None:
         try:

@@ -65,6 +65,15 @@ def test_a_device_that_breaks(stub: Path, toy_path: Path, toy_index: Index) -> N
     assert done.stderr.count("streams go on on the CPU: ") == 1
 
 
+def test_graphs_and_copies_keep_what_they_name(
+    stub: Path, toy_path: Path, toy_index: Index
+) -> None:
+    """A graph of which nobody kept the memory fails here as it does on a GPU, or should."""
+    done = run(stub, "owners", toy_path, toy_index)
+    [named] = [line for line in done.stdout.splitlines() if line.startswith("named: ")]
+    assert "CUDA_ERROR_ILLEGAL_ADDRESS" in named
+
+
 def test_the_rest_of_the_seam(stub: Path, toy_path: Path, toy_index: Index) -> None:
     done = run(stub, "seam", toy_path, toy_index)
     first, second, _ = done.stdout.splitlines()

@@ -26,12 +26,11 @@ from edgeser.gpu.runtime import BATCH_SIZES
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
+from tests.gpu import near
 from tests.gpu.real import why_no_gpu
-from tests.sounds import noise, push, speech_like, whole
+from tests.sounds import Samples, noise, push, speech_like, whole
 
 HOP = 2048
-TOLERANCE = {"float32": 1e-4, "bfloat16": 0.02}
-"""Of a probability, from the CPU in the same precision."""
 
 
 @dataclass
@@ -45,6 +44,17 @@ class Both:
     def on_gpu(self, precision: Precision = "float32") -> tuple[Model, CudaEngine]:
         engine = open_cuda(read_bundle(self.path), self.kernels, precision, cache=self.cache)
         return Model(engine), engine
+
+    def clear(
+        self, seconds: float, rate: int = 16_000, count: int = 1, times: int = 1
+    ) -> list[Samples]:
+        """Sounds of which frames can be compared, each also if heard so many times in a row."""
+
+        def make(seed: int) -> Samples:
+            return np.tile(speech_like(seconds, rate, seed), times)
+
+        found = near.clear(read_bundle(self.path), make, rate, count)
+        return [sound[: len(sound) // times] for sound in found]
 
     def on_cpu(self, precision: Precision = "float32") -> edgeser.Model:
         return edgeser.load(self.path, precision=precision)
@@ -87,6 +97,7 @@ def compile_in_a_process_of_its_own(path: Path, target: str, folder: Path) -> No
 def assert_close(
     found: Sequence[EmotionFrame], wanted: Sequence[EmotionFrame], tolerance: float = 1e-4
 ) -> None:
+    """For sounds of which no vector is near two codes: see ``near.py``."""
     assert [frame.time for frame in found] == [frame.time for frame in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert one.level == pytest.approx(other.level, abs=1e-3)
@@ -95,12 +106,19 @@ def assert_close(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_frames_are_those_of_the_cpu(both: Both, precision: Precision) -> None:
-    sound = speech_like(20.0, 44_100)
-    model, _ = both.on_gpu(precision)
+def test_steps_are_those_of_the_cpu_but_for_codes_equally_near(
+    both: Both, precision: Precision
+) -> None:
+    model, engine = both.on_gpu(precision)
     assert model.backend == "cuda"
+    near.assert_steps(engine, speech_like(20.0), precision)
+
+
+def test_frames_are_those_of_the_cpu(both: Both) -> None:
+    [sound] = both.clear(8.0, 44_100)
+    model, _ = both.on_gpu()
     found = whole(model.stream(44_100), sound)
-    assert_close(found, whole(both.on_cpu(precision).stream(44_100), sound), TOLERANCE[precision])
+    assert_close(found, whole(both.on_cpu().stream(44_100), sound))
 
 
 def test_chunking_never_matters(both: Both) -> None:
@@ -117,7 +135,9 @@ def test_streams_of_different_ages_share_batches_of_every_size(both: Both) -> No
     cpu = both.on_cpu()
     pool, most = model.pool(), BATCH_SIZES[-1] + 3
     streams = [pool.stream(16_000) for _ in range(most)]
-    sounds = [noise(5 * HOP, seed=i) for i in range(most)]
+    bundle = read_bundle(both.path)
+    few = near.clear(bundle, lambda seed: noise(5 * HOP, seed=seed), 16_000, 16)
+    sounds = [few[i % len(few)] for i in range(most)]
     heard: list[list[EmotionFrame]] = [[] for _ in range(most)]
     for count in (2, 7, 40, most, most):  # the later, the younger
         rows = range(count)
@@ -133,7 +153,7 @@ def test_streams_of_different_ages_share_batches_of_every_size(both: Both) -> No
 def test_a_stream_moves_between_gpu_and_cpu(both: Both) -> None:
     model, _ = both.on_gpu()
     cpu = both.on_cpu()
-    sound = speech_like(70.0)  # longer than the model remembers
+    sound = np.tile(both.clear(20 * HOP / 16_000, times=28)[0], 28)  # longer than its memory
     stream, found = cpu.stream(16_000), []
     for part, where in zip(np.array_split(sound, 6), (model, cpu) * 3, strict=True):
         stream = where.resume(stream.state())
@@ -145,7 +165,7 @@ def test_a_stream_moves_between_gpu_and_cpu(both: Both) -> None:
 def test_threads_take_turns(both: Both) -> None:
     model, _ = both.on_gpu()
     cpu = both.on_cpu()
-    sounds = [speech_like(3.0, seed=i) for i in range(4)]
+    sounds = both.clear(3.0, count=4)
     found: dict[int, list[EmotionFrame]] = {}
 
     def run(i: int) -> None:

@@ -1,15 +1,17 @@
-/* A driver without a GPU: what cuda.core asks of libcuda.so.1, done in host memory at once.
+/* A driver without a GPU: what cuda.core asks of libcuda.so.1, done in host memory.
  *
- * Kernels are names; launches go to whoever registered for them. A stream that records keeps what
- * it is told for its graph. Memory while recording, unknown streams and work after a failure are
- * refused as the real one refuses them. Only what is called here is here: anything else is "not
- * found", by name.
+ * Kernels are names; launches go to whoever registered for them. Nothing happens before a stream is
+ * synchronized. A stream that records keeps what it is told for its graph. Memory while recording,
+ * unknown streams and work after a failure are refused as the real one refuses them; and so is work
+ * on memory that was given back or by code that was unloaded, as most real ones do not: no address
+ * is ever used again. Only what is called here is here: anything else is "not found", by name.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -24,12 +26,28 @@ typedef uint64_t Address;
 typedef void (*OnLaunch)(const char* symbol, unsigned programs, unsigned threads, unsigned shared,
                          const void* const* arguments);
 
+typedef struct Block {
+  char* place;
+  size_t size;
+  int given_back;
+  struct Block* next;
+} Block;
+
+typedef struct {
+  int unloaded;
+} Library;
+
+typedef struct {
+  const Library* library;
+  char* symbol;
+} Kernel;
+
 typedef struct Work {
-  enum { COPY, FILL, LAUNCH } kind;
+  enum { COPY, FILL, LAUNCH, GIVE } kind;
   void* target;
   const void* source;
   size_t size;
-  const char* symbol;
+  const Kernel* kernel;
   unsigned programs, threads, shared;
   uint64_t values[ARGUMENTS];
   struct Work* next;
@@ -39,12 +57,16 @@ typedef struct {
   Work *first, *last;
 } Graph;
 
-typedef struct {
+typedef struct Stream {
   Graph* recording;
+  Graph queue;
+  struct Stream* next;
 } Stream;
 
 static int context, integrated, broken, most_shared;
 static long allocations;
+static Block* blocks;
+static Stream* streams;
 static OnLaunch on_launch;
 static __thread void* current;
 
@@ -56,41 +78,88 @@ EXPORT void stub_break(int yes) { broken = yes; }
 EXPORT long stub_allocations(void) { return allocations; }
 EXPORT int stub_most_shared(void) { return most_shared; }
 
+/* Whether an address lies in memory that was given back. Other memory of the host is anybody's. */
+static int gone(const void* place) {
+  for (const Block* block = blocks; block != NULL; block = block->next)
+    if ((const char*)place >= block->place && (const char*)place < block->place + block->size)
+      return block->given_back;
+  return 0;
+}
+
+static void give(void* place) {
+  for (Block* block = blocks; block != NULL; block = block->next) {
+    if (block->place != (char*)place || block->given_back) continue;
+    mprotect(block->place, block->size, PROT_NONE); /* and never to be had again */
+    block->given_back = 1;
+    --allocations;
+  }
+}
+
+static int arrays_of(const Kernel* kernel) {
+  return strcmp(kernel->symbol, "tacn_step") == 0 ? 7 : 6;
+}
+
 static void run(const Work* work) {
   const void* arguments[ARGUMENTS];
+  if (work->kind == GIVE) give(work->target);
+  if (work->kind == GIVE || broken) return;
+  if (work->kind == LAUNCH) {
+    broken |= work->kernel->library->unloaded;
+    for (int i = 0; i < arrays_of(work->kernel); ++i) broken |= gone((void*)work->values[i]);
+  } else {
+    broken |= gone(work->target) || gone(work->source);
+  }
+  if (broken) return;
   if (work->kind == COPY) memcpy(work->target, work->source, work->size);
   if (work->kind == FILL) memset(work->target, (int)work->values[0], work->size);
   if (work->kind != LAUNCH || on_launch == NULL) return;
   for (int i = 0; i < ARGUMENTS; ++i) arguments[i] = &work->values[i];
-  on_launch(work->symbol, work->programs, work->threads, work->shared, arguments);
+  on_launch(work->kernel->symbol, work->programs, work->threads, work->shared, arguments);
+}
+
+static void append(Graph* graph, Work work) {
+  Work* kept = malloc(sizeof work);
+  *kept = work;
+  kept->next = NULL;
+  if (graph->last != NULL) graph->last->next = kept;
+  if (graph->first == NULL) graph->first = kept;
+  graph->last = kept;
+}
+
+static void clear(Graph* graph) {
+  while (graph->first != NULL) {
+    Work* next = graph->first->next;
+    free(graph->first);
+    graph->first = next;
+  }
+  graph->last = NULL;
+}
+
+static void finish(Stream* stream) {
+  Graph queue = stream->queue;
+  stream->queue = (Graph){NULL, NULL};
+  for (const Work* work = queue.first; work != NULL; work = work->next) run(work);
+  clear(&queue);
+}
+
+static void finish_all(void) {
+  for (Stream* stream = streams; stream != NULL; stream = stream->next) finish(stream);
 }
 
 static Result enqueue(Stream* stream, Work work) {
   if (broken || current == NULL) return broken ? ILLEGAL_ADDRESS : INVALID_CONTEXT;
-  if (stream->recording == NULL) {
-    run(&work);
-    return SUCCESS;
-  }
-  Graph* graph = stream->recording;
-  Work* kept = malloc(sizeof work);
-  *kept = work;
-  if (graph->last != NULL) graph->last->next = kept;
-  if (graph->first == NULL) graph->first = kept;
-  graph->last = kept;
+  append(stream->recording == NULL ? &stream->queue : stream->recording, work);
   return SUCCESS;
 }
 
-static Result take(void** place, size_t alignment, size_t size) {
+static Result take(void** place, size_t size) {
   if (broken) return ILLEGAL_ADDRESS;
-  *place = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  if (*place == NULL) return NO_MEMORY;
+  *place = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (*place == MAP_FAILED) return NO_MEMORY;
+  Block* block = malloc(sizeof *block);
+  *block = (Block){*place, size, 0, blocks};
+  blocks = block;
   ++allocations;
-  return SUCCESS;
-}
-
-static Result give(void* place) {
-  free(place);
-  --allocations;
   return SUCCESS;
 }
 
@@ -193,18 +262,21 @@ EXPORT Result cuCtxGetStreamPriorityRange(int* least, int* greatest) {
 EXPORT Result cuStreamCreateWithPriority(Stream** stream, unsigned flags, int priority) {
   (void)flags, (void)priority;
   *stream = calloc(1, sizeof **stream);
+  (*stream)->next = streams;
+  streams = *stream;
   return SUCCESS;
 }
 
 EXPORT Result cuStreamDestroy(Stream* stream) {
-  free(stream);
+  finish(stream); /* it stays in the list, empty */
   return SUCCESS;
 }
 
 EXPORT Result cuStreamSynchronize(Stream* stream) {
   if ((uintptr_t)stream <= PER_THREAD) return SUCCESS;
-  if (broken) return ILLEGAL_ADDRESS;
-  return stream->recording == NULL ? SUCCESS : STREAM_CAPTURE_UNSUPPORTED;
+  if (stream->recording != NULL) return broken ? ILLEGAL_ADDRESS : STREAM_CAPTURE_UNSUPPORTED;
+  finish(stream);
+  return broken ? ILLEGAL_ADDRESS : SUCCESS;
 }
 
 EXPORT Result cuStreamGetCtx(Stream* stream, void** found) {
@@ -251,16 +323,13 @@ EXPORT Result cuGraphInstantiateWithParams(Graph** made, Graph* graph, void* par
 
 EXPORT Result cuGraphLaunch(Graph* graph, Stream* stream) {
   if (broken || stream->recording != NULL) return broken ? ILLEGAL_ADDRESS : NOT_FOUND;
-  for (const Work* work = graph->first; work != NULL; work = work->next) run(work);
+  for (const Work* work = graph->first; work != NULL; work = work->next)
+    append(&stream->queue, *work);
   return SUCCESS;
 }
 
 EXPORT Result cuGraphExecDestroy(Graph* graph) {
-  while (graph->first != NULL) {
-    Work* next = graph->first->next;
-    free(graph->first);
-    graph->first = next;
-  }
+  clear(graph);
   return SUCCESS;
 }
 
@@ -316,17 +385,26 @@ EXPORT Result cuMemPoolSetAttribute(void* pool, int attribute, uint64_t* value) 
 
 EXPORT Result cuMemAllocFromPoolAsync(void** place, size_t size, void* pool, Stream* stream) {
   (void)pool;
-  return stream->recording == NULL ? take(place, 256, size) : STREAM_CAPTURE_UNSUPPORTED;
+  return stream->recording == NULL ? take(place, size) : STREAM_CAPTURE_UNSUPPORTED;
 }
 
 EXPORT Result cuMemFreeAsync(void* place, Stream* stream) {
-  (void)stream;
-  return give(place);
+  if ((uintptr_t)stream <= PER_THREAD) {
+    finish_all();
+    give(place);
+  } else {
+    append(&stream->queue, (Work){.kind = GIVE, .target = place});
+  }
+  return SUCCESS;
 }
 
-EXPORT Result cuMemAllocHost(void** place, size_t size) { return take(place, 4096, size); }
+EXPORT Result cuMemAllocHost(void** place, size_t size) { return take(place, size); }
 
-EXPORT Result cuMemFreeHost(void* place) { return give(place); }
+EXPORT Result cuMemFreeHost(void* place) {
+  finish_all();
+  give(place);
+  return SUCCESS;
+}
 
 EXPORT Result cuMemsetD8Async(Address target, unsigned char value, size_t size, Stream* stream) {
   Work work = {.kind = FILL, .target = (void*)target, .size = size, .values = {value}};
@@ -340,25 +418,25 @@ EXPORT Result cuMemcpyAsync(Address target, Address source, size_t size, Stream*
 
 /* Code: a kernel is its name. */
 
-EXPORT Result cuLibraryLoadData(void** library, const void* code, void* a, void* b, unsigned count,
-                                void* c, void* d, unsigned other) {
-  (void)a, (void)b, (void)count, (void)c, (void)d, (void)other;
-  *library = (void*)code;
+EXPORT Result cuLibraryLoadData(Library** library, const void* code, void* a, void* b,
+                                unsigned count, void* c, void* d, unsigned other) {
+  (void)code, (void)a, (void)b, (void)count, (void)c, (void)d, (void)other;
+  *library = calloc(1, sizeof(Library));
   return SUCCESS;
 }
 
-EXPORT Result cuLibraryUnload(void* library) {
-  (void)library;
+EXPORT Result cuLibraryUnload(Library* library) {
+  library->unloaded = 1;
   return SUCCESS;
 }
 
-EXPORT Result cuLibraryGetKernel(char** kernel, void* library, const char* name) {
-  (void)library;
-  *kernel = strdup(name);
+EXPORT Result cuLibraryGetKernel(Kernel** kernel, Library* library, const char* name) {
+  *kernel = malloc(sizeof **kernel);
+  **kernel = (Kernel){library, strdup(name)};
   return SUCCESS;
 }
 
-EXPORT Result cuKernelSetAttribute(int attribute, int value, char* kernel, int device) {
+EXPORT Result cuKernelSetAttribute(int attribute, int value, Kernel* kernel, int device) {
   (void)kernel, (void)device;
   if (attribute == 8) most_shared = value; /* MAX_DYNAMIC_SHARED_SIZE_BYTES */
   return SUCCESS;
@@ -369,15 +447,16 @@ typedef struct {
   Stream* stream;
 } Launch;
 
-EXPORT Result cuLaunchKernelEx(const Launch* launch, char* kernel, void** arguments, void** extra) {
+EXPORT Result cuLaunchKernelEx(const Launch* launch, Kernel* kernel, void** arguments,
+                               void** extra) {
   (void)extra;
   Work work = {.kind = LAUNCH,
-               .symbol = kernel,
+               .kernel = kernel,
                .programs = launch->grid[0],
                .threads = launch->block[0],
                .shared = launch->shared};
   /* Arrays come first, then the number of rows, which is 32 bits. */
-  const int arrays = strcmp(kernel, "tacn_step") == 0 ? 7 : 6;
+  const int arrays = arrays_of(kernel);
   for (int i = 0; i <= arrays; ++i)
     memcpy(&work.values[i], arguments[i], i < arrays ? sizeof(uint64_t) : sizeof(uint32_t));
   return enqueue(launch->stream, work);

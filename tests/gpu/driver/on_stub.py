@@ -9,15 +9,21 @@ import ctypes
 import gc
 import logging
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 import edgeser
+from bench.gpu.ahead import Ahead
+from bench.gpu.clock import Work
+from bench.gpu.rig import Rig
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.gpu.cuda import CudaDevice, driver_version
+from edgeser.gpu.device import Bytes, Graph
 from edgeser.gpu.opening import open_auto, open_cuda
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
@@ -97,7 +103,7 @@ def streams(bundle: Path, kernels: Path) -> None:
         assert_close(frames, cpu.stream(16_000).process(sound[: len(frames) * HOP]))
     rest = sounds[0][5 * HOP :]
     assert_close(cpu.resume(members[0].state()).process(rest), members[0].process(rest))
-    assert engine.runtime.recorded == (1, 4, 16, 64)
+    assert engine.runtime.recorded == (1, 16, 64)  # of 4, only before the arena grew
     assert {shared for *_, shared in launches} == {512}
     assert {threads for _, _, threads, _ in launches} == {64, 256}
     assert STUB.stub_allocations() > 0
@@ -157,7 +163,7 @@ def seam(bundle: Path, kernels: Path) -> None:
     memory, pinned = device.allocate(1000), device.pin(1000)
     assert memory.address % 256 == pinned.address % 256 == 0
     pinned.array[:] = np.arange(1000) % 251
-    graph = device.capture(lambda: device.copy_in(memory.address, pinned.array))
+    graph = device.capture(lambda: device.copy_in(memory.address, pinned.array), (memory, pinned))
     found = np.ones(1000, np.uint8)
     device.copy_out(found, memory.address)
     device.synchronize()
@@ -167,9 +173,58 @@ def seam(bundle: Path, kernels: Path) -> None:
     device.copy_out(found, memory.address)
     device.synchronize()
     assert (found[:500] == pinned.array[500:]).all()
-    tell(lambda: device.capture(lambda: void(device.allocate(10))))
+    tell(lambda: device.capture(lambda: void(device.allocate(10)), ()))
     device.synchronize()  # and the stream records no more
     tell(lambda: CudaDevice(1))
+
+
+def owners(bundle: Path, kernels: Path) -> None:
+    """What is launched keeps what it names; what nobody keeps is found out."""
+    device = CudaDevice()
+    graph, seen = copying_graph(device, kept=True)
+    gc.collect()
+    graph.launch()
+    device.synchronize()
+    assert (seen == 7).all()
+    source = np.full(100, 8, np.uint8)
+    alive, target = weakref.ref(source), device.allocate(100)
+    device.copy_in(target.address, source)
+    del source
+    gc.collect()
+    assert alive() is not None  # the copy has not been made yet
+    device.synchronize()
+    assert alive() is None
+    launches = execute_launches(read_bundle(bundle))
+    work, logits = step_ahead(bundle, kernels, device)
+    gc.collect()
+    work.call()
+    device.synchronize()
+    assert [symbol for symbol, *_ in launches] == ["tacn_step"] * 2
+    assert bool((logits != 0).all())
+    graph, seen = copying_graph(device, kept=False)
+    gc.collect()
+    graph.launch()
+    tell(device.synchronize)
+    assert (seen == 1).all()
+
+
+def copying_graph(device: CudaDevice, *, kept: bool) -> tuple[Graph, Bytes]:
+    """A graph that copies from memory which nobody else has, and where to: ones so far."""
+    memory, seen = device.allocate(100), np.ones(100, np.uint8)
+    device.copy_in(memory.address, np.full(100, 7, np.uint8))
+    device.synchronize()
+    owners = (memory,) if kept else ()
+    return device.capture(lambda: device.copy_out(seen, memory.address), owners), seen
+
+
+def step_ahead(bundle: Path, kernels: Path, device: CudaDevice) -> tuple[Work, torch.Tensor]:
+    """A step as bench/gpu launches it, of which no more is kept than it keeps itself."""
+    rig = Rig(read_bundle(bundle), kernels, torch.device("cpu"))
+    logits = torch.zeros(3, rig.tacn.outputs)
+    arena = torch.zeros(3, rig.tacn.block_bytes, dtype=torch.uint8)
+    rows = torch.arange(3, dtype=torch.int32)
+    ahead = Ahead(rig, lambda: device)
+    return ahead.tacn_step(torch.ones(3, rig.tacn.width), arena, rows, logits), logits
 
 
 def void(thing: object) -> None:
@@ -182,6 +237,6 @@ if __name__ == "__main__":
     for name in ("tensorrt", "tensorrt_rtx"):  # they would want more of a driver
         sys.modules[name] = None  # type: ignore[assignment]
     scenario, *paths = sys.argv[1:]
-    scenarios = {each.__name__: each for each in (streams, shared_streams, breaks, seam)}
+    scenarios = {each.__name__: each for each in (streams, shared_streams, breaks, seam, owners)}
     scenarios[scenario](*map(Path, paths))
     print("done")

@@ -13,6 +13,8 @@ import pytest
 
 import edgeser
 from edgeser.loading import DEFAULT_BUNDLE
+from tests.optional import OptionalModule
+from tests.slow import is_slow
 
 # Triton reads this once, when it is first imported: without a GPU its kernels are interpreted.
 if not Path("/dev/nvidia0").exists():
@@ -20,6 +22,19 @@ if not Path("/dev/nvidia0").exists():
 
 # A job in the background is started deaf to Ctrl-C, and so would be all programs that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    """Skip files for want of an optional package, instead of failing."""
+    module: pytest.Module = OptionalModule.from_parent(parent, path=module_path)
+    return module
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what ``tests/slow.py`` calls slow."""
+    for item in items:
+        if is_slow(item.path):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import typer
 
 from edgeser.cli.loading import engine_bar
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption
+from edgeser.cli.secret import secret
 from edgeser.detection import Silero
 
 
@@ -20,14 +21,35 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     token: Annotated[
-        str | None, typer.Option(envvar="EDGESER_TOKEN", help="What clients must send.")
+        str | None,
+        typer.Option(
+            help="What clients must send. Others see it in the list of processes: better give "
+            "--token-file, or the environment variable EDGESER_TOKEN."
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="A file whose first line is the token; - for standard input."),
     ] = None,
     origin: Annotated[
         list[str] | None, typer.Option(help="A web origin whose pages may connect. Repeatable.")
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further name of this server, for use without TLS or token. Repeatable."
+        ),
+    ] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, for TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
     connections: Annotated[int, typer.Option(min=1, help="Most at one time.")] = 64,
+    per_address: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most of one address; else half, and of this machine all."),
+    ] = None,
+    messages: Annotated[
+        float, typer.Option(min=1.0, help="A second, of one client; more are read more slowly.")
+    ] = 500.0,
     idle: Annotated[
         float, typer.Option(min=0.1, help="Seconds without a message that end a connection.")
     ] = 30.0,
@@ -62,7 +84,8 @@ def serve(
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
-    Audio is judged in this process; nothing of it is stored, logged or sent on. Ctrl-C ends it.
+    Audio is judged in this process; nothing of it is stored, logged or sent on. Ctrl-C, SIGTERM and
+    SIGHUP end it.
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")
@@ -70,15 +93,24 @@ def serve(
     from edgeser.serve.kiosk import Kiosk
     from edgeser.serve.server import run
 
+    limits = Limits(
+        connections,
+        message_bytes,
+        idle,
+        speed,
+        per_address=per_address,
+        messages_a_second=messages,
+    )
     config = ServeConfig(
         host,
         port,
         model,
-        token,
+        secret(token, token_file),
         tuple(origin or ()),
         certificate,
         key,
-        Limits(connections, message_bytes, idle, speed),
+        names=tuple(name or ()),
+        limits=limits,
         detector=Silero if vad == "silero" else None,
         precision=precision,
         backend=backend,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from edgeser.backends import Backend, Precision
 from edgeser.detection import SpeechDetector
+from edgeser.errors import ServeError
 from edgeser.serve.kiosk import Kiosk
 from edgeser.utterances import Endpointing
 
@@ -28,6 +29,28 @@ class Limits:
     """So much audio may come at once all the same."""
     unread_events: int = 512
     """A client that leaves more than this unread is cut off."""
+    per_address: int | None = None
+    """Of one address, or one /64 of IPv6. None for half of all; connections of this machine are not
+    counted then, since all that a proxy passes on come from here."""
+    waiting: int = 128
+    """Connections that are no clients yet, or no longer; one more pushes out the oldest."""
+    handshake_seconds: float = 10.0
+    """Until a request has come as a whole and is answered; then the connection ends."""
+    messages_a_second: float = 500.0
+    """Pings and fragments count too; who sends more is read more slowly."""
+    bytes_a_second: float = 8 << 20
+    """Who sends more is read more slowly."""
+    stalled_seconds: float = 5.0
+    """Audio that is due waits so long: ``/healthz`` says so."""
+    stuck_seconds: float = 60.0
+    """One step takes so long: the server ends, for whoever started it to start another."""
+
+    def __post_init__(self) -> None:
+        """Raises ServeError for limits that nobody could keep."""
+        for name in (item.name for item in fields(self)):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ServeError(f"the limit {name} is {value}: give more than 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +62,10 @@ class ServeConfig:
     model: Path | None = None
     """A bundle; None for the bundled model."""
     token: str | None = None
-    """If given, clients must send it: ``?token=`` or ``Authorization: Bearer``."""
+    """If given, clients must send it: ``?token=`` or ``Authorization: Bearer``. Not empty."""
     origins: tuple[str, ...] = ()
-    """Other web origins whose pages may connect, as ``https://kiosk.example``; ``*`` for all.
+    """Other web origins whose pages may connect, as ``https://kiosk.example``; ``*`` for all,
+    ``null`` for pages without one, such as files.
 
     The page that the server itself serves always may. Programs that send no origin may, too.
     """
@@ -49,6 +73,12 @@ class ServeConfig:
     """PEM file for TLS, with ``key``: browsers give a page the microphone over TLS or on localhost
     only."""
     key: Path | None = None
+    names: tuple[str, ...] = ()
+    """Further names that this server is reached by, without TLS and without a token.
+
+    Known are its addresses, this machine's name, ``host`` and those of ``origins``. A page whose
+    name was made to lead here is refused.
+    """
     limits: Limits = field(default_factory=Limits)
     rules: Endpointing = field(default_factory=Endpointing)
     detector: Callable[[], SpeechDetector] | None = None

@@ -1,11 +1,16 @@
-"""Everybody who is connected, stepped together: one worker owns the pool, nobody else steps it."""
+"""Everybody who is connected, stepped together: one worker owns the pool, nobody else steps it.
+
+What goes wrong in a step ends nobody else's stream, and never the work itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,9 +20,12 @@ from edgeser.detection import DetectedStream
 from edgeser.errors import EdgeserError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
+from edgeser.serve.access import is_local
 from edgeser.serve.config import ServeConfig
+from edgeser.serve.door import group_of
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
+from edgeser.serve.worker import Worker
 from edgeser.stream import Stream
 from edgeser.utterances import (
     Cutter,
@@ -29,9 +37,14 @@ from edgeser.utterances import (
 )
 
 Samples = npt.NDArray[np.float32]
+Result = list[EmotionFrame] | Exception
 
-MOST_SECONDS_A_STEP = 1.0
-"""Of one stream's audio: who sends much at once does not make the others wait."""
+STEP_HOPS = 8
+"""Of audio in one step, shared by those who have some: who sends much does not make others wait."""
+MOST_WAITING_BYTES = 4 << 20
+"""Of one client's audio, whatever its rate."""
+CHECK_SECONDS = 1.0
+log = logging.getLogger(__name__)
 
 
 class Client:
@@ -57,6 +70,10 @@ class Client:
         """Set once more events are unread than may be."""
         self.awaited_since: float | None = None
         """Since when its next message is waited for; None while it is not."""
+        self.group = ""
+        """Of addresses, that it comes from."""
+        self.due_since: float | None = None
+        """Since when a step would do anything for it."""
         self._needed = self.stream.until_frame
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
@@ -90,13 +107,12 @@ class Client:
         """Checked mono samples, to be heard at the worker's next turn."""
         self._waiting.append((time.monotonic(), samples))
         self._samples += len(samples)
-        if self.waiting > self.limits.burst_seconds:
-            self.heard.clear()
+        self._look()
 
-    def take(self) -> tuple[float, Samples]:
-        """What is waiting, up to a second or where an utterance may end, and when that came."""
+    def take(self, seconds: float) -> tuple[float, Samples]:
+        """What is waiting, up to so much or where an utterance may end, and when that came."""
         parts, came = [], 0.0
-        most = min(self.cutter.room, int(MOST_SECONDS_A_STEP * self.audio.rate))
+        most = max(1, min(self.cutter.room, int(seconds * self.audio.rate)))
         while self._waiting and most > 0:
             came, samples = self._waiting.popleft()
             if len(samples) > most:
@@ -106,14 +122,15 @@ class Client:
             parts.append(samples)
         taken = np.concatenate(parts)
         self._samples -= len(taken)
-        if self.waiting <= self.limits.burst_seconds:
-            self.heard.set()
+        self.due_since = None
+        self._look()
         return came, taken
 
     def deliver(self, samples: int, frames: list[EmotionFrame], came: float) -> int:
         """Turn the frames of so many samples into events; returns how many utterances ended."""
         heard = self.cutter.hear(samples, frames)
         self._needed = self.stream.until_frame
+        self._look()
         return self._tell(*heard, came)
 
     def finish(self) -> int:
@@ -124,10 +141,22 @@ class Client:
         return ended
 
     def fail(self, code: str, message: str) -> None:
-        """One last event that says why."""
+        """One last event that says why; the first reason stays."""
+        if self.failed:
+            return
         self.ending = self.failed = True
         self.events.put_nowait(error(code, message))
         self.events.put_nowait(None)
+
+    def _look(self) -> None:
+        """See how much there is to hear."""
+        kept = self._samples * np.dtype(np.float32).itemsize
+        if self.waiting > self.limits.burst_seconds or kept > MOST_WAITING_BYTES:
+            self.heard.clear()
+        else:
+            self.heard.set()
+        if self.due_since is None and self.due:
+            self.due_since = time.monotonic()
 
     def _tell(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> int:
         latency = time.monotonic() - came
@@ -157,38 +186,53 @@ class Hub:
         self.metrics = Metrics()
         self.clients: set[Client] = set()
         self.closing = False
+        self.on_stuck: Callable[[], object] = lambda: None
+        """Called once if a step never ends: nothing in this process can end it."""
         self.sockets = 0
         """Open connections; those that are being told goodbye count."""
         self._pool = model.pool()
-        self._thread = ThreadPoolExecutor(1, "edgeser worker")
+        self._worker = Worker("edgeser worker")
+        self._busy_since: float | None = None
+        self._failing = self._told_stuck = False
+        self._last_frame: float | None = None
         self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to work."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
 
     async def close(self, patience: float = 5.0) -> None:
-        """Judge what everybody said last, tell them, and stop; again does nothing."""
+        """Judge what everybody said last, tell them, and stop; again does nothing.
+
+        It takes ``patience`` seconds and a little at most, whatever the worker does.
+        """
         if self.closing:
             return
         self.closing = True
         for client in self.clients:
             client.ending = True
         self._work.set()
-        if self._task is not None:
-            await self._task
-        self._thread.shutdown()
         until = time.monotonic() + patience
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=patience)
+        for client in list(self.clients):
+            client.fail("closing", "the server ends")
+        for task in self._tasks:
+            task.cancel()
         while self.sockets and time.monotonic() < until:
             await asyncio.sleep(0.01)
+        self._worker.close()
 
-    def join(self, audio: AudioFormat) -> Client | None:
+    def join(self, audio: AudioFormat, host: str = "") -> Client | None:
         """A new client, or None if there are too many. Raises AudioError as :class:`Client`."""
-        if self.closing or len(self.clients) >= self.config.limits.connections:
+        group = group_of(host)
+        if self.closing or self._full(group):
             self.metrics.refused.inc()
             return None
         client = Client(self.model, audio, self.config)
+        client.group = group
         self.clients.add(client)
         self.metrics.connections.set(len(self.clients))
         return client
@@ -202,47 +246,161 @@ class Hub:
         """There is something to do."""
         self._work.set()
 
+    @property
+    def status(self) -> str:
+        """``ok`` while frames flow; else ``closing``, ``stalled`` or ``failing``."""
+        if self.closing:
+            return "closing"
+        now, limit = time.monotonic(), self.config.limits.stalled_seconds
+        since = [c.due_since for c in self.clients if c.due_since is not None and not c.failed]
+        if self._busy_since is not None:
+            since.append(self._busy_since)
+        if since and now - min(since) > limit:
+            return "stalled"
+        return "failing" if self._failing else "ok"
+
+    @property
+    def since_frame(self) -> float | None:
+        """Seconds since a frame came, of anybody; None before the first."""
+        return None if self._last_frame is None else time.monotonic() - self._last_frame
+
+    def _full(self, group: str) -> bool:
+        limits = self.config.limits
+        if len(self.clients) >= limits.connections:
+            return True
+        most = limits.per_address
+        if most is None:
+            if not group or is_local(group):
+                return False
+            most = max(1, limits.connections // 2)
+        return sum(client.group == group for client in self.clients) >= most
+
     async def _run(self) -> None:
-        while not (self.closing and not self.clients):
+        while True:
             await self._work.wait()
             self._work.clear()
-            while await self._step():
-                pass
+            more = True
+            while more:
+                try:
+                    more = await self._step()
+                except Exception:  # noqa: PERF203  the work goes on, whatever it was
+                    log.exception("a step failed: its clients are told so")
+                    self._note_failure()
+                    for client in [c for c in self.clients if c.due or c.ending]:
+                        client.fail("internal", "the server failed: connect again")
+                    await asyncio.sleep(0.1)
             if self.closing:
                 return
+
+    async def _watch(self) -> None:
+        """Notice a step that does not end, and whether one that failed would succeed again."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            stuck = self._busy_since is not None and (
+                time.monotonic() - self._busy_since > self.config.limits.stuck_seconds
+            )
+            if stuck and not self._told_stuck:
+                self._told_stuck = True
+                log.critical("a step takes longer than any should: the server ends")
+                self.on_stuck()
+            if self._failing and self._busy_since is None and not self.clients:
+                with suppress(Exception):
+                    await self._worker.call(self._try)
+                    self._failing = False
+
+    def _try(self) -> None:
+        """In the worker's thread: a hop of a stream of nobody."""
+        stream = self.model.stream(16_000)
+        self._pool.process({stream: np.zeros(stream.until_frame, np.float32)})
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
         ready = [c for c in self.clients if c.due]
         if ready:
-            taken = {client: client.take() for client in ready}
-            chunks = {client: samples for client, (_, samples) in taken.items()}
+            seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
+            taken = {client: client.take(seconds) for client in ready}
             began = time.monotonic()
-            loop = asyncio.get_running_loop()
-            try:
-                frames = await loop.run_in_executor(self._thread, self._process, chunks)
-            except EdgeserError as failure:
-                for client in ready:
-                    client.fail("backend", str(failure))
-                return True
+            results = await self._results({client: chunk for client, (_, chunk) in taken.items()})
             self.metrics.step_seconds.observe(time.monotonic() - began)
             self.metrics.batch.observe(len(ready))
             for client, (came, samples) in taken.items():
-                self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
-                self.metrics.frames.inc(len(frames[client]))
-                ended = client.deliver(len(samples), frames[client], came)
-                self.metrics.utterances.inc(ended)
-        done = [c for c in self.clients if c.failed or (c.ending and not c.waiting)]
-        for client in done:
+                self._deliver(client, results[client], came, samples)
+        for client in [c for c in self.clients if c.failed or (c.ending and not c.waiting)]:
             if not client.failed:
-                self.metrics.utterances.inc(client.finish())
+                self._finish(client)
             self.clients.discard(client)
         self.metrics.connections.set(len(self.clients))
         return bool(ready)
 
-    def _process(self, chunks: dict[Client, Samples]) -> dict[Client, list[EmotionFrame]]:
+    async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
+        """What each client's chunk brought: frames, or what went wrong."""
+        before = {client: client.stream.position for client in chunks}
+        self._busy_since = time.monotonic()
+        try:
+            results = await self._worker.call(self._process, chunks)
+            self._failing = False
+            return results
+        except Exception as failure:  # noqa: BLE001  whatever it is, it is told
+            if len(chunks) == 1 and isinstance(failure, EdgeserError):
+                self._note_failure()
+                return dict.fromkeys(chunks, failure)
+            log.warning("a step of %d streams failed: %r", len(chunks), failure)
+            self._note_failure()
+            return {client: await self._alone(client, chunks, before) for client in chunks}
+        finally:
+            self._busy_since = None
+
+    async def _alone(
+        self, client: Client, chunks: dict[Client, Samples], before: dict[Client, float]
+    ) -> Result:
+        """Once more, by itself: a step that fails leaves streams as they were."""
+        self._busy_since = time.monotonic()
+        if client.stream.position != before[client]:
+            return RuntimeError("the step failed half way")
+        try:
+            frames = (await self._worker.call(self._process, {client: chunks[client]}))[client]
+            self._failing = False
+            return frames
+        except Exception as failure:  # noqa: BLE001  it is told
+            return failure
+
+    def _deliver(self, client: Client, result: Result, came: float, samples: Samples) -> None:
+        if isinstance(result, Exception):
+            self._fail(client, result)
+            return
+        self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
+        self.metrics.frames.inc(len(result))
+        if result:
+            self._last_frame = time.monotonic()
+        try:
+            self.metrics.utterances.inc(client.deliver(len(samples), result, came))
+        except Exception as failure:  # noqa: BLE001  of this client alone
+            self._fail(client, failure)
+
+    def _finish(self, client: Client) -> None:
+        try:
+            self.metrics.utterances.inc(client.finish())
+        except Exception as failure:  # noqa: BLE001  of this client alone
+            self._fail(client, failure)
+
+    def _fail(self, client: Client, failure: Exception) -> None:
+        if isinstance(failure, EdgeserError):
+            client.fail("backend", str(failure))
+            return
+        log.error("a client's stream failed: %r", failure)
+        client.fail("internal", "the server failed: connect again")
+
+    def _note_failure(self) -> None:
+        self._failing = True
+        self.metrics.failures.inc()
+
+    def _process(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """In the worker's thread."""
         frames = self._pool.process({client.stream: chunk for client, chunk in chunks.items()})
-        return {
-            client: client.scored(frames[client.stream], chunk) for client, chunk in chunks.items()
-        }
+        results: dict[Client, Result] = {}
+        for client, chunk in chunks.items():
+            try:
+                results[client] = client.scored(frames[client.stream], chunk)
+            except Exception as failure:  # noqa: BLE001, PERF203  of this client's detector
+                results[client] = failure
+        return results

@@ -13,10 +13,12 @@ class Metrics:
     def __init__(self) -> None:
         r = self.registry = CollectorRegistry()
         self.connections = Gauge("edgeser_connections", "Clients connected.", registry=r)
+        self.waiting = Gauge("edgeser_waiting", "Connections that are no clients.", registry=r)
         self.refused = Counter("edgeser_refused", "Connections refused.", registry=r)
         self.audio_seconds = Counter("edgeser_audio_seconds", "Audio heard.", registry=r)
         self.frames = Counter("edgeser_frames", "Frames sent.", registry=r)
         self.utterances = Counter("edgeser_utterances", "Utterances judged.", registry=r)
+        self.failures = Counter("edgeser_failures", "Steps that failed.", registry=r)
         self.step_seconds = Histogram(
             "edgeser_step_seconds",
             "Time of one batch.",

@@ -9,8 +9,8 @@ schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edgeser.audio.chunk import check_rate
 from edgeser.errors import AudioError
 from edgeser.model import Model
+from edgeser.results import EmotionFrame
 from edgeser.utterances import Emotion, SpeechStarted, UtteranceEvent
 
 PCM: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
@@ -41,7 +42,7 @@ class AudioFormat:
         """From a URL's query; raises AudioError that says what is wrong with it."""
         sample = query.get("format", "int16")
         if sample not in FORMATS:
-            raise AudioError(f"format={sample} is unknown: send {', '.join(FORMATS)}")
+            raise AudioError(f"format={sample[:40]} is unknown: send {', '.join(FORMATS)}")
         rate, channels = (_whole(query, name, preset) for name, preset in _PRESETS)
         if not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(f"channels={channels}: send 1 to {MOST_CHANNELS}")
@@ -70,13 +71,28 @@ class AudioFormat:
         return samples.astype(self.sample).reshape(-1, self.channels)
 
 
+PARAMETERS = ("rate", "format", "channels", "token")
+
+
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of a URL's query, each known and given once; raises AudioError for others."""
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in PARAMETERS:
+            raise AudioError(f"{name[:40]!r} is no parameter: send {', '.join(PARAMETERS)}")
+        if name in given:
+            raise AudioError(f"{name} is given twice: send it once")
+        given[name] = value
+    return given
+
+
 _PRESETS = (("rate", "16000"), ("channels", "1"))
 
 
 def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
     text = query.get(name, preset)
     if not (text.isascii() and text.isdigit()):
-        raise AudioError(f"{name}={text!r} is no whole number")
+        raise AudioError(f"{name}={text[:40]!r} is no whole number")
     return int(text[:12])
 
 
@@ -95,9 +111,13 @@ def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str
     }
 
 
-def frame_event(frame: Any, latency: float) -> dict[str, Any]:
+_FRAME = tuple(field.name for field in fields(EmotionFrame))
+
+
+def frame_event(frame: EmotionFrame, latency: float) -> dict[str, Any]:
     """A frame, and the seconds that it took from the arrival of its audio."""
-    return {"type": "frame", **asdict(frame), "latency_ms": round(1000 * latency, 2)}
+    values = {name: getattr(frame, name) for name in _FRAME}  # asdict copies deeply
+    return {"type": "frame", **values, "latency_ms": round(1000 * latency, 2)}
 
 
 def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:

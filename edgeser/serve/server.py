@@ -1,257 +1,78 @@
-"""The web application: the WebSocket, the page, health and metrics."""
+"""The server: a socket, a door, and uvicorn behind it, until somebody ends it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import hmac
-import json
 import logging
 import os
 import socket
-import time
-from collections.abc import AsyncIterator, Callable
-from urllib.parse import urlsplit
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from edgeser.audio.chunk import to_mono
-from edgeser.errors import AudioError, MissingExtraError, ServeError
-from edgeser.loading import load
+from edgeser.errors import MissingExtraError, ServeError
+from edgeser.serve.access import is_local
 from edgeser.serve.config import ServeConfig
 
 try:
     import uvicorn
     from starlette.applications import Starlette
-    from starlette.requests import HTTPConnection, Request
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route, WebSocketRoute
-    from starlette.websockets import WebSocket, WebSocketDisconnect
 
-    from edgeser.serve.assets import page_routes
-    from edgeser.serve.hub import Client, Hub
+    from edgeser.serve.application import access_of, application
+    from edgeser.serve.connection import Settings
+    from edgeser.serve.door import QUEUE, allow_files
+    from edgeser.serve.hub import Hub
 except ImportError as missing:
     raise MissingExtraError(
         f"serving needs {missing.name}: pip install 'edgeser[serve]'"
     ) from missing
 
-from edgeser.serve.protocol import SCHEMA, AudioFormat, error, ready
+from edgeser.serve.quiet import bounded
+from edgeser.serve.signals import Ended, Signals
 
-TRY_AGAIN, BAD_REQUEST, TOO_SLOW, IDLE, GOING = 1013, 1008, 1013, 1001, 1001
 GOODBYE_SECONDS = 5
+SWITCH_SECONDS = 0.001
+"""After which a thread that waits for Python gets it; the network's waits for the worker's."""
 log = logging.getLogger(__name__)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-def application(
-    config: ServeConfig | None = None, progress: Callable[[float], object] | None = None
-) -> Starlette:
-    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
-
-    ``progress`` is that of :func:`edgeser.load`.
-    """
-    config = config or ServeConfig()
-    model = load(
-        config.model, backend=config.backend, precision=config.precision, progress=progress
-    )
-    if config.detector is not None:
-        config.detector()  # what is not installed is said now, not to the first client
-    hub = Hub(model, config)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        del app
-        hub.start()
-        yield
-        await hub.close()
-
-    async def stream(connection: WebSocket) -> None:
-        await _serve(connection, hub)
-
-    async def health(request: Request) -> Response:
-        del request
-        status = "closing" if hub.closing else "ok"
-        about = {"status": status, "model": model.name, "clients": len(hub.clients)}
-        return JSONResponse(about, 503 if hub.closing else 200)
-
-    async def metrics(request: Request) -> Response:
-        if not _allowed(request, config):
-            return Response("token needed", 401)
-        return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4")
-
-    async def schema(request: Request) -> Response:
-        del request
-        return JSONResponse(SCHEMA)
-
-    app = Starlette(
-        routes=[
-            WebSocketRoute("/v1/stream", stream),
-            Route("/v1/schema.json", schema),
-            Route("/healthz", health),
-            Route("/metrics", metrics),
-            *page_routes(config.kiosk, model.labels),
-        ],
-        lifespan=lifespan,
-    )
-    app.state.hub = hub
-    return app
-
-
-async def _serve(connection: WebSocket, hub: Hub) -> None:
-    """One connection, from its first byte to its last."""
-    config = hub.config
-    if not _allowed(connection, config) or not _same_origin(connection, config):
-        hub.metrics.refused.inc()
-        await connection.close(BAD_REQUEST)  # before it is accepted: the client sees a 403
-        return
-    await connection.accept()
-    hub.sockets += 1
-    try:
-        await _converse(connection, hub)
-    finally:
-        hub.sockets -= 1
-
-
-async def _converse(connection: WebSocket, hub: Hub) -> None:
-    """A connection that was accepted."""
-    try:
-        audio = AudioFormat.of(connection.query_params)
-        client = hub.join(audio)
-    except AudioError as problem:
-        await _refuse(connection, "format", str(problem), BAD_REQUEST)
-        return
-    if client is None:
-        await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
-        return
-    await connection.send_json(ready(hub.model, audio, client.cutter.endpointer.speech_threshold))
-    sending = asyncio.create_task(_send(connection, client))
-    receiving = asyncio.create_task(_receive(connection, client, hub))
-    overrun = asyncio.create_task(client.overrun.wait())
-    idle = asyncio.create_task(_become_idle(client))
-    tasks, code = (sending, receiving, overrun, idle), 1000
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        still_there = idle.done() or (receiving.done() and receiving.result())
-        if still_there and not sending.done():
-            # The last events; unless nobody reads them.
-            await asyncio.wait((sending, overrun), return_when=asyncio.FIRST_COMPLETED)
-        if overrun.done():
-            code = TOO_SLOW
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        hub.leave(client)
-        await _say_goodbye(connection, GOING if hub.closing else code)
-
-
-async def _say_goodbye(connection: WebSocket, code: int) -> None:
-    """Close; whoever left events unread is told why, if it reads at last."""
-
-    async def say() -> None:
-        if code == TOO_SLOW:
-            unread = error("slow", "events were left unread: read them as they come")
-            await connection.send_json(unread)
-        await connection.close(code)
-
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
-        await asyncio.wait_for(say(), 1.0)
-
-
-async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
-    """Take audio until the client ends it; whether it still wants to hear the rest."""
-    limits, began, taken = hub.config.limits, time.monotonic(), 0.0
-    while not client.ending:
-        client.awaited_since = time.monotonic()
-        message = await connection.receive()
-        client.awaited_since = None
-        if message["type"] == "websocket.disconnect":
-            return False
-        content = message.get("bytes")
-        try:
-            if content is None:
-                if _is_end(message.get("text") or ""):
-                    break
-                raise AudioError('the only text message is {"type": "end"}; audio is binary')
-            if len(content) > limits.message_bytes:
-                raise AudioError(
-                    f"a message of {len(content)} bytes: send {limits.message_bytes} at most"
-                )
-            samples = to_mono(client.decode(content), client.audio.rate)
-        except AudioError as problem:
-            client.fail("audio", str(problem))
-            return True
-        client.push(samples)
-        if client.due:
-            hub.wake()
-        taken += len(samples) / client.audio.rate
-        ahead = taken - limits.speed * (time.monotonic() - began) - limits.burst_seconds
-        if ahead > 0:
-            await asyncio.sleep(ahead / limits.speed)
-        await client.heard.wait()
-    client.ending = True
-    hub.wake()
-    return True
-
-
-async def _become_idle(client: Client) -> None:
-    """Wait until the client has said nothing for too long; it is told so.
-
-    One task that seldom wakes costs less than a deadline for each message.
-    """
-    patience = client.limits.idle_seconds
-    while True:
-        since = client.awaited_since
-        rest = patience if since is None else since + patience - time.monotonic()
-        if rest <= 0:
-            client.fail("idle", f"nothing came for {patience:g} s")
-            return
-        await asyncio.sleep(rest)
-
-
-async def _send(connection: WebSocket, client: Client) -> None:
-    """Pass events on until there are no more."""
-    while (event := await client.events.get()) is not None:
-        await connection.send_text(json.dumps(event, allow_nan=False))
-
-
-async def _refuse(connection: WebSocket, code: str, message: str, close: int) -> None:
-    await connection.send_json(error(code, message))
-    await connection.close(close)
-
-
-def _is_end(text: str) -> bool:
-    try:
-        message = json.loads(text)
-    except ValueError:
-        return False
-    return isinstance(message, dict) and message.get("type") == "end"
-
-
-def _allowed(connection: HTTPConnection, config: ServeConfig) -> bool:
-    if config.token is None:
-        return True
-    header = connection.headers.get("authorization", "")
-    given = connection.query_params.get("token") or header.removeprefix("Bearer ")
-    return hmac.compare_digest(given.encode(), config.token.encode())
-
-
-def _same_origin(connection: WebSocket, config: ServeConfig) -> bool:
-    """Whether the page that connects is ours or one of those allowed; programs have no origin."""
-    origin = connection.headers.get("origin")
-    if origin is None or "*" in config.origins or origin in config.origins:
-        return True
-    page = urlsplit(origin)
-    if config.host in LOOPBACK and page.hostname not in LOOPBACK:
-        return False  # a name of somebody's that was made to lead here
-    return page.netloc == connection.headers.get("host")
 
 
 class _Server(uvicorn.Server):
-    """Lets the hub say goodbye before the connections are cut."""
+    """uvicorn's, with a door of its own, whose hub says goodbye before connections are cut."""
+
+    def __init__(self, settings: Settings, bound: socket.socket, app: Starlette) -> None:
+        super().__init__(settings)
+        self._bound, self._door = bound, settings.door
+        self._hub: Hub = app.state.hub
+        self._hub.on_stuck = self._give_up
+        self.stuck = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; the door is opened last."""
+        del sockets
+        await super().startup(sockets=[])
+        config = self.config
+
+        def protocol() -> Any:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        self._door.open(self._bound, protocol, config.ssl)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        hub = self.config.app.state.hub  # type: ignore[union-attr]
-        await hub.close(GOODBYE_SECONDS)
+        """End: nobody comes in, everybody hears goodbye."""
+        await self._door.close()
+        self._bound.close()
+        await self._hub.close(GOODBYE_SECONDS)
         await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not here: :class:`edgeser.serve.signals.Signals` does for all of ``run``."""
+        yield
+
+    def _give_up(self) -> None:
+        self.stuck = self.should_exit = True
 
 
 def listening_socket(config: ServeConfig) -> socket.socket:
@@ -259,10 +80,10 @@ def listening_socket(config: ServeConfig) -> socket.socket:
     address = (config.host, config.port)
     try:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.create_server(address, family=family, backlog=256)
-    except OSError as problem:
-        number = problem.errno or 0  # that of a name that does not resolve is negative
-        why = os.strerror(number) if number > 0 else problem.strerror
+        bound = socket.create_server(address, family=family, backlog=QUEUE)
+    except (OSError, UnicodeError) as problem:
+        number = getattr(problem, "errno", 0) or 0  # that of a name that does not resolve is < 0
+        why = os.strerror(number) if number > 0 else getattr(problem, "strerror", "no name")
         raise ServeError(
             f"cannot listen at {config.host} port {config.port} ({why}): "
             "give an address of this machine and a port that is free"
@@ -284,21 +105,44 @@ def run(
     ``progress`` is that of :func:`edgeser.load`.
 
     Raises:
-        ServeError: the address is taken, or the certificate or its key cannot be used.
+        ServeError: the address is taken, the certificate or its key cannot be used, the token is
+            empty, an origin is none, the system allows fewer files than connections need; or a
+            step never ended, and the process should.
         BundleError, BackendError: the model cannot be loaded.
         MissingExtraError: the detector is not installed.
+        KeyboardInterrupt: Ctrl-C ended it. SIGTERM and SIGHUP end it as well, and raise nothing.
     """
-    settings = uvicorn.Config(
-        application(config, progress),
+    with contextlib.suppress(Ended), Signals() as signals, bounded():
+        _run(config, on_listening, progress, signals)
+
+
+def _run(
+    config: ServeConfig,
+    on_listening: Callable[[int], object],
+    progress: Callable[[float], object] | None,
+    signals: Signals,
+) -> None:
+    access_of(config)
+    allow_files(config.limits)
+    if config.token is None and not is_local(config.host):
+        log.warning(
+            "%s without a token: everybody who reaches this machine may connect", config.host
+        )
+    app = application(config, progress)
+    verbose = log.isEnabledFor(logging.DEBUG)
+    settings = Settings(
+        app,
+        app.state.door,
+        config.limits,
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,
-        ws="websockets-sansio",
         ws_per_message_deflate=False,  # speech does not get smaller, but the CPU busier
         timeout_graceful_shutdown=GOODBYE_SECONDS,
-        access_log=log.isEnabledFor(logging.DEBUG),
-        log_level="info" if log.isEnabledFor(logging.DEBUG) else "warning",
+        access_log=verbose,
+        log_level="info" if verbose else "warning",
         server_header=False,
+        proxy_headers=False,  # anybody may send them
     )
     try:
         settings.load()
@@ -308,5 +152,14 @@ def run(
             "give a certificate and its own key, both PEM files that can be read"
         ) from None
     with listening_socket(config) as bound:
-        on_listening(bound.getsockname()[1])
-        _Server(settings).run(sockets=[bound])
+        server = _Server(settings, bound, app)
+        switch = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            on_listening(bound.getsockname()[1])
+            signals.server = server
+            server.run()
+        finally:
+            sys.setswitchinterval(switch)
+    if server.stuck:
+        raise ServeError("a step of the model never ended: start the server again")

@@ -28,11 +28,22 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_contents() -> None:
     contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
-    reference = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
-    contents += [f"reference/{line}" for line in reference.splitlines()]
+    for folder in ("reference", "contributing"):
+        index = (ROOT / "docs" / folder / "index.md").read_text(encoding="utf-8")
+        contents += [f"{folder}/{line}" for line in index.splitlines()]
     for page in PAGES:
         name = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
         assert name in contents or name == "index"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "contributing").glob("*.md")))
+def test_files_to_touch_are_there(page: Path) -> None:
+    top = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    named = re.findall(r"`([\w./*-]+/[\w./*-]*)`", page.read_text(encoding="utf-8"))
+    for name in named:
+        folder = Path(name).parts[0] in top and ROOT.joinpath(*Path(name).parts[:2])
+        if "NAME" not in name and folder and folder.exists():
+            assert list(ROOT.glob(name.rstrip("/"))), name
 
 
 def public_names() -> list[str]:

@@ -76,6 +76,7 @@ def test_what_jetpack_lacks_is_not_needed() -> None:
     subprocess.run([sys.executable, "-c", probe], check=True)
 
 
+@pytest.mark.checkout
 def test_no_run_time_module_imports_training_code() -> None:
     probe = (
         "import sys, pkgutil, importlib, edgeser\n"

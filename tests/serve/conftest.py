@@ -11,8 +11,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+
+from bench.browser import browsing
 
 Start = Callable[..., tuple[str, "subprocess.Popen[str]"]]
 
@@ -28,6 +31,53 @@ def answers(address: str) -> bool:
         return False
 
 
+def launch(*options: str, limits: str = "", port: int = 0) -> tuple[str, subprocess.Popen[str]]:
+    """Begin to start it, at a port that is free or was so once; gives its address and process."""
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
+    if limits:
+        program = f"serve(ServeConfig(port={port}, limits=Limits({limits})))"
+        imports = "from edgeser.serve import Limits, ServeConfig, serve"
+        command = [sys.executable, "-c", f"{imports}; {program}"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ,
+    )
+    assert process.stdin is not None
+    with process.stdin:  # for --token-file -
+        process.stdin.write("s3cret\n")
+    return f"127.0.0.1:{port}", process
+
+
+def wait_for(address: str, process: subprocess.Popen[str]) -> None:
+    """Until it answers."""
+    for _ in range(300):
+        if answers(address):
+            return
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """As Ctrl-C does."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    if process.stdout:
+        process.stdout.close()
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start ``edgeser serve`` with these options, or a program with these limits.
@@ -38,34 +88,20 @@ def start() -> Iterator[Start]:
     pytest.importorskip("websockets")
     started: list[subprocess.Popen[str]] = []
 
-    def run(*options: str, limits: str = "") -> tuple[str, subprocess.Popen[str]]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
-        if limits:
-            program = f"serve(ServeConfig(port={port}, limits=Limits({limits})))"
-            imports = "from edgeser.serve import Limits, ServeConfig, serve"
-            command = [sys.executable, "-c", f"{imports}; {program}"]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
-        )
+    def run(*options: str, limits: str = "", port: int = 0) -> tuple[str, subprocess.Popen[str]]:
+        address, process = launch(*options, limits=limits, port=port)
         started.append(process)
-        address = f"127.0.0.1:{port}"
-        for _ in range(300):
-            if answers(address):
-                return address, process
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        wait_for(address, process)
+        return address, process
 
     yield run
     for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        if process.stdout:
-            process.stdout.close()
+        end(process)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium for a file's tests, which open windows of their own; see ``chromium.py``."""
+    pytest.importorskip("playwright.sync_api")
+    with browsing(tmp_path_factory.mktemp("voice")) as browser:
+        yield browser

@@ -1,61 +1,356 @@
-// The whole client: a microphone's samples to the server, its events to a callback. To use it in a
-// page of one's own, copy it and capture.js there and start the server with --origin.
+// The whole client: a microphone's samples to the server and its events to a callback, until it is
+// stopped. What fails is opened again by itself. To use it in a page of one's own, copy it and
+// capture.js there and start the server with --origin.
+
+const FIRST_WAIT = 500; // ms until it is tried again; twice as long each time
+const LONGEST_WAIT = 15_000;
+const PATIENCE = 10_000; // ms without what should come, until it is opened again
+const BACKLOG = 1 << 20; // bytes: who cannot keep up gets the newest sound, not an ever longer past
 
 /**
  * Opens the microphone and listens until `stop` of what it returns is called.
  *
- * onEvent: called with each event, as /v1/schema.json describes them.
+ * onEvent: called with each event, as /v1/schema.json describes them. A `ready` event begins a
+ *   stream: there is a new one whenever the microphone or the server had been away.
+ * onState: called with {microphone, server, message} whenever one of them changes, see `Ears`.
+ * onClose: called with the WebSocket's CloseEvent when a connection has ended, whoever ended it.
  * url: a URL object, of the server's /v1/stream; else that of the server this page is from.
- * onClose: called with the WebSocket's CloseEvent when the connection has ended, whoever ended it.
- * Rejects if there is no microphone or its use is not allowed.
+ * Rejects if the microphone cannot be opened at first; an `Ears` of one's own goes on trying.
  */
-export async function listen(onEvent, { url = streamUrl(), onClose = () => {} } = {}) {
-  if (!navigator.mediaDevices) {
-    throw new Error("A browser gives a page the microphone over https or on this computer only.");
-  }
-  const media = await navigator.mediaDevices.getUserMedia({
-    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+export function listen(onEvent, { url, onState = () => {}, onClose } = {}) {
+  return new Promise((resolve, reject) => {
+    const ears = new Ears(onEvent, {
+      url,
+      onClose,
+      onState(state, error) {
+        if (HEARS.has(state.microphone)) resolve({ stop: () => ears.stop() });
+        else if (error) {
+          reject(error);
+          if (!state.heard) ears.stop();
+        }
+        onState(state);
+      },
+    });
+    ears.start();
   });
-  const context = new AudioContext();
-  let socket;
-  const close = () => {
-    media.getTracks().forEach((track) => track.stop());
-    if (context.state !== "closed") context.close();
-  };
-  try {
-    await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
-    const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
-    url.searchParams.set("rate", String(Math.round(context.sampleRate)));
-    url.searchParams.set("format", "int16");
-    socket = new WebSocket(url);
-    socket.onmessage = (message) => onEvent(JSON.parse(message.data));
-    socket.onclose = (event) => {
-      close();
-      onClose(event);
+}
+
+const HEARS = new Set(["live", "muted"]);
+
+/**
+ * A microphone and a connection that are opened again until `stop`.
+ *
+ * state.microphone: "opening", "live", "muted" (silence comes), "suspended" (a touch may be needed),
+ *   "denied", "absent", "busy", "unplugged", "insecure" (this page may never use one), "unloaded"
+ *   (capture.js could not be: the server is away), "off".
+ * state.server: "off" while there is no sound to send, "connecting", "live", "offline", "full",
+ *   "refused" (it is there and does not take this page). state.message: what it said last, if it did.
+ */
+export class Ears {
+  constructor(onEvent, { url = streamUrl(), onState = () => {}, onClose = () => {} } = {}) {
+    this.state = { microphone: "off", server: "off", message: "", heard: false };
+    const change = (what, error) => {
+      const before = this.state;
+      this.state = { ...before, ...what };
+      this.state.heard ||= HEARS.has(this.state.microphone);
+      if (error || Object.keys(what).some((key) => what[key] !== before[key])) onState(this.state, error);
     };
-    capture.port.onmessage = ({ data }) => {
-      // A server that cannot keep up gets the newest sound, not an ever longer past.
-      if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < 1 << 20) socket.send(data);
-    };
-    context.createMediaStreamSource(media).connect(capture);
-    await context.resume();
-  } catch (error) {
-    close();
-    throw error;
+    this.connection = new Connection(url, onEvent, change, onClose);
+    this.microphone = new Microphone((samples) => this.connection.send(samples), (microphone, error) => {
+      if (HEARS.has(microphone)) this.connection.open(this.microphone.rate);
+      else this.connection.close();
+      change({ microphone }, error);
+    });
   }
-  return {
-    stop() {
-      close();
-      if (socket.readyState === WebSocket.OPEN) socket.send('{"type": "end"}');
-      else socket.close();
-    },
-  };
+
+  start() {
+    this.microphone.open();
+    this.watch = setInterval(() => {
+      this.microphone.check();
+      this.connection.check();
+    }, 1000);
+  }
+
+  /** Nothing is heard any more; what was said last is judged, and its events still come. */
+  stop() {
+    clearInterval(this.watch);
+    this.microphone.close();
+  }
+}
+
+class Microphone {
+  constructor(hear, tell) {
+    this.state = "off";
+    this.hear = hear;
+    this.tell = (state, error) => {
+      this.state = state;
+      tell(state, error);
+    };
+    this.again = new Again(() => this.open());
+    this.changed = () => this.again.now(); // what was plugged in may be ours
+    this.touched = () => {
+      this.context?.resume().catch(() => {});
+      if (this.state === "denied") this.again.now();
+    };
+  }
+
+  async open() {
+    const { mediaDevices, permissions } = navigator;
+    if (!mediaDevices) {
+      this.tell("insecure", new Error("A browser gives a page the microphone over https or on this computer only."));
+      return;
+    }
+    this.release();
+    const release = new AbortController(); // what an older attempt still brings is dropped
+    this.released = release.signal;
+    this.stop = () => release.abort();
+    if (this.state === "off") this.tell("opening");
+    mediaDevices.addEventListener("devicechange", this.changed);
+    for (const what of TOUCHES) globalThis.addEventListener?.(what, this.touched);
+    try {
+      const media = await mediaDevices.getUserMedia({
+        audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+      });
+      release.signal.addEventListener("abort", () => media.getTracks().forEach((track) => track.stop()), { once: true });
+      if (release.signal.aborted) media.getTracks().forEach((track) => track.stop());
+      else await this.attach(media, release.signal);
+    } catch (error) {
+      if (release.signal.aborted) return;
+      this.release();
+      const fault = FAULTS[error.name] ?? "busy";
+      if (fault === "denied") this.again.wait();
+      else this.again.later();
+      if (fault === "denied") this.untilAllowed(permissions);
+      this.tell(fault === "absent" && this.state === "unplugged" ? "unplugged" : fault, error);
+    }
+  }
+
+  async attach(media, released) {
+    const context = new AudioContext();
+    this.context = context;
+    released.addEventListener("abort", () => {
+      context.onstatechange = null;
+      if (context.state !== "closed") context.close();
+    }, { once: true });
+    await context.audioWorklet.addModule(new URL("capture.js", import.meta.url)).catch(() => {
+      throw new DOMException("capture.js could not be loaded from the server.", "UnloadedError");
+    });
+    if (released.aborted) return;
+    const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
+    capture.port.onmessage = ({ data }) => {
+      if (released.aborted) return;
+      this.heardAt = Date.now();
+      this.sounded = true;
+      this.again.succeeded();
+      this.hear(data);
+    };
+    released.addEventListener("abort", () => {
+      capture.port.onmessage = null; // or the port keeps all of this for ever
+      capture.port.close?.();
+    }, { once: true });
+    this.sounded = false;
+    context.createMediaStreamSource(media).connect(capture);
+    this.rate = Math.round(context.sampleRate);
+    const [track] = media.getAudioTracks();
+    const settle = () => {
+      if (released.aborted) return;
+      this.heardAt = Date.now();
+      if (track.readyState === "ended") this.lost();
+      else if (context.state !== "running") this.suspended(context, released);
+      else this.tell(track.muted ? "muted" : "live");
+    };
+    for (const what of ["ended", "mute", "unmute"]) track.addEventListener(what, settle, { signal: released });
+    context.onstatechange = settle;
+    settle();
+  }
+
+  /** It runs again by itself, or at once when somebody touches the page. */
+  suspended(context, released) {
+    context.resume().catch(() => {});
+    setTimeout(() => {
+      if (released.aborted || context.state === "running") return;
+      this.tell("suspended");
+    }, 500);
+  }
+
+  /** Asking again by itself would bring the browser's question back that somebody closed. */
+  async untilAllowed(permissions) {
+    this.permission = await permissions?.query({ name: "microphone" }).catch(() => null);
+    if (this.permission) this.permission.onchange = () => this.state === "denied" && this.again.now();
+  }
+
+  lost() {
+    this.release();
+    this.tell("unplugged");
+    this.again.later();
+  }
+
+  /** Some microphones fall silent without a word: Bluetooth ones, or after a sleep. */
+  check() {
+    const quiet = Date.now() - this.heardAt > PATIENCE;
+    if (this.state === "live" && quiet && !this.sounded) this.lost();
+    else if (this.state === "live" && quiet) {
+      this.tell("opening");
+      this.open();
+    } else if (this.state === "suspended" && quiet) this.open();
+    else if (this.state === "suspended") this.context?.resume().catch(() => {});
+  }
+
+  release() {
+    this.stop?.();
+    this.context = null;
+    this.again.stop();
+  }
+
+  close() {
+    this.release();
+    navigator.mediaDevices?.removeEventListener("devicechange", this.changed);
+    for (const what of TOUCHES) globalThis.removeEventListener?.(what, this.touched);
+    this.tell("off");
+  }
+}
+
+const FAULTS = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "absent",
+  OverconstrainedError: "absent",
+  UnloadedError: "unloaded",
+};
+const TOUCHES = ["pointerdown", "keydown"];
+
+class Connection {
+  constructor(url, hear, tell, onClose) {
+    Object.assign(this, { url, hear, tell, onClose });
+    this.socket = null;
+    this.again = new Again(() => this.connect());
+  }
+
+  open(rate) {
+    if (this.rate === rate) return;
+    this.close();
+    this.rate = rate;
+    this.connect();
+  }
+
+  connect() {
+    if (this.socket || !this.rate) return;
+    const url = new URL(this.url);
+    url.searchParams.set("rate", String(this.rate));
+    url.searchParams.set("format", "int16");
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    this.since = Date.now();
+    this.accepted = false;
+    let failure = "offline";
+    if (!this.again.tries) this.tell({ server: "connecting" });
+    socket.onmessage = (message) => {
+      const event = JSON.parse(message.data);
+      this.since = Date.now();
+      if (this.socket === socket) {
+        if (event.type === "ready") this.accepted = true;
+        if (event.type === "ready") this.tell({ server: "live", message: "" });
+        if (event.type === "frame") this.again.succeeded();
+        if (event.type === "error") failure = ENDINGS[event.code] ?? "offline";
+        if (event.type === "error") this.tell({ message: event.message });
+      }
+      this.hear(event);
+    };
+    socket.onclose = (event) => {
+      if (this.socket === socket) {
+        this.socket = null;
+        this.away(failure);
+      }
+      this.onClose?.(event);
+    };
+  }
+
+  async away(failure) {
+    const known = failure !== "offline" || this.accepted;
+    this.again.later();
+    this.tell({ server: failure });
+    if (!known && (await this.answers()) && !this.socket && this.rate) this.tell({ server: "refused" });
+  }
+
+  /** Whether the server is there though it took no connection. */
+  async answers() {
+    const url = new URL("../healthz", this.url);
+    url.protocol = url.protocol.replace("ws", "http");
+    url.search = "";
+    return fetch(url, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+  }
+
+  send(samples) {
+    const { socket } = this;
+    if (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG) socket.send(samples);
+  }
+
+  /** A server that says nothing for long is as good as none. */
+  check() {
+    if (this.socket && Date.now() - this.since > PATIENCE) {
+      const { socket } = this;
+      this.socket = null;
+      socket.close();
+      this.away("offline");
+    }
+  }
+
+  close() {
+    const { socket } = this;
+    this.socket = null;
+    this.rate = null;
+    this.again.stop();
+    this.again.succeeded();
+    if (socket?.readyState === WebSocket.OPEN) socket.send('{"type": "end"}');
+    else socket?.close();
+    this.tell({ server: "off" });
+  }
+}
+
+const ENDINGS = { busy: "full", format: "refused", audio: "refused" };
+
+/** Tries something again, after ever longer waits that differ from page to page. */
+class Again {
+  constructor(what) {
+    this.what = what;
+    this.tries = 0;
+  }
+
+  /** Until `now` is called. */
+  wait() {
+    this.waiting = true;
+  }
+
+  later() {
+    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.tries);
+    this.tries += 1;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.now(), wait * (0.75 + Math.random() / 2));
+    this.wait();
+  }
+
+  /** At once, if it is waited for at all. */
+  now() {
+    if (!this.waiting) return;
+    this.stop();
+    this.what();
+  }
+
+  succeeded() {
+    this.tries = 0;
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.waiting = false;
+  }
 }
 
 /** The page's own server; a token in the page's address is passed on. */
 export function streamUrl() {
   const url = new URL("v1/stream", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
   const token = new URLSearchParams(location.search).get("token");
   if (token) url.searchParams.set("token", token);
   return url;

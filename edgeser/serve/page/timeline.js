@@ -1,30 +1,37 @@
-// The last half minute as bands: the emotions' shares, stacked, as high as speech is sure.
+// The last half minute as a quiet band: the labels' shares, stacked, as high as speech is sure.
 
 const SECONDS = 30;
 
 export class Timeline {
-  constructor(canvas) {
+  constructor(canvas, words) {
     this.canvas = canvas;
-    this.frames = [];
-    this.labels = [];
-    this.colours = {};
-    this.hop = 0.128;
-    new ResizeObserver(() => this.draw()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    this.now = words.say("now");
+    this.backwards = words.words.direction === "rtl";
+    this.begin([], {}, 0.128);
+    canvas.setAttribute("aria-label", words.say("bands"));
+    this.sizes = new ResizeObserver(() => this.draw());
+    this.sizes.observe(canvas);
+    this.closing = new AbortController();
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", () => this.draw(), { signal: this.closing.signal });
   }
 
   begin(labels, colours, hop) {
-    this.frames = [];
-    this.labels = labels;
-    this.colours = colours;
-    this.hop = hop;
+    Object.assign(this, { frames: [], labels, colours, hop });
     this.draw();
   }
 
   add(frame) {
     this.frames.push(frame);
-    while (this.frames.length && this.frames[0].time < frame.time - SECONDS) this.frames.shift();
+    while (this.frames[0].time < frame.time - SECONDS) this.frames.shift();
     this.draw();
+  }
+
+  clear() {
+    this.frames = [];
+    this.draw();
+    this.sizes.disconnect();
+    this.closing.abort();
   }
 
   draw() {
@@ -36,27 +43,27 @@ export class Timeline {
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const { color, fontFamily, fontSize } = getComputedStyle(canvas); // light or dark, as the page
-    const size = parseFloat(fontSize) * 0.8;
+    const size = parseFloat(fontSize);
+    const floor = height - 1.5 * size; // under it the seconds
+    const place = (x) => (this.backwards ? width - x : x); // time runs as the text does
     pen.font = `${size}px ${fontFamily}`;
     pen.fillStyle = color;
-    const floor = height - 1.6 * size; // under it the seconds
-    const every = width < 28 * size ? 10 : 5;
     pen.textBaseline = "bottom";
-    for (let second = 0; second < SECONDS; second += every) {
-      const x = width * (1 - second / SECONDS);
-      pen.textAlign = second ? "center" : "right";
+    for (let second = 0; second < SECONDS; second += 10) {
+      const x = place(width * (1 - second / SECONDS));
+      pen.textAlign = second ? "center" : this.backwards ? "left" : "right";
       pen.globalAlpha = 1;
-      pen.fillText(second ? `\u2212${second} s` : "now", x, height);
+      pen.fillText(second ? `\u2212${second} s` : this.now, x, height);
       pen.globalAlpha = 0.3;
       pen.fillRect(x - 0.5, 0, 1, floor);
     }
     pen.fillRect(0, floor - 0.5, width, 1);
-    pen.globalAlpha = 1;
     if (!this.frames.length) return;
-    const now = this.frames[this.frames.length - 1].time;
+    pen.globalAlpha = 0.8;
+    const now = this.frames.at(-1).time;
     const step = (width * this.hop) / SECONDS;
     for (const frame of this.frames) {
-      const x = width * (1 - (now - frame.time) / SECONDS) - step;
+      const x = place(width * (1 - (now - frame.time) / SECONDS) - step / 2) - step / 2;
       let y = floor;
       for (const label of this.labels) {
         const share = frame.probabilities[label] * frame.speech * floor;

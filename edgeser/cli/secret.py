@@ -1,0 +1,75 @@
+"""Where a command gets a secret from, and how little of it others see."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+VARIABLE = "EDGESER_TOKEN"
+LONGEST = 4096
+"""Characters of a token."""
+
+
+def secret(token: str | None, file: Path | None) -> str | None:
+    """The token of an option, of a file, or of the environment; None if none was given.
+
+    An empty one is refused: a secret that was not filled in must not let everybody in.
+
+    Raises:
+        typer.BadParameter: there are two, or it is empty, or the file cannot be read.
+    """
+    if token is not None and file is not None:
+        raise typer.BadParameter("give --token or --token-file, not both")
+    if token is not None:
+        hide(token)
+        return _checked(token, "--token")
+    if file is not None:
+        return _checked(_first_line(file), f"--token-file {file}")
+    from_environment = os.environ.get(VARIABLE)
+    return None if from_environment is None else _checked(from_environment, VARIABLE)
+
+
+def hide(argument: str) -> None:
+    """Overwrite an argument of this process where `ps` reads it. Linux only; else does nothing.
+
+    It was to be seen until now all the same.
+    """
+    if not sys.platform.startswith("linux") or not argument:
+        return
+    try:
+        arguments = Path("/proc/self/cmdline").read_bytes()
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5)
+        wanted = argument.encode(errors="surrogateescape")
+        if end - start != len(arguments):
+            return
+        for lead in (b"\0", b"--token="):
+            at = arguments.find(lead + wanted + b"\0")
+            if at >= 0:
+                ctypes.memset(start + at + len(lead), ord("x"), len(wanted))
+    except (OSError, ValueError, IndexError):
+        return
+
+
+def _first_line(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.readline(LONGEST)
+        with file.open() as opened:
+            return opened.readline(LONGEST)
+    except (OSError, UnicodeDecodeError) as problem:
+        why = getattr(problem, "strerror", None) or "it is no text"
+        raise typer.BadParameter(f"the token file {file} cannot be read ({why})") from None
+
+
+def _checked(token: str, where: str) -> str:
+    token = token.strip()
+    if not token:
+        raise typer.BadParameter(
+            f"{where} is empty, which would let everybody in: fill it in, or leave it out"
+        )
+    return token

@@ -1,0 +1,90 @@
+"""The web application: the WebSocket, the page, health and metrics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from edgeser.loading import load
+from edgeser.serve.access import Access
+from edgeser.serve.assets import page_routes
+from edgeser.serve.config import ServeConfig
+from edgeser.serve.conversation import converse
+from edgeser.serve.door import Door
+from edgeser.serve.guard import Guard
+from edgeser.serve.hub import Hub
+from edgeser.serve.protocol import SCHEMA
+
+
+def application(
+    config: ServeConfig | None = None, progress: Callable[[float], object] | None = None
+) -> Starlette:
+    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
+
+    ``progress`` is that of :func:`edgeser.load`.
+    """
+    config = config or ServeConfig()
+    access = access_of(config)
+    model = load(
+        config.model, backend=config.backend, precision=config.precision, progress=progress
+    )
+    if config.detector is not None:
+        config.detector()  # what is not installed is said now, not to the first client
+    hub, door = Hub(model, config), Door(config.limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        hub.start()
+        yield
+        await hub.close()
+
+    async def stream(connection: WebSocket) -> None:
+        await converse(connection, hub, access, door)
+
+    async def health(request: Request) -> Response:
+        del request
+        status = hub.status
+        about = {
+            "status": status,
+            "model": model.name,
+            "clients": len(hub.clients),
+            "since_frame": hub.since_frame,
+        }
+        return JSONResponse(about, 200 if status == "ok" else 503)
+
+    async def metrics(request: Request) -> Response:
+        if not access.knows_token(request.query_params.get("token"), request.headers):
+            return Response("token needed", 401, {"WWW-Authenticate": "Bearer"})
+        hub.metrics.waiting.set(door.waiting)
+        return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def schema(request: Request) -> Response:
+        del request
+        return JSONResponse(SCHEMA)
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/v1/stream", stream),
+            Route("/v1/schema.json", schema),
+            Route("/healthz", health),
+            Route("/metrics", metrics),
+            *page_routes(config.kiosk, model.labels),
+        ],
+        lifespan=lifespan,
+    )
+    app.add_middleware(Guard, access=access)
+    app.state.hub, app.state.door = hub, door
+    return app
+
+
+def access_of(config: ServeConfig) -> Access:
+    """Who may come in. Raises ServeError for a token, an origin or a name that is none."""
+    secure = config.certificate is not None
+    return Access(config.host, config.token, config.origins, config.names, secure)

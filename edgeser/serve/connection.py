@@ -1,0 +1,123 @@
+"""One connection's bytes, on their way between its transport and uvicorn.
+
+uvicorn parses HTTP and WebSocket. Here stands what it does not do: telling the door who comes and
+goes, refusing requests that its parsers stumble over, and giving each client its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from edgeser.serve.budget import Budget
+from edgeser.serve.config import Limits
+from edgeser.serve.door import Door
+from edgeser.serve.turns import Turns
+
+MOST_REQUEST_BYTES = 1 << 14
+"""Of a request's line and headers together."""
+MOST_HEADERS = 100
+MOST_LINE = 8000
+"""Bytes; websockets takes 8192."""
+MESSAGES_AT_ONCE = 2.0
+"""Seconds' worth of messages that may come at once."""
+
+
+class Settings(uvicorn.Config):
+    """uvicorn's, and what the connections of one server share."""
+
+    def __init__(self, app: Any, door: Door, limits: Limits, **options: Any) -> None:
+        self.door, self.limits = door, limits
+        super().__init__(
+            app,
+            http=HttpConnection,
+            ws=SocketConnection,
+            h11_max_incomplete_event_size=MOST_REQUEST_BYTES,
+            **options,
+        )
+
+
+class HttpConnection(H11Protocol):
+    """Until it is a WebSocket, if ever."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Tell the door."""
+        cast(Settings, self.config).door.entered(cast(asyncio.Transport, transport))
+        super().connection_made(cast(asyncio.Transport, transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the door."""
+        cast(Settings, self.config).door.left(self.transport)
+        super().connection_lost(exc)
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """A WebSocket, from its request on."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Stand between uvicorn and the transport."""
+        limits = cast(Settings, self.config).limits
+        self._own = cast(asyncio.Transport, transport)
+        messages = Budget(limits.messages_a_second, MESSAGES_AT_ONCE * limits.messages_a_second)
+        content = Budget(limits.bytes_a_second, max(limits.bytes_a_second, limits.message_bytes))
+        self._turns = Turns(self._own, super().data_received, messages, content)
+        self._asked = False
+        super().connection_made(_Valve(self._own, self._turns))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the door."""
+        cast(Settings, self.config).door.left(self._own)
+        self._turns.close()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """First the request, as a whole; then frames."""
+        if self._asked:
+            self._turns.received(data)
+            return
+        self._asked = True
+        if (refusal := _too_much(data)) is None:
+            super().data_received(data)
+            return
+        self._own.write(
+            f"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        self._own.close()
+
+
+class _Valve(asyncio.Transport):
+    """A transport whose reading is paused by turns, not by the system's calls."""
+
+    def __init__(self, transport: asyncio.Transport, turns: Turns) -> None:
+        super().__init__()
+        self._transport, self._turns = transport, turns
+        self.write = transport.write  # type: ignore[method-assign]
+        self.is_closing = transport.is_closing  # type: ignore[method-assign]
+        self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
+
+    def pause_reading(self) -> None:
+        self._turns.hold()
+
+    def resume_reading(self) -> None:
+        self._turns.go_on()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+def _too_much(request: bytes) -> str | None:
+    """The status for a request that the WebSocket's parser would stumble over."""
+    first, *lines = request.split(b"\r\n")
+    if len(first) > MOST_LINE:
+        return "414 URI Too Long"
+    long = len(request) > MOST_REQUEST_BYTES or any(len(line) > MOST_LINE for line in lines)
+    if long or len(lines) > MOST_HEADERS:
+        return "431 Request Header Fields Too Large"
+    return None

@@ -1,0 +1,179 @@
+"""One client's connection, from its request to its goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from edgeser.audio.chunk import to_mono
+from edgeser.errors import AudioError
+from edgeser.serve.access import Access
+from edgeser.serve.budget import Budget
+from edgeser.serve.door import Door
+from edgeser.serve.hub import Client, Hub
+from edgeser.serve.protocol import AudioFormat, error, parameters, ready
+
+TRY_AGAIN, BAD_REQUEST, TOO_SLOW, GOING = 1013, 1008, 1013, 1001
+LONGEST_TEXT = 1024
+"""Characters of a text message; the only one has 15."""
+
+
+async def converse(connection: WebSocket, hub: Hub, access: Access, door: Door) -> None:
+    """Serve one connection, if it may come in."""
+    refusal = access.wrong_page(connection.headers)
+    if not access.knows_token(connection.query_params.get("token"), connection.headers):
+        refusal = "the token is missing or wrong: send ?token= or Authorization: Bearer"
+    if refusal is not None:
+        hub.metrics.refused.inc()
+        await deny(connection, refusal, 403)
+        return
+    await connection.accept()
+    hub.sockets += 1
+    try:
+        await _talk(connection, hub, door)
+    except WebSocketDisconnect:
+        pass  # it left before it was told
+    finally:
+        hub.sockets -= 1
+
+
+async def deny(connection: WebSocket, why: str, status: int) -> None:
+    """Answer a request for a WebSocket with a status and a line that says why."""
+    try:
+        await connection.send_denial_response(PlainTextResponse(why, status))
+    except RuntimeError:  # a server that cannot: it answers 403
+        await connection.close(BAD_REQUEST)
+
+
+async def _talk(connection: WebSocket, hub: Hub, door: Door) -> None:
+    """A connection that was accepted."""
+    peer = None if connection.client is None else (connection.client.host, connection.client.port)
+    try:
+        audio = AudioFormat.of(parameters(connection.query_params.multi_items()))
+        client = hub.join(audio, peer[0] if peer else "")
+    except AudioError as problem:
+        await _refuse(connection, "format", str(problem), BAD_REQUEST)
+        return
+    if client is None:
+        await _refuse(connection, "busy", "too many connections: try again later", TRY_AGAIN)
+        return
+    door.seat(peer)
+    try:
+        await _exchange(connection, client, hub)
+    finally:
+        hub.leave(client)
+        door.see_off(peer)
+
+
+async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
+    """Audio in, events out, until one side ends it."""
+    hello = ready(hub.model, client.audio, client.cutter.endpointer.speech_threshold)
+    await connection.send_json(hello)
+    sending = asyncio.create_task(_send(connection, client))
+    receiving = asyncio.create_task(_receive(connection, client, hub))
+    overrun = asyncio.create_task(client.overrun.wait())
+    idle = asyncio.create_task(_become_idle(client))
+    tasks, code = (sending, receiving, overrun, idle), 1000
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        still_there = idle.done() or (receiving.done() and receiving.result())
+        if still_there and not sending.done():
+            # The last events; unless nobody reads them.
+            await asyncio.wait((sending, overrun), return_when=asyncio.FIRST_COMPLETED)
+        if overrun.done():
+            code = TOO_SLOW
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _say_goodbye(connection, GOING if hub.closing else code)
+
+
+async def _say_goodbye(connection: WebSocket, code: int) -> None:
+    """Close; whoever left events unread is told why, if it reads at last."""
+
+    async def say() -> None:
+        if code == TOO_SLOW:
+            unread = error("slow", "events were left unread: read them as they come")
+            await connection.send_json(unread)
+        await connection.close(code)
+
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
+        await asyncio.wait_for(say(), 1.0)
+
+
+async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
+    """Take audio until the client ends it; whether it still wants to hear the rest."""
+    limits = hub.config.limits
+    pace = Budget(limits.speed, limits.burst_seconds)
+    while not client.ending:
+        client.awaited_since = time.monotonic()
+        message = await connection.receive()
+        client.awaited_since = None
+        if message["type"] == "websocket.disconnect":
+            return False
+        content = message.get("bytes")
+        try:
+            if content is None:
+                if _is_end(message.get("text") or ""):
+                    break
+                raise AudioError('the only text message is {"type": "end"}; audio is binary')
+            if len(content) > limits.message_bytes:
+                raise AudioError(
+                    f"a message of {len(content)} bytes: send {limits.message_bytes} at most"
+                )
+            samples = to_mono(client.decode(content), client.audio.rate)
+        except AudioError as problem:
+            client.fail("audio", str(problem))
+            return True
+        client.push(samples)
+        if client.due:
+            hub.wake()
+        if (ahead := pace.take(len(samples) / client.audio.rate)) > 0:
+            await asyncio.sleep(ahead)
+        if not client.heard.is_set():
+            await client.heard.wait()
+    client.ending = True
+    hub.wake()
+    return True
+
+
+async def _become_idle(client: Client) -> None:
+    """Wait until the client has said nothing for too long; it is told so.
+
+    One task that seldom wakes costs less than a deadline for each message.
+    """
+    patience = client.limits.idle_seconds
+    while True:
+        since = client.awaited_since
+        rest = patience if since is None else since + patience - time.monotonic()
+        if rest <= 0:
+            client.fail("idle", f"nothing came for {patience:g} s")
+            return
+        await asyncio.sleep(rest)
+
+
+async def _send(connection: WebSocket, client: Client) -> None:
+    """Pass events on until there are no more."""
+    while (event := await client.events.get()) is not None:
+        await connection.send_text(json.dumps(event, allow_nan=False))
+
+
+async def _refuse(connection: WebSocket, code: str, message: str, close: int) -> None:
+    await connection.send_json(error(code, message))
+    await connection.close(close)
+
+
+def _is_end(text: str) -> bool:
+    if len(text) > LONGEST_TEXT:
+        return False
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(message, dict) and message.get("type") == "end"

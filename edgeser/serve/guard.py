@@ -1,0 +1,72 @@
+"""What stands before every request: its name is ours, and it ends with a clear answer."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from edgeser.serve.access import Access
+from edgeser.serve.budget import Budget
+from edgeser.serve.conversation import deny
+
+STREAM, HEALTH = "/v1/stream", "/healthz"
+ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100, 500
+"""Of HTTP, health apart; more are told to come back: a file costs more than a frame."""
+log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Middleware. A request of HTTP has a connection to itself, which ends with the answer."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+        self._answers = Budget(ANSWERS_A_SECOND, ANSWERS_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let it pass."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wrong, status = self._access.wrong_host(Headers(scope=scope)), 403
+        if wrong is None and scope["path"] != STREAM:
+            wrong, status = f"there is no WebSocket here: connect to {STREAM}", 404
+        if wrong is None:
+            await self._app(scope, receive, send)
+        else:
+            await deny(WebSocket(scope, receive, send), wrong, status)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_once(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                kept = [pair for pair in message.get("headers", []) if pair[0] != b"connection"]
+                message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            await send(message)
+
+        wrong = self._access.wrong_host(Headers(scope=scope))
+        if wrong is not None:
+            await PlainTextResponse(wrong, 403)(scope, receive, send_once)
+            return
+        if scope["path"] != HEALTH and not self._answers.may_take(1):
+            busy = PlainTextResponse("too many requests: try again", 503, {"Retry-After": "1"})
+            await busy(scope, receive, send_once)
+            return
+        try:
+            await self._app(scope, receive, send_once)
+        except (OSError, ValueError) as odd:  # a path that no file system takes
+            if begun:
+                raise
+            log.debug("an odd request: %s", odd)
+            await PlainTextResponse("Not Found", 404)(scope, receive, send_once)

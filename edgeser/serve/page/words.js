@@ -1,0 +1,50 @@
+// The page's words in one of its languages, which files in languages/ hold.
+
+export class Words {
+  /** All languages, so that a visitor who chooses one need not wait, nor need the server. */
+  static async load(config) {
+    const read = async ({ code }) => [code, await (await fetch(`languages/${code}.json`)).json()];
+    return new Words(config, new Map(await Promise.all(config.languages.map(read))));
+  }
+
+  constructor(config, languages) {
+    this.config = config;
+    this.languages = languages;
+    this.listeners = [];
+    this.choose(null);
+  }
+
+  /** A language by its code; null for the one that the page begins in. */
+  choose(code) {
+    this.code = code ?? this.preset();
+    this.words = this.languages.get(this.code);
+    this.share = new Intl.NumberFormat(this.code, { style: "percent" });
+    this.seconds = new Intl.NumberFormat(this.code, {
+      style: "unit", unit: "second", unitDisplay: "narrow", minimumFractionDigits: 1, maximumFractionDigits: 1,
+    });
+    document.documentElement.lang = this.code;
+    document.documentElement.dir = this.words.direction;
+    for (const part of document.querySelectorAll("[data-words]")) part.textContent = this.say(part.dataset.words);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Called now and whenever the language changes. */
+  follow(listener) {
+    this.listeners.push(listener);
+    listener();
+  }
+
+  say(key, values = {}) {
+    return this.words[key].replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);
+  }
+
+  label(label) {
+    return this.words.labels[label] ?? label;
+  }
+
+  preset() {
+    const wanted = [this.config.language, ...navigator.languages, "en"].filter(Boolean);
+    const found = (code) => [code, code.split("-")[0]].find((one) => this.languages.has(one));
+    return found(wanted.find(found));
+  }
+}

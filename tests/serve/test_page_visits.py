@@ -1,0 +1,281 @@
+"""Visitors: the question, the one who goes and the next; languages; what fits on which screen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgeser
+from tests.serve.chromium import (
+    SIZES,
+    becomes,
+    begun,
+    heard,
+    marks,
+    opened,
+    until,
+    words,
+)
+from tests.serve.conftest import end, launch, wait_for
+
+pytestmark = marks
+LANGUAGES = Path(edgeser.__file__).parent / "serve" / "page" / "languages"
+LEAST = 88  # CSS pixels, for a finger on a screen that hangs
+AXE = "axe-core@4.10.3"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("starlette")
+    pytest.importorskip("websockets")
+    folder = tmp_path_factory.mktemp("languages")
+    english = json.loads((LANGUAGES / "en.json").read_text(encoding="utf-8"))
+    backwards = {**english, "name": "עברית", "direction": "rtl", "begin": "התחלה"}
+    (folder / "he.json").write_text(json.dumps(backwards), encoding="utf-8")
+    address, process = launch("--languages", str(folder), "--contact", "Hall 3, desk 1")
+    wait_for(address, process)
+    yield address
+    end(process)
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """On its start screen."""
+    page = opened(browser, address)
+    yield page
+    page.context.close()
+
+
+def is_the_start(page: Any) -> bool:
+    """And nothing of a visit is left anywhere in it."""
+    page.wait_for_selector("body[data-screen=start]")
+    left = page.evaluate(
+        """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
+        (id) => document.getElementById(id).textContent).join('')
+        + (document.body.dataset.state ?? '')"""
+    )
+    band = page.evaluate(
+        """() => { document.getElementById('visit').hidden = false;
+        const c = document.getElementById('timeline');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        document.getElementById('visit').hidden = true;
+        return d.some((v, i) => i % 4 === 0 && d[i + 3] > 200 &&
+          Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 40); }"""
+    )
+    return left == "" and not band
+
+
+def test_nothing_is_heard_before_the_yes_and_nothing_stays_after_the_visit(page: Any) -> None:
+    assert page.evaluate("lab.tracks.length + lab.sockets.length") == 0
+    assert "Responsible: Hall 3, desk 1" in words(page)
+    heard(begun(page))
+    page.dblclick("#done")  # of which the second is no yes
+    assert is_the_start(page)
+    assert page.evaluate("lab.tracks.every((track) => track.readyState === 'ended')")
+    until(page, "lab.sockets[0].readyState === WebSocket.CLOSED")
+    page.wait_for_timeout(800)
+    assert is_the_start(page)  # also when the server has judged what was said last
+    page.mouse.click(540, 300)  # a touch anywhere
+    becomes(page, "listening", "hearing")
+    assert page.locator("#utterances li").count() == 0
+    assert page.evaluate("lab.sockets.length") == 2  # a stream of its own
+
+
+def test_who_goes_without_a_word_is_forgotten(page: Any) -> None:
+    heard(begun(page))
+    page.evaluate("lab.mute(true)")  # or the recording would go on talking
+    page.evaluate("lab.contexts.at(-1).suspend(); lab.contexts.at(-1).resume = async () => {}")
+    page.evaluate("lab.skipped = 55_000")
+    page.wait_for_selector("#state:text('All this is cleared in')")
+    page.mouse.click(540, 900)  # still there
+    page.wait_for_selector("#state:not(:text('cleared'))")
+    page.evaluate("lab.skipped += 61_000")
+    assert is_the_start(page)
+
+
+def test_a_room_that_is_never_quiet_does_not_keep_a_visitor(page: Any) -> None:
+    after = page.evaluate(
+        """async () => { const { Idle } = await import('./idle.js'); let gone = null;
+        const idle = new Idle(60, { warn() {}, gone() { gone ??= lab.skipped; } });
+        while (gone === null && lab.skipped < 1e6) { lab.skipped += 40_000; idle.active();
+          await new Promise((next) => setTimeout(next, 300)); }
+        idle.stop(); return gone; }"""
+    )
+    assert after == 600_000
+
+
+def test_a_key_is_a_yes_and_others_are_not(page: Any) -> None:
+    for key in ("Tab", "Escape", "Shift", "F2", "Control+c"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.body.dataset.screen") == "start"
+    page.keyboard.press("x")
+    becomes(page, "listening", "hearing")
+    page.keyboard.press("Escape")
+    assert is_the_start(page)
+
+
+def test_a_language_is_the_visitors_and_goes_with_them(page: Any) -> None:
+    page.click("#languages [lang=de]")
+    assert "wie Sie klingen" in words(page)
+    assert page.get_attribute("html", "lang") == "de"
+    page.click("#begin")
+    becomes(page, "listening", "hearing")
+    assert page.locator("#legend li").nth(2).inner_text() == "traurig"
+    page.click("#done")
+    assert "how you sound" in words(page)
+
+
+def test_the_browsers_language_is_the_first(browser: Any, address: str) -> None:
+    page = opened(browser, address, locale="fr-CA")
+    assert "Touchez pour commencer" in words(page)
+    page.context.close()
+
+
+def overflowing(page: Any) -> list[str]:
+    """Texts that are wider or higher than their place, and what lies beside the screen."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('p, h1, h2, button, b, small, header')]
+        .filter((e) => e.offsetParent && e.textContent.trim() && e.id !== 'spoken')
+        .filter((e) => { const box = e.getBoundingClientRect(); return e.scrollWidth > e.clientWidth
+          + 1 && getComputedStyle(e).display !== 'inline' || box.left < -1
+          || box.right > innerWidth + 1; }).map((e) => e.id + ': ' + e.textContent)"""
+    )
+    return found
+
+
+def small(page: Any) -> list[str]:
+    """What can be touched and is too small for it."""
+    found: list[str] = page.evaluate(
+        f"""() => [...document.querySelectorAll('button')].filter((e) => e.offsetParent)
+        .filter((e) => e.offsetWidth < {LEAST} || e.offsetHeight < {LEAST}).map((e) => e.id)"""
+    )
+    return found
+
+
+def clipped(page: Any) -> list[Any]:
+    """Places that are too low for what is said in them, by so many pixels."""
+    found: list[Any] = page.evaluate(
+        """() => ['stage', 'hearing', 'state', 'legend', 'bands'].map((id) => { const e
+        = document.getElementById(id); return [id, innerWidth, e.scrollHeight - e.clientHeight,
+        e.textContent]; }).filter((e) => e[2] > 1)"""
+    )
+    return found
+
+
+def places(page: Any) -> Any:
+    """Where every part of a visit stands."""
+    return page.evaluate(
+        """() => ['done', 'now', 'stage', 'state', 'meter', 'bands', 'timeline', 'legend', 'heard',
+        'utterances', 'guess'].map((id) => { const b = document.getElementById(id)
+        .getBoundingClientRect(); return [id, b.x, b.y, b.width, b.height]; })"""
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "ja", "he"])
+def test_it_fits_and_nothing_moves_in_any_language(
+    language: str, browser: Any, address: str
+) -> None:
+    page = opened(browser, address, locale=language)
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        assert (overflowing(page), small(page)) == ([], [])
+    if language == "he":
+        assert page.evaluate("document.dir") == "rtl"
+        logo, title = page.locator("#logo").bounding_box(), page.locator("#title").bounding_box()
+        assert logo["x"] > title["x"]
+    begun(page)
+    faults = json.loads((LANGUAGES / "en.json").read_text(encoding="utf-8"))["faults"]
+    page.evaluate(
+        """async () => { const { Words } = await import('./words.js');
+        const { Stage } = await import('./stage.js');
+        const config = await (await fetch('config.json')).json();
+        lab.sockets.at(-1).onmessage = lab.sockets.at(-1).onclose = null; // no stage but ours
+        for (let timer = setTimeout(() => {}); timer > 0; timer -= 1) clearTimeout(timer);
+        lab.stage = new Stage(await Words.load(config), config.labels); }"""
+    )
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        before = places(page)
+        for fault in faults:
+            page.evaluate(
+                """(fault) => { const own = ['offline', 'full', 'refused', 'connecting'];
+                lab.stage.become(own.includes(fault) ? 'live' : fault, fault); }""",
+                fault,
+            )
+            assert page.evaluate("document.body.dataset.state") == fault
+            assert places(page) == before
+            assert (overflowing(page), small(page), clipped(page)) == ([], [], [])
+        page.evaluate(
+            """lab.stage.become('live', 'live'); lab.stage.warn(10); lab.stage.verdict({
+            label: null, confidence: 0.43, probabilities: {happiness: 0.43, neutral: 0.3}})"""
+        )
+        assert places(page) == before
+        assert (overflowing(page), small(page), clipped(page)) == ([], [], [])
+    page.context.close()
+
+
+def test_only_verdicts_are_spoken(page: Any) -> None:
+    begun(page)
+    spoken = page.evaluate(
+        """[...document.querySelectorAll('[aria-live], [role=alert], [role=status], [role=log]')]
+        .map((e) => e.id)"""
+    )
+    assert spoken == ["spoken"]
+    assert page.text_content("#spoken") == ""
+    heard(page)
+    assert page.text_content("#spoken").startswith("That sounded ")
+    said = page.text_content("#spoken")
+    page.evaluate("lab.refuse = 'NotFoundError'; lab.unplug()")
+    becomes(page, "unplugged")
+    assert page.text_content("#spoken") == said
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's program, as npm has it."""
+    if shutil.which("npm") is None:
+        pytest.skip("axe-core comes by npm, which is not here")
+    folder = tmp_path_factory.mktemp("axe")
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", AXE],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if packed.returncode:
+        pytest.skip(f"npm cannot fetch {AXE}: {packed.stderr[-200:]}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        program = archive.extractfile("package/axe.min.js")
+        assert program is not None
+        return program.read().decode()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(scheme: str, browser: Any, address: str, axe: str) -> None:
+    page = opened(browser, address, color_scheme=scheme)
+    found = {}
+
+    def look(state: str) -> None:
+        page.evaluate(axe + "; undefined")
+        result = page.evaluate("axe.run({resultTypes: ['violations']})")
+        found[state] = [(v["id"], [n["html"] for n in v["nodes"]]) for v in result["violations"]]
+
+    look("start")
+    begun(page)
+    look("listening")
+    heard(page)
+    look("verdict")
+    page.evaluate("lab.refuse = 'NotFoundError'; lab.unplug()")
+    becomes(page, "unplugged")
+    look("unplugged")
+    assert found == {"start": [], "listening": [], "verdict": [], "unplugged": []}
+    page.context.close()

@@ -1,0 +1,47 @@
+"""What ``pytest -m "not slow"`` leaves out: tests that train, compile, wait, or start programs.
+
+One table, by path under ``tests/``, so that a test need not say it of itself; the mark
+``pytest.mark.slow`` on a test does the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+SLOW = {
+    "bench": "measures",
+    "capi": "builds the C library",
+    "cli/test_analyze_folders.py": "starts programs",
+    "cli/test_compile.py": "compiles kernels",
+    "cli/test_engine_bar.py": "starts programs",
+    "cli/test_manners.py": "starts programs",
+    "docs/test_blocks.py": "runs every program of the site",
+    "docs/test_faq.py": "starts processes",
+    "docs/test_figures.py": "draws",
+    "examples": "starts programs",
+    "export": "exports graphs with PyTorch",
+    "gpu/test_driver.py": "builds a stand-in for a driver",
+    "gpu/test_targets.py": "compiles kernels",
+    "kernels/test_tacn.py": "interprets kernels",
+    "kernels/test_triton.py": "interprets kernels",
+    "kernels/test_triton_compile.py": "compiles kernels",
+    "microphone/test_sound_server.py": "waits for a sound server",
+    "sdk/test_nothing_grows.py": "hears hours",
+    "sdk/test_threads.py": "waits for threads",
+    "serve/test_attacks.py": "measures",
+    "serve/test_page.py": "starts a browser",
+    "serve/test_page_faults.py": "starts a browser",
+    "serve/test_page_visits.py": "starts a browser",
+    "tensorrt": "builds engines",
+    "train": "trains",
+}
+
+_TESTS = Path(__file__).parent
+
+
+def is_slow(path: Path) -> bool:
+    """Whether the tests in this file are slow."""
+    if not path.is_relative_to(_TESTS):
+        return False
+    inside = PurePosixPath(path.relative_to(_TESTS).as_posix())
+    return any(str(part) in SLOW for part in (inside, *inside.parents))

@@ -84,4 +84,11 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal() or int(sys.argv[1]) > 65_535:
+        raise SystemExit("usage: python asyncio_service.py PORT  (0 for a free one)")
+    try:
+        asyncio.run(serve(int(sys.argv[1])))
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how it ends
+    except (edgeser.EdgeserError, OSError) as error:
+        raise SystemExit(f"asyncio_service: {error}") from None

@@ -8,8 +8,21 @@ import sys
 
 import edgeser
 
-if __name__ == "__main__":
-    model = edgeser.load(sys.argv[1])
+
+def main(bundle: str, recording: str) -> None:
+    """Say what the model is, and what it makes of a recording."""
+    model = edgeser.load(bundle)
     print(f"{model.name} {model.version} tells {', '.join(model.labels)} apart ({model.licence})")
-    verdict = model.analyze(sys.argv[2]).verdict
+    verdict = model.analyze(recording).verdict
     print(f"{verdict.summary}: {verdict.confidence:.2f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python custom_model.py MODEL.edgeser RECORDING")
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except edgeser.EdgeserError as error:
+        raise SystemExit(f"custom_model: {error}") from None

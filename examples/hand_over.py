@@ -33,10 +33,21 @@ def second_half(path: Path, state: bytes) -> None:
     print(f"{verdict.confidence:.6f}", flush=True)
 
 
-if __name__ == "__main__":
-    recording = Path(sys.argv[1])
-    if "--rest" in sys.argv:
+def main(recording: Path, *, rest: bool) -> int:
+    """One of the two processes; its exit code."""
+    if rest:
         second_half(recording, sys.stdin.buffer.read())
-    else:
-        command = [sys.executable, __file__, str(recording), "--rest"]
-        subprocess.run(command, input=first_half(recording), check=True)  # noqa: S603
+        return 0
+    command = [sys.executable, __file__, str(recording), "--rest"]
+    return subprocess.run(command, input=first_half(recording), check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3 or sys.argv[2:] not in ([], ["--rest"]):
+        raise SystemExit("usage: python hand_over.py RECORDING")
+    try:
+        raise SystemExit(main(Path(sys.argv[1]), rest=sys.argv[2:] == ["--rest"]))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except (edgeser.EdgeserError, soundfile.SoundFileError) as error:
+        raise SystemExit(f"hand_over: {error}") from None

@@ -70,4 +70,11 @@ def main(bundle: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python hot_reload.py MODEL.edgeser")
+    try:
+        main(Path(sys.argv[1]))
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how it ends
+    except (edgeser.EdgeserError, OSError) as error:
+        raise SystemExit(f"hot_reload: {error}") from None

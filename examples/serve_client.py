@@ -5,6 +5,7 @@ import sys
 import threading
 
 import soundfile
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 
@@ -29,4 +30,11 @@ def main(path: str, server: str = "ws://127.0.0.1:8765") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if not 2 <= len(sys.argv) <= 3:
+        raise SystemExit("usage: python serve_client.py RECORDING [ws://HOST:PORT]")
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except (soundfile.SoundFileError, WebSocketException, OSError) as error:
+        raise SystemExit(f"serve_client: {error}") from None

@@ -43,4 +43,13 @@ def tell(events: list[edgeser.UtteranceEvent]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1 or sys.stdin.isatty():
+        raise SystemExit("usage: ... | python stdin_pipe.py  (raw 16-bit mono at 16 kHz)")
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # as programs say that Ctrl-C ended them
+    except BrokenPipeError:
+        sys.stderr.close()  # who read the lines has gone: nothing is left to say
+    except edgeser.EdgeserError as error:
+        raise SystemExit(f"stdin_pipe: {error}") from None

@@ -22,6 +22,9 @@ if not Path("/dev/nvidia0").exists():
 
 # A job in the background is started deaf to Ctrl-C, and so would be all programs that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# And one that runs under nohup has SIGHUP ignored.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:

@@ -16,7 +16,6 @@ SLOW = {
     "cli/test_engine_bar.py": "starts programs",
     "cli/test_manners.py": "starts programs",
     "docs/test_blocks.py": "runs every program of the site",
-    "docs/test_faq.py": "starts processes",
     "docs/test_figures.py": "draws",
     "examples": "starts programs",
     "export": "exports graphs with PyTorch",

@@ -20,6 +20,8 @@ from edgeser.cli.exit_codes import SUMMARY, ExitCode
 from edgeser.cli.export import export
 from edgeser.cli.info import info
 from edgeser.cli.listen import listen
+from edgeser.cli.merge import merge
+from edgeser.cli.output import shown
 from edgeser.cli.serve import serve
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
@@ -33,7 +35,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, analyze, listen, serve, bench, export, info, doctor):
+for command in (demo, analyze, merge, listen, serve, bench, export, info, doctor):
     register(app, command)
 register(app, compile_kernels, "compile")
 
@@ -62,6 +64,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; every error that is no mistake of the program becomes one line."""
+    _stand_in_for_closed_streams()
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="backslashreplace")  # names and bars that it cannot spell
@@ -69,23 +72,50 @@ def main() -> None:
         os.environ["COLUMNS"] = "1000"  # a shell takes each line for one more completion
     warnings.showwarning = _show_warning
     try:
-        sys.exit(app(prog_name="edgeser", standalone_mode=False))
+        code = app(prog_name="edgeser", standalone_mode=False)
+        sys.stdout.flush()  # while a full disk can still be told
+        sys.exit(code)
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "edgeser"
-        message = error.format_message().rstrip(".")
+        message = shown(error.format_message().rstrip("."))
         typer.echo(f"{command}: {message} (try {command} --help)", err=True)
         sys.exit(ExitCode.USAGE)
     except EdgeserError as error:
         _fail(str(error))
+    except BrokenPipeError:
+        _give_up_output()
+        sys.exit(ExitCode.FAILED)
     except OSError as error:
+        _give_up_output()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _fail(message: str) -> None:
     if is_verbose():
         traceback.print_exc()
-    typer.echo(f"edgeser: {message}", err=True)
+    typer.echo(f"edgeser: {shown(message)}", err=True)
     sys.exit(ExitCode.FAILED)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where a standard stream was closed (``>&-``) nothing else may get its number.
+
+    Else the next file that is opened is the one that is printed into.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if name != "stdin":  # of which None says that it is closed
+                setattr(sys, name, os.fdopen(nowhere, "w"))
+
+
+def _give_up_output() -> None:
+    """What could not be written would be tried again at exit, and fail again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _show_warning(
@@ -97,4 +127,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     del category, filename, lineno, file, line
-    typer.echo(f"edgeser: {message}", err=True)
+    typer.echo(f"edgeser: {shown(message)}", err=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,13 +18,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBars
 
+from edgeser.audio.opened import is_pipe
 from edgeser.cli.exit_codes import ExitCode
+from edgeser.cli.formats import Row
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, Vad, VadOption
-from edgeser.cli.recordings import recordings
+from edgeser.cli.output import as_text, shown
+from edgeser.cli.recordings import Found, mention, recordings
 from edgeser.cli.rows import Kind, Progress, columns, rows
 from edgeser.cli.table import Table
 from edgeser.cli.timeline import Timeline, verdict_line
+from edgeser.cli.workers import Work, judged, one
 from edgeser.errors import AudioError
 from edgeser.model import Model
 from edgeser.results import Analysis
@@ -34,7 +42,8 @@ def analyze(
         list[Path],
         typer.Argument(
             metavar="FILE|FOLDER",
-            help="WAV, FLAC, Ogg or MP3, at any rate; of a folder all that are in and below it.",
+            help="WAV, FLAC, Ogg or MP3, at any rate; of a folder all that are in and below it; "
+            "- for standard input.",
         ),
     ],
     out: Annotated[
@@ -58,6 +67,20 @@ def analyze(
         Path | None,
         typer.Option(metavar="timeline.png", help="Draw the file's timeline into an image."),
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", metavar="N", min=1, help="Judge so many at a time, in processes."
+        ),
+    ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Judge only the I-th of N shares of the files: each name is in the same share "
+            "always. Give each share a table of its own, then `edgeser merge` them.",
+        ),
+    ] = None,
     vad: VadOption = "own",
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
@@ -70,33 +93,67 @@ def analyze(
         raise typer.BadParameter("--vad is for utterances: say --rows utterances as well")
     if out is not None and plot is not None:
         raise typer.BadParameter("--plot draws one file and --out is for many: leave one out")
-    files = list(recordings(paths))
-    if plot is not None and len(files) != 1:
-        raise typer.BadParameter(
-            f"--plot draws one file and there are {len(files)}: call it once for each"
-        )
+    share = _share(shard)
+    found = recordings(paths)
+    files = [file for file in found.files if share is None or _is_in(share, file)]
+    pipes = [file for file in files if is_pipe(file)]
+    if plot is not None and (len(files) != 1 or pipes):
+        there = "a pipe is read only once" if pipes else f"there are {len(files)}"
+        raise typer.BadParameter(f"--plot draws one file and {there}: call it once for each")
+    if jobs > 1 and pipes:
+        raise typer.BadParameter(f"--jobs is for files, and {pipes[0]} is a pipe: leave one out")
     if plot is not None:
         from edgeser.plot import check_plot_path
 
         check_plot_path(plot)
+    if found.left_out:
+        typer.echo(f"edgeser: {shown(mention(found.left_out))}", err=True)
     loaded = load_model(model, backend, precision)
+    found = Found(files, found.left_out)
     if out is None:
-        failed = _show(loaded, files, as_json, plot)
+        analyses = _Each(loaded, Work(model, backend, precision, _analysis), jobs)
+        failed = _show(analyses, found, as_json, plot)
     else:
-        failed = _tabulate(loaded, files, out, per, vad, as_json)
+        made = _Each(loaded, Work(model, backend, precision, partial(_rows, per, vad)), jobs)
+        failed = _tabulate(made, found, out, per, vad, as_json)
     if failed:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _show(model: Model, files: Sequence[Path], as_json: bool, plot: Path | None) -> bool:
+def _analysis(model: Model, file: Path, progress: Progress) -> Analysis:
+    return model.analyze(file, progress=progress)
+
+
+def _rows(kind: Kind, vad: Vad, model: Model, file: Path, progress: Progress) -> list[Row]:
+    return rows(kind, model, file, vad, progress)
+
+
+def _share(shard: str | None) -> tuple[int, int] | None:
+    if shard is None:
+        return None
+    given = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    which, of = map(int, given.groups()) if given else (0, 0)
+    if not 1 <= which <= of:
+        raise typer.BadParameter(f"--shard is {shard!r}: say 1/4, 2/4, 3/4 and 4/4 for four shares")
+    return which, of
+
+
+def _is_in(share: tuple[int, int], file: Path) -> bool:
+    """By its name alone: files that come or go move no other one into another share."""
+    which, of = share
+    return int.from_bytes(sha256(os.fsencode(file)).digest()[:8], "big") % of == which - 1
+
+
+def _show(each: _Each[Analysis], found: Found, as_json: bool, plot: Path | None) -> bool:
     """Judge files and print it; whether any failed."""
     console = Console(highlight=False)
+    model, files = each.model, found.files
     told: list[dict[str, Any]] = []
     failed = False
-    for file, analysis in _each(files, lambda file, tell: model.analyze(file, progress=tell)):
+    for place, analysis in _in_order(each(files)):
         if isinstance(analysis, AudioError):
             failed = True
-            told.append({"source": str(file), "error": str(analysis)})
+            told.append({"source": str(files[place]), "error": str(analysis)})
             continue
         if as_json:
             told.append(analysis.to_dict())
@@ -107,80 +164,113 @@ def _show(model: Model, files: Sequence[Path], as_json: bool, plot: Path | None)
 
             save_timeline(analysis, plot)
             if not as_json:
-                console.print(f"timeline in {escape(str(plot))}", soft_wrap=True)
+                console.print(f"timeline in {escape(shown(plot))}", soft_wrap=True)
     if as_json:
         about = {"name": model.name, "version": model.version, "hash": model.hash}
-        typer.echo(json.dumps({"model": about, "files": told}, indent=1, ensure_ascii=False))
+        typer.echo(as_text({"model": about, "files": told, **_left_out(found)}))
     return failed
 
 
 def _tabulate(
-    model: Model, files: Sequence[Path], out: Path, per: Kind, vad: Vad, as_json: bool
+    each: _Each[list[Row]], found: Found, out: Path, per: Kind, vad: Vad, as_json: bool
 ) -> bool:
     """Judge files into a table; whether any failed."""
+    model, files = each.model, found.files
     made_by = f"edgeser {__version__}, {model.name} {model.version} {model.hash[:12]}"
     made_by += f", {model.precision}" + (f", {vad}" if vad != "own" else "")
     names = {file: _printable(file) for file in files}
-    failed: list[dict[str, str]] = []
+    failed: dict[int, dict[str, str]] = {}
     with Table(out, columns(per, model), made_by) as table:
-        new = [file for file in files if names[file] not in table.done]
+        new = [file for file in files if names[file] not in table.done or is_pipe(file)]
         done = 0
         try:
-            for file, made in _each(new, lambda file, tell: rows(per, model, file, vad, tell)):
+            for place, made in each(new):
+                name = names[new[place]]
+                if not isinstance(made, AudioError) and name in table.done:
+                    made = AudioError(f"{name}: is in the table, and a pipe may bring another one")
+                    typer.echo(f"edgeser: {shown(made)}", err=True)
                 if isinstance(made, AudioError):
-                    failed.append({"file": names[file], "error": str(made)})
+                    failed[place] = {"file": name, "error": str(made)}
                 else:
-                    table.add(names[file], made)
+                    table.add(name, made, place)
                     done += 1
         except KeyboardInterrupt:
             rest = len(new) - done - len(failed)
-            note = f"edgeser: stopped; {out} lacks {rest}, and the same command goes on with them"
-            typer.echo(note, err=True)
+            note = f"stopped; {out} lacks {rest}, and the same command goes on with them"
+            typer.echo(f"edgeser: {shown(note)}", err=True)
             raise
     skipped = len(files) - len(new)
     if as_json:
-        about = {"out": str(out), "analysed": done, "skipped": skipped, "failed": failed}
-        typer.echo(json.dumps(about, indent=1, ensure_ascii=False))
+        about = {"out": str(out), "analysed": done, "skipped": skipped}
+        about["failed"] = [error for _, error in sorted(failed.items())]
+        typer.echo(as_text({**about, **_left_out(found)}))
     else:
-        typer.echo(f"{done} analysed, {skipped} there before, {len(failed)} failed: {out}")
+        counts = f"{done} analysed, {skipped} there before, {len(failed)} failed"
+        typer.echo(f"{counts}: {shown(out)}")
     return bool(failed)
 
 
-def _each(
-    files: Sequence[Path], judge: Callable[[Path, Progress], T]
-) -> Iterator[tuple[Path, T | AudioError]]:
-    """What becomes of each file; errors are told and yielded, and a progress bar is shown."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[done]}", markup=False),
-        TimeRemainingColumn(),
-    )
-    errors = Console(stderr=True)
-    bars = ProgressBars(
-        *columns,
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # else it would be taken out of the pipe
-    )
-    with bars:
-        whole = bars.add_task("all", total=len(files), visible=len(files) > 1, done="")
-        for number, file in enumerate(files):
-            one = bars.add_task(_printable(file.name), total=1, done="")
+def _left_out(found: Found) -> dict[str, list[str]]:
+    return {"left_out": [_printable(path) for path in found.left_out]} if found.left_out else {}
 
-            def tell(done: float, total: float, one: TaskID = one) -> None:
+
+def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
+    """The same by their numbers, from 0 on without a gap; what is early is held back."""
+    early: dict[int, T] = {}
+    expected = 0
+    for place, result in results:
+        early[place] = result
+        while expected in early:
+            yield expected, early.pop(expected)
+            expected += 1
+
+
+class _Each(Generic[T]):
+    """What becomes of each file; errors are told and given, and a progress bar is shown."""
+
+    def __init__(self, model: Model, work: Work[T], jobs: int) -> None:
+        self.model, self.work, self._jobs = model, work, jobs
+
+    def __call__(self, files: Sequence[Path]) -> Iterator[tuple[int, T | AudioError]]:
+        """(place in ``files``, result), in the order in which they are done."""
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[done]}", markup=False),
+            TimeRemainingColumn(),
+        )
+        errors = Console(stderr=True)
+        bars = ProgressBars(
+            *columns,
+            console=errors,
+            transient=True,
+            disable=not errors.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # else it would be taken out of the pipe
+        )
+        with bars, closing(self._results(files, bars)) as results:
+            whole = bars.add_task("all", total=len(files), visible=len(files) > 1, done="")
+            for number, (place, result) in enumerate(results, 1):
+                if isinstance(result, AudioError):
+                    typer.echo(f"edgeser: {shown(result)}", err=True)
+                bars.update(whole, advance=1, done=f"{number} of {len(files)}")
+                yield place, result
+
+    def _results(
+        self, files: Sequence[Path], bars: ProgressBars
+    ) -> Generator[tuple[int, T | AudioError], None, None]:
+        if self._jobs > 1 and len(files) > 1:
+            yield from judged(files, self.work, self._jobs)
+            return
+        for place, file in enumerate(files):
+            bar = bars.add_task(shown(file.name), total=1, done="")
+
+            def tell(done: float, total: float, bar: TaskID = bar) -> None:
                 said = f"{done:.0f} of {total:.0f} s"
-                bars.update(one, completed=done, total=total, done=said)
+                bars.update(bar, completed=done, total=total, done=said)
 
-            try:
-                result: T | AudioError = judge(file, tell)
-            except AudioError as error:
-                typer.echo(f"edgeser: {_printable(error)}", err=True)
-                result = error
-            bars.remove_task(one)
-            bars.update(whole, advance=1, done=f"{number + 1} of {len(files)}")
-            yield file, result
+            result = one(self.model, file, self.work.judge, tell)
+            bars.remove_task(bar)
+            yield place, result
 
 
 def _printable(name: object) -> str:
@@ -189,7 +279,7 @@ def _printable(name: object) -> str:
 
 
 def _print(console: Console, model: Model, analysis: Analysis, *, with_timeline: bool) -> None:
-    name = escape(_printable(analysis.source))
+    name = escape(shown(analysis.source))
     console.print(f"{name}  {verdict_line(analysis.verdict)}", soft_wrap=True)
     if with_timeline:
         timeline = Timeline(model, analysis.duration, console.width)

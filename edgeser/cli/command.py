@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from edgeser.cli.exit_codes import SUMMARY
+from edgeser.cli.output import shown
 
 log = logging.getLogger("edgeser")
 
@@ -32,7 +33,7 @@ def register(app: typer.Typer, command: Callable[..., None], name: str | None = 
 
     @functools.wraps(command)
     def run(*, verbose: bool, **options: Any) -> None:
-        logging.basicConfig(format="edgeser: %(message)s")  # warnings, as all that is said
+        log_to_standard_error()
         if verbose:
             log.setLevel(logging.DEBUG)
         command(**options)
@@ -42,6 +43,20 @@ def register(app: typer.Typer, command: Callable[..., None], name: str | None = 
         [p.replace(annotation=run.__annotations__[p.name]) for p in parameters]
     )
     app.command(name, epilog=SUMMARY)(run)
+
+
+class _OneLine(logging.Formatter):
+    """Messages as all that is said: in one line, whatever is in a file's name."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return shown(super().formatMessage(record))
+
+
+def log_to_standard_error() -> None:
+    """Let warnings be seen."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("edgeser: %(message)s"))
+    logging.basicConfig(handlers=[handler])
 
 
 def is_verbose() -> bool:

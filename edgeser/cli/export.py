@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.errors import MissingExtraError
@@ -97,11 +96,10 @@ def export(
         about = {"name": read.manifest.name, "hash": read.hash, "precision": precision}
         typer.echo(json.dumps({"model": about, "files": files}, indent=1, ensure_ascii=False))
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for what, file in files.items():
-        size = f"{file['bytes'] / 1e6:.2f} MB"
-        table.add_row(what.replace("_", " "), size, file["path"])
-    Console(highlight=False, soft_wrap=True).print(table)
+    width = max(map(len, files))
+    for what, file in files.items():  # no table, which would shorten a long path
+        name, size = what.replace("_", " "), f"{file['bytes'] / 1e6:.2f} MB"
+        typer.echo(f"{name:<{width}}  {size:>9}  {file['path']}")
 
 
 def _in_precision(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 from rich.console import Console
 
 _WIDE = 160  # columns where nobody said how many there are: a pipe, a file
+_NOT_FOR_SHOW = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What moves a terminal's cursor, ends a line, turns the writing round, or is no text at all."""
 
 
 def table_console() -> Console:
@@ -13,3 +21,18 @@ def table_console() -> Console:
     if not console.is_terminal:
         console.width = max(console.width, _WIDE)
     return console
+
+
+def shown(text: object) -> str:
+    """Text for people, in one line: a file's name may hold anything, and is not to be obeyed."""
+    return _NOT_FOR_SHOW.sub(lambda odd: odd[0].encode("unicode_escape").decode(), str(text))
+
+
+def as_text(told: Any) -> str:
+    """JSON that people can read, and that does nothing to a terminal."""
+    text = json.dumps(told, indent=1, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text)
+
+
+def _escaped(odd: re.Match[str]) -> str:
+    return f"\\u{ord(odd[0]):04x}"

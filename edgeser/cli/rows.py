@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from edgeser.cli.formats import Columns, Row
 from edgeser.cli.options import Vad, detector_of
-from edgeser.cli.table import Columns, Row
 from edgeser.model import Model
 from edgeser.streaming.analysis import utterances_of
 
@@ -37,6 +37,16 @@ _OWN: dict[Kind, Columns] = {
 def columns(kind: Kind, model: Model) -> Columns:
     """Name to type; after those of the kind, the probability of each label."""
     return {**_OWN[kind], **{f"p_{label}": float for label in model.labels}}
+
+
+def columns_of(names: Sequence[str]) -> Columns | None:
+    """Those of a table with columns of these names; None if no kind has them."""
+    for own in _OWN.values():
+        labels = names[1 + len(own) : -1]
+        wanted = ["file", *own, *labels, "made_by"]
+        if list(names) == wanted and all(name.startswith("p_") for name in labels):
+            return {**own, **dict.fromkeys(labels, float)}
+    return None
 
 
 def rows(kind: Kind, model: Model, file: Path, vad: Vad, progress: Progress) -> list[Row]:

@@ -6,25 +6,24 @@ these can take a recording's rows whole or not at all.
 
 from __future__ import annotations
 
-import csv
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
 
-from edgeser.errors import MissingExtraError, TableError
-
-Columns = Mapping[str, type]
-Row = Sequence[str | int | float | None]
-_AT_A_TIME = 10_000  # rows
+from edgeser.cli.formats import Columns, Row, format_of
+from edgeser.cli.lock import Lock
+from edgeser.errors import TableError
 
 
 class Table:
     """Rows of recordings. A context manager: leaving it, for whatever reason, writes the file.
 
-    Only a process that is killed leaves the unfinished table; the next one goes on with it. A
-    recording is in the table with all of its rows or not at all.
+    Only a process that is killed, or a full disk, leaves the unfinished table; the next one goes on
+    with it. A recording is in the table with all of its rows or not at all. One process at a time
+    has a table.
 
     Args:
         path: ends in ``.csv`` or ``.parquet``. What is there already is gone on with.
@@ -33,48 +32,74 @@ class Table:
 
     Raises:
         TableError: the file cannot be gone on with: other columns, made by something else, or no
-            table; or its name ends otherwise.
+            table; or its name ends otherwise; or somebody else is writing it; or it cannot be
+            written.
         MissingExtraError: Parquet needs pyarrow.
-        OSError: the file cannot be read or written.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path, columns: Columns, made_by: str) -> None:
         self._columns = {"file": str, **columns, "made_by": str}
-        self._format = _format_of(path)
+        self._format = format_of(path)
         self._made_by = made_by
         self.path = path
-        self._unfinished = path.with_name(f"{path.name}.unfinished")
-        if not path.parent.is_dir():
+        file = Path(os.path.realpath(path))  # a link stays one
+        self._file = file
+        self._unfinished = file.with_name(f"{file.name}.unfinished")
+        if not file.parent.is_dir():
             raise TableError(f"{path}: there is no folder {path.parent}")
-        goes_on = self._unfinished.exists()
         try:
-            self._rows = sqlite3.connect(self._unfinished)
-        except sqlite3.OperationalError as error:
-            raise TableError(f"{self._unfinished}: {error}") from None
+            self._lock = Lock(file.with_name(f"{file.name}.lock"), path)
+        except OSError as error:
+            raise TableError(f"{path}: cannot be written: {error.strerror}") from None
         try:
-            self._rows.execute("PRAGMA synchronous = OFF")  # proof against a kill, not a power cut
-            if not goes_on:
-                self._create()
-            self._check()
+            self._rows = sqlite3.connect(self._unfinished, isolation_level=None)
+            try:
+                self._open()
+            except BaseException:
+                self._rows.close()
+                raise
+        except sqlite3.OperationalError as error:  # the disk is full, or it is no place to write
+            self._lock.release()
+            raise TableError(f"{self._unfinished}: cannot be written: {error}") from None
         except sqlite3.DatabaseError as error:
+            self._lock.release()
             raise self._alien(str(error)) from None
         except BaseException:
-            self._rows.close()
-            if not goes_on:
-                self._unfinished.unlink()
+            self._lock.release()
             raise
         self.done = {name for (name,) in self._rows.execute("SELECT DISTINCT file FROM results")}
         """Names of the recordings that it holds."""
+        (last,) = self._rows.execute("SELECT coalesce(max(place), 0) FROM results").fetchone()
+        self._first_place = last + 1
+        self._kept = True
 
-    def add(self, file: str, rows: Sequence[Row]) -> None:
-        """All rows of one recording; for one without any, a row that says only so."""
+    def add(self, file: str, rows: Sequence[Row], place: int | None = None) -> None:
+        """All rows of one recording; for one without any, a row that says only so.
+
+        Those of this run are written in the order of ``place``; None is after all there are.
+
+        Raises:
+            TableError: it cannot be written: the disk is full, or gone. None of them is in it.
+        """
         rows = rows or [[None] * (len(self._columns) - 2)]
-        try:
-            with self._rows:
-                self._insert((file, *row, self._made_by) for row in rows)
-        except sqlite3.OperationalError as error:  # the disk is full, or gone
-            raise TableError(f"{self._unfinished}: {error}") from None
+        at = self._first_place + (len(self.done) if place is None else place)
+        with self._whole_or_not():
+            self._insert((at, file, *row, self._made_by) for row in rows)
         self.done.add(file)
+
+    def rows_of(self, file: str) -> list[Row]:
+        """The rows of one recording, as they were added."""
+        names = ", ".join(f'"{name}"' for name in list(self._columns)[1:-1])
+        found = self._rows.execute(
+            f"SELECT {names} FROM results WHERE file = ? ORDER BY rowid",  # noqa: S608
+            (file,),
+        )
+        return [tuple(row) for row in found]
+
+    def keep(self, wanted: bool) -> None:
+        """Whether the file is written in the end; else it stays as it is."""
+        self._kept = wanted
 
     def __enter__(self) -> Table:
         return self
@@ -85,30 +110,81 @@ class Table:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        whole = self.path.with_name(f"{self.path.name}.new")
-        rows = self._rows.execute("SELECT * FROM results ORDER BY rowid")
-        self._format.write(whole, self._columns, rows)
+        try:
+            self._finish()
+        except (OSError, ValueError, sqlite3.Error) as problem:
+            if kind is None:  # else that is what is told
+                raise TableError(
+                    f"{self.path}: cannot be written: {problem}; nothing is lost, and the same "
+                    "command goes on when it can be"
+                ) from None
+        finally:
+            self._rows.close()
+            self._lock.release()
+
+    def _finish(self) -> None:
+        if not self._kept:
+            self._rows.close()
+            self._unfinished.unlink()
+            return
+        whole = self._file.with_name(f"{self._file.name}.new")
+        names = ", ".join(f'"{name}"' for name in self._columns)
+        rows = self._rows.execute(f"SELECT {names} FROM results ORDER BY place, rowid")  # noqa: S608
+        try:
+            self._format.write(whole, self._columns, rows)
+            whole.replace(self._file)
+        except BaseException:
+            whole.unlink(missing_ok=True)
+            raise
         self._rows.close()
-        whole.replace(self.path)
         self._unfinished.unlink()
 
+    def _open(self) -> None:
+        """Take up an unfinished table, or begin one with what the finished one holds."""
+        self._rows.execute("PRAGMA synchronous = OFF")  # proof against a kill, not a power cut
+        begun = self._rows.execute("SELECT name FROM sqlite_master").fetchone() is not None
+        try:
+            if not begun:  # new, or what began it did not come to its end
+                with self._whole_or_not():
+                    self._create()
+            self._check()
+        except BaseException:
+            if not begun:
+                self._rows.close()
+                self._unfinished.unlink(missing_ok=True)
+            raise
+
     def _create(self) -> None:
-        with self._rows:
-            names = ", ".join(f'"{name}"' for name in self._columns)
-            self._rows.execute(f"CREATE TABLE results ({names})")
-            if self.path.exists():
-                try:
-                    self._insert(self._format.read(self.path, self._columns))
-                except ValueError as error:
-                    raise self._alien(str(error)) from None
+        names = ", ".join(f'"{name}"' for name in self._columns)
+        self._rows.execute(f"CREATE TABLE results (place INTEGER, {names})")
+        if self._file.exists():
+            try:
+                rows = self._format.read(self._file, self._columns)
+                self._insert((0, *row) for row in rows)
+            except ValueError as error:
+                raise self._alien(str(error)) from None
+        self._rows.execute("CREATE INDEX of_file ON results (file)")
+
+    @contextmanager
+    def _whole_or_not(self) -> Iterator[None]:
+        try:
+            self._rows.execute("BEGIN IMMEDIATE")
+            yield
+            self._rows.execute("COMMIT")
+        except BaseException as error:
+            if self._rows.in_transaction:
+                self._rows.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise TableError(f"{self._unfinished}: cannot be written: {error}") from None
+            raise
 
     def _insert(self, rows: Iterable[Row]) -> None:
-        marks = ", ".join("?" for _ in self._columns)
+        marks = ", ".join("?" for _ in range(len(self._columns) + 1))
         self._rows.executemany(f"INSERT INTO results VALUES ({marks})", rows)  # noqa: S608
 
     def _check(self) -> None:
         names = [name for _, name, *_ in self._rows.execute("PRAGMA table_info(results)")]
-        if names != list(self._columns):
+        if names != ["place", *self._columns]:
             raise self._alien("its columns are others")
         for (maker,) in self._rows.execute("SELECT DISTINCT made_by FROM results"):
             if maker != self._made_by:
@@ -116,69 +192,3 @@ class Table:
 
     def _alien(self, why: str) -> TableError:
         return TableError(f"{self.path} cannot be gone on with: {why}; choose another name")
-
-
-class _Format(Protocol):
-    def write(self, path: Path, columns: Columns, rows: sqlite3.Cursor) -> None:
-        """Write all rows."""
-
-    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        """The rows of a file; raises ValueError if it is none with these columns."""
-
-
-def _format_of(path: Path) -> _Format:
-    formats: dict[str, type[_Format]] = {".csv": _Csv, ".parquet": _Parquet}
-    if path.suffix.lower() not in formats:
-        raise TableError(f"{path}: a table's name ends in {' or '.join(formats)}")
-    return formats[path.suffix.lower()]()
-
-
-class _Csv:
-    def write(self, path: Path, columns: Columns, rows: sqlite3.Cursor) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
-
-    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        with path.open(encoding="utf-8", newline="") as file:
-            try:
-                reader = csv.reader(file)
-                if next(reader, None) != list(columns):
-                    raise ValueError("its columns are others")
-                kinds = list(columns.values())
-                for row in reader:
-                    yield [
-                        kind(text) if text else None for kind, text in zip(kinds, row, strict=True)
-                    ]
-            except csv.Error as error:
-                raise ValueError(str(error)) from None
-
-
-class _Parquet:
-    def __init__(self) -> None:
-        try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ImportError as missing:
-            raise MissingExtraError(
-                "Parquet needs pyarrow: pip install 'edgeser[parquet]', or write a .csv"
-            ) from missing
-        self._pa: Any = pa
-        self._pq: Any = pq
-
-    def write(self, path: Path, columns: Columns, rows: sqlite3.Cursor) -> None:
-        pa = self._pa
-        kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-        schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-        with self._pq.ParquetWriter(path, schema) as file:
-            while batch := rows.fetchmany(_AT_A_TIME):
-                values = dict(zip(columns, zip(*batch, strict=True), strict=True))
-                file.write_table(pa.table(values, schema))
-
-    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        file = self._pq.ParquetFile(path)
-        if file.schema_arrow.names != list(columns):
-            raise ValueError("its columns are others")
-        for batch in file.iter_batches(_AT_A_TIME):
-            yield from zip(*batch.to_pydict().values(), strict=True)

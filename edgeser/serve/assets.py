@@ -90,12 +90,12 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
 def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
     """One language's words, which have the keys of ``pattern``."""
     try:
-        words = json.loads(_read(path, "language").decode())
+        words: dict[str, Any] = json.loads(_read(path, "language").decode())
     except ValueError as problem:
         raise ServeError(f"{path} is not JSON in UTF-8: {problem}") from None
     if pattern is not None and (wrong := _difference(words, pattern)):
         raise ServeError(f"{path}: {wrong}. Copy the page's en.json and translate its values")
-    return words  # type: ignore[no-any-return]
+    return words
 
 
 def _difference(words: Any, pattern: Any, where: str = "") -> str:

@@ -19,7 +19,9 @@ from tests.tensorrt.plan_header import read_header
 
 
 def test_front_end_and_step_graph(toy_path: Path, tmp_path: Path) -> None:
-    frontend, step = tmp_path / "frontend.onnx", tmp_path / "step.onnx"
+    folder = tmp_path / ("a folder with a long name" * 8)
+    folder.mkdir()
+    frontend, step = folder / "frontend.onnx", folder / "step.onnx"
     done = run("export", toy_path, "--frontend", frontend, "--step", step)
     assert (done.returncode, done.stderr) == (0, "")
     assert str(frontend) in done.stdout

@@ -12,17 +12,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from edgeser.cli import app
 from edgeser.cli.exit_codes import ExitCode
 from tests.cli.conftest import run
+from tests.sounds import speech_like
 
 COMMANDS = [
     info.name or info.callback.__name__  # type: ignore[union-attr]
     for info in app.registered_commands
 ]
 PROGRAM = [sys.executable, "-m", "edgeser"]
-SERVES_PROGRAMS = {"demo", "analyze", "listen", "serve", "bench", "info", "doctor"}
+SERVES_PROGRAMS = {"demo", "analyze", "merge", "listen", "serve", "bench", "info", "doctor"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -82,7 +84,10 @@ def test_what_makes_no_sense_is_one_line(arguments: list[str], said: str) -> Non
     ("arguments", "said"),
     [
         (["info", "/"], "edgeser: /: is a folder"),
-        (["analyze", ".", "--out", "/proc/x.csv"], "edgeser: /proc/x.csv.unfinished: unable"),
+        (
+            ["analyze", ".", "--out", "/proc/x.csv"],
+            "edgeser: /proc/x.csv: cannot be written",
+        ),
         (["bench", "--plot", "x.docx"], "edgeser: x.docx: end it in one of"),
     ],
 )
@@ -97,6 +102,46 @@ def test_what_fails_is_one_line(
     assert done.returncode == ExitCode.FAILED
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- <&- 2>&-"])
+def test_closed_streams_are_no_error(toy_path: Path, sound: Path, closed: str) -> None:
+    out = sound.with_name("r.csv")
+    arguments = [*PROGRAM, "analyze", "-m", str(toy_path), str(sound), "-o", str(out)]
+    command = ["bash", "-c", f'"$@" {closed}', "bash", *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == ExitCode.OK
+    assert done.stderr == ""
+    assert out.read_text().count("\n") == 2
+
+
+def test_an_output_that_is_full_is_one_line(toy_path: Path, sound: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    command = [*PROGRAM, "analyze", "-m", str(toy_path), str(sound), "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert done.returncode == ExitCode.FAILED
+    assert "No space left" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_names_do_nothing_to_a_terminal(toy_path: Path, tmp_path: Path) -> None:
+    good = "a\n\x1b[31m\x9b1m\u202e\udcff.wav"
+    soundfile.write(tmp_path / "plain.wav", speech_like(1.0), 16_000)
+    (tmp_path / "plain.wav").rename(tmp_path / good)
+    (tmp_path / "b\x1b]0;x\x07\n.wav").write_bytes(b"no sound")
+    (tmp_path / "c\x1b.m4a").write_bytes(b"")
+    done = run("analyze", "-m", toy_path, tmp_path)
+    as_json = run("analyze", "-m", toy_path, tmp_path, "--json")
+    for said in (done.stdout, done.stderr, as_json.stderr, as_json.stdout):
+        assert not set(said) & set("\x1b\x9b\x07\u202e")
+    assert done.stderr.count("\n") == 2
+    assert r"a\n\x1b[31m\x9b1m\u202e\udcff.wav  " in done.stdout
+    sources = {file["source"] for file in json.loads(as_json.stdout)["files"]}
+    assert str(tmp_path / good) in sources
 
 
 def test_verbose_says_where_an_error_was(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import runpy
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -181,3 +182,61 @@ def test_serve_client(start: Start, tmp_path: Path) -> None:
     address, _ = start()
     said = run("serve_client.py", str(spoken(tmp_path)), f"ws://{address}")
     assert " s  " in said.splitlines()[0]
+
+
+def test_smallest_ros_node_hears_the_same_however_messages_are_cut() -> None:
+    import soxr
+
+    samples, rate = soundfile.read(SAMPLE, dtype="float32")
+    sound = (32767 * soxr.resample(samples, rate, 16_000)).astype("<i2")
+    content = sound.tobytes() + bytes(64_000)
+    told: list[list[str]] = []
+    for size in (4_096, 4_095, 1):
+        said: list[str] = []
+        topic = module("ros2_node").EmotionTopic(said.append, 16_000)
+        topic.hear(b"")
+        if size == 1:
+            topic.hear(content[:1])
+            topic.hear(content[1:-1])
+            topic.hear(content[-1:])
+        else:
+            for at in range(0, len(content), size):
+                topic.hear(content[at : at + size])
+        told.append(said)
+    assert told[0]
+    assert told[1:] == [told[0], told[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("asyncio_service.py", ["port"]),
+        ("custom_model.py", []),
+        ("custom_model.py", ["none.edgeser", "none.wav"]),
+        ("hand_over.py", ["none.wav"]),
+        ("hot_reload.py", ["none.edgeser"]),
+        ("serve_client.py", ["none.wav"]),
+        ("serve_client.py", [str(SAMPLE), "ws://127.0.0.1:1"]),
+        ("stdin_pipe.py", ["what"]),
+        ("ros2_node.py", []),
+    ],
+)
+def test_what_is_wrong_is_one_line(name: str, arguments: list[str]) -> None:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(
+        command, input="", capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_ctrl_c_ends_without_a_word() -> None:
+    command = [sys.executable, str(EXAMPLES / "asyncio_service.py"), "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline()
+        service.send_signal(signal.SIGINT)
+        _, errors = service.communicate(timeout=60)
+    assert (service.returncode, errors) == (0, "")

@@ -109,7 +109,9 @@ def public_callables() -> list[tuple[str, object]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "function"), public_callables(), ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(
+    ("name", "function"), public_callables(), ids=[name for name, _ in public_callables()]
+)
 def test_every_public_callable_is_typed_and_documented(name: str, function: typing.Any) -> None:
     signature = inspect.signature(function)
     assert signature.return_annotation is not inspect.Signature.empty, name

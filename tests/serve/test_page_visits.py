@@ -111,6 +111,26 @@ def test_a_room_that_is_never_quiet_does_not_keep_a_visitor(page: Any) -> None:
     assert after == 600_000
 
 
+def test_visits_leave_nothing_in_memory(page: Any) -> None:
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+
+    def listeners() -> float:
+        page.evaluate("lab.tracks = []; lab.contexts = []; lab.sockets = []")
+        devtools.send("HeapProfiler.collectGarbage")
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return {metric["name"]: metric["value"] for metric in metrics}["JSEventListeners"]
+
+    held = []
+    for _ in range(4):
+        page.locator("#begin").click()
+        page.locator("body[data-state=listening], body[data-state=hearing]").wait_for()
+        page.locator("#done").click()
+        page.wait_for_timeout(1000)
+        held.append(listeners())
+    assert held[-1] <= held[0] + 3  # each visit that stayed would add three at least
+
+
 def test_a_key_is_a_yes_and_others_are_not(page: Any) -> None:
     for key in ("Tab", "Escape", "Shift", "F2", "Control+c"):
         page.keyboard.press(key)

@@ -1,0 +1,98 @@
+"""Tables on disk: CSV and Parquet, written from rows and read back as the same values."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgeser.errors import MissingExtraError, TableError
+
+Columns = Mapping[str, type]
+Row = Sequence[str | int | float | None]
+_AT_A_TIME = 10_000  # rows
+
+
+class Format(Protocol):
+    """One kind of file."""
+
+    def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
+        """Write all rows."""
+
+    def names(self, path: Path) -> list[str]:
+        """Those of a file's columns; raises ValueError if it is none."""
+
+    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
+        """The rows of a file; raises ValueError if it is none with these columns."""
+
+
+def format_of(path: Path) -> Format:
+    """That of a file's name. Raises TableError for others, MissingExtraError without pyarrow."""
+    formats: dict[str, type[Format]] = {".csv": _Csv, ".parquet": _Parquet}
+    if path.suffix.lower() not in formats:
+        raise TableError(f"{path}: a table's name ends in {' or '.join(formats)}")
+    return formats[path.suffix.lower()]()
+
+
+class _Csv:
+    def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+
+    def names(self, path: Path) -> list[str]:
+        with path.open(encoding="utf-8", newline="") as file:
+            try:
+                return next(csv.reader(file), [])
+            except csv.Error as error:
+                raise ValueError(str(error)) from None
+
+    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
+        with path.open(encoding="utf-8", newline="") as file:
+            try:
+                reader = csv.reader(file)
+                if next(reader, None) != list(columns):
+                    raise ValueError("its columns are others")
+                kinds = list(columns.values())
+                for row in reader:
+                    yield [
+                        kind(text) if text else None for kind, text in zip(kinds, row, strict=True)
+                    ]
+            except csv.Error as error:
+                raise ValueError(str(error)) from None
+
+
+class _Parquet:
+    def __init__(self) -> None:
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError as missing:
+            raise MissingExtraError(
+                "Parquet needs pyarrow: pip install 'edgeser[parquet]', or write a .csv"
+            ) from missing
+        self._pa: Any = pa
+        self._pq: Any = pq
+
+    def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
+        pa = self._pa
+        kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+        schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+        with self._pq.ParquetWriter(path, schema) as file:
+            rows = iter(rows)
+            while batch := list(islice(rows, _AT_A_TIME)):
+                values = dict(zip(columns, zip(*batch, strict=True), strict=True))
+                file.write_table(pa.table(values, schema))
+
+    def names(self, path: Path) -> list[str]:
+        return list(self._pq.ParquetFile(path).schema_arrow.names)
+
+    def read(self, path: Path, columns: Columns) -> Iterator[Row]:
+        file = self._pq.ParquetFile(path)
+        if file.schema_arrow.names != list(columns):
+            raise ValueError("its columns are others")
+        for batch in file.iter_batches(_AT_A_TIME):
+            yield from zip(*batch.to_pydict().values(), strict=True)

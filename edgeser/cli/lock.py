@@ -1,0 +1,75 @@
+"""One process at a time, by a file that the system unlocks when its owner ends, however it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from edgeser.errors import TableError
+
+
+class Lock:
+    """Held from when it is made until :meth:`release`.
+
+    Args:
+        path: of a file that is there as long as somebody holds the lock, with its process's number.
+        what: is written under it; for messages.
+
+    Raises:
+        TableError: somebody else holds it.
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path, what: Path) -> None:
+        self._path = path
+        while True:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                _lock(self._file)
+            except BlockingIOError:
+                owner = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
+                os.close(self._file)
+                raise TableError(
+                    f"{what}: another process{' ' + owner if owner else ''} is writing this table: "
+                    "let it end, or choose another name"
+                ) from None
+            except BaseException:
+                os.close(self._file)
+                raise
+            if self._is_there():
+                break
+            os.close(self._file)  # its owner was just done, and took it away
+        with suppress(OSError):  # on a full disk nobody is told who it is
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if sys.platform != "win32":
+            self._path.unlink(missing_ok=True)  # while it is held: else the next one's might go
+        os.close(self._file)
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        os.lseek(file, 1 << 30, os.SEEK_SET)  # not where the number is, which others read
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(*error.args) from None
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

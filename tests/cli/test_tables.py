@@ -1,0 +1,175 @@
+"""Tables that two want at once, that a full disk interrupts, and that are joined."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import edgeser
+from edgeser.cli import app
+from edgeser.cli.table import Table
+
+COLUMNS = {
+    "duration": float,
+    "sample_rate": int,
+    "label": str,
+    "confidence": float,
+    "speech_seconds": float,
+    "p_joy": float,
+}
+ROW = (2.5, 16_000, "joy", 0.1, 0.3, 1 / 3)
+
+
+def write(path: Path, *names: str, made_by: str = "me", row: tuple[object, ...] = ROW) -> Path:
+    with Table(path, COLUMNS, made_by) as table:
+        for name in names:
+            table.add(name, [row])  # type: ignore[list-item]
+    return path
+
+
+def names(path: Path) -> list[str]:
+    with path.open(newline="") as file:
+        return [row["file"] for row in csv.DictReader(file)]
+
+
+def test_one_process_at_a_time_has_a_table(tmp_path: Path) -> None:
+    out = tmp_path / "r.csv"
+    with Table(out, COLUMNS, "me") as table:
+        table.add("a", [ROW])
+        probe = (
+            "import sys, pathlib, edgeser\n"
+            "from edgeser.cli.table import Table\n"
+            "try: Table(pathlib.Path(sys.argv[1]), {'n': int}, 'me')\n"
+            "except edgeser.TableError as error: print(error)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", probe, str(out)], capture_output=True, text=True, check=True
+        )
+        assert f"another process {os.getpid()} is writing this table" in done.stdout
+        link = tmp_path / "link.csv"
+        link.symlink_to(out)
+        with pytest.raises(edgeser.TableError, match="is writing this table"):
+            Table(link, COLUMNS, "me")
+        table.add("b", [ROW])
+    assert names(out) == ["a", "b"]
+    write(link, "c")
+    assert link.is_symlink()
+    assert names(out) == ["a", "b", "c"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "r.csv"]
+
+
+@contextlib.contextmanager
+def room(size: int) -> object:  # type: ignore[misc]
+    """Let no file become larger, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.999])
+def test_a_full_disk_loses_no_row(tmp_path: Path, share: float) -> None:
+    out = tmp_path / "r.csv"
+    write(out, "0.wav")
+    head, row = out.read_text().splitlines()
+    rows = (row.replace("0.wav", f"{number}.wav") for number in range(25_000))
+    out.write_text("\n".join([head, *rows, ""]))
+    before = out.read_text()
+    with room(int(len(before) * share)), pytest.raises(edgeser.TableError, match="cannot be writ"):
+        write(out, *(f"new {number}.wav" for number in range(50)))
+    assert out.read_text() == before
+    write(out, "new.wav")
+    found = names(out)
+    assert found[:25_000] == [f"{number}.wav" for number in range(25_000)]
+    assert "new.wav" in found
+    assert len(found) == len(set(found))
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_disk_that_fills_while_recordings_are_added(tmp_path: Path) -> None:
+    out = tmp_path / "r.csv"
+    kept = []
+
+    def fill() -> None:
+        with Table(out, COLUMNS, "me") as table:
+            for number in range(500):
+                table.add(f"{number}.wav", [ROW] * 50)
+                kept.append(f"{number}.wav")
+
+    with room(200_000), pytest.raises(edgeser.TableError, match="cannot be written"):
+        fill()
+    with Table(out, COLUMNS, "me") as table:
+        assert table.done == set(kept)
+    assert names(out) == [name for name in kept for _ in range(50)]
+
+
+def test_rows_come_in_the_order_of_their_places(tmp_path: Path) -> None:
+    out = write(tmp_path / "r.csv", "first")
+    with Table(out, COLUMNS, "me") as table:
+        for place in (2, 0, 1):
+            table.add(str(place), [ROW, ROW], place)
+    assert names(out) == ["first", "0", "0", "1", "1", "2", "2"]
+
+
+def merged(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["merge", *map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_shares_are_merged(tmp_path: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    one = write(tmp_path / f"one.{ending}", "a", "b\n,c")
+    two = write(tmp_path / "two.csv", "d", "a")
+    empty = write(tmp_path / "none.csv")
+    with Table(two, COLUMNS, "me") as table:
+        table.add("silent", [])
+    out = tmp_path / "all.csv"
+    told = json.loads(merged(one, two, empty, "-o", out, "--json"))
+    assert (told["added"], told["there_before"]) == (4, 1)
+    assert names(out) == ["a", "b\n,c", "d", "silent"]
+    once = out.read_text()
+    told = json.loads(merged(one, two, empty, "-o", out, "--json"))
+    assert (told["added"], told["there_before"]) == (0, 5)
+    assert out.read_text() == once
+
+
+def test_what_cannot_be_merged_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.csv", "a", "b")
+    other = write(tmp_path / "other.csv", "b", row=(*ROW[:-1], 0.5))
+    alien = write(tmp_path / "alien.csv", "c", made_by="you")
+    (tmp_path / "notes.csv").write_text("file,what\n")
+    (tmp_path / "damaged.csv").write_text(one.read_text() + "x,1\n")
+    going_on = write(tmp_path / "going.csv", "d")
+    (tmp_path / "going.csv.unfinished").touch()
+    out = tmp_path / "all.csv"
+    for table, said in (
+        (other, "b is in another table too, with another result"),
+        (alien, "was made by you, and others by me"),
+        (tmp_path / "notes.csv", "its columns are others"),
+        (tmp_path / "damaged.csv", "is no table of results"),
+        (going_on, "is not finished"),
+        (tmp_path / "missing.csv", "no such table"),
+    ):
+        with pytest.raises(edgeser.TableError, match=said):
+            merged(one, table, "-o", out)
+        assert not out.exists()
+    assert not list(tmp_path.glob("all.csv*"))
+    done = CliRunner().invoke(app, ["merge", str(one), "-o", str(one)])
+    assert done.exit_code == 2
+    assert names(one) == ["a", "b"]

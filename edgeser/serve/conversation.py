@@ -14,8 +14,9 @@ from edgeser.audio.chunk import to_mono
 from edgeser.errors import AudioError
 from edgeser.serve.access import Access
 from edgeser.serve.budget import Budget
+from edgeser.serve.client import Client
 from edgeser.serve.door import Door
-from edgeser.serve.hub import Client, Hub
+from edgeser.serve.hub import Hub
 from edgeser.serve.protocol import AudioFormat, error, parameters, ready
 
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, GOING = 1013, 1008, 1013, 1001

@@ -15,10 +15,25 @@ import edgeser
 
 pytest.importorskip("prometheus_client")
 from edgeser.errors import ServeError
+from edgeser.serve.client import Client
 from edgeser.serve.config import Limits, ServeConfig
 from edgeser.serve.door import allow_files
-from edgeser.serve.hub import Client, Hub
+from edgeser.serve.hub import Hub
 from edgeser.serve.protocol import AudioFormat, parameters
+
+
+class Broken:
+    """A speech detector that fails."""
+
+    sample_rate = 16_000
+    threshold = 0.5
+
+    def score(self, hop: np.ndarray) -> float:  # noqa: ARG002
+        raise ZeroDivisionError
+
+    def reset(self) -> None:
+        pass
+
 
 SECOND = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 
@@ -101,10 +116,7 @@ def test_a_client_whose_detector_fails_fails_alone() -> None:
     async def test(hub: Hub) -> None:
         bad, good = client_of(hub), client_of(hub)
 
-        def scored(*_: Any) -> Any:
-            raise ZeroDivisionError
-
-        bad.scored = scored  # type: ignore[method-assign]
+        bad.utterances = edgeser.Utterances(hub.model, 16_000, detector=Broken())
         bad.push(SECOND)
         assert (await say(hub, good)).count("frame") == 7
         assert await say(hub, bad) == ["error"]

@@ -128,7 +128,7 @@ def compile_bundle(
         if progress is not None:
             progress(done / len(work))
         made = compile_kernel(name, manifest, precision, target, chosen)
-        if made.spilled_bytes and chosen.block_rows > ALWAYS:
+        if chosen.block_rows > ALWAYS and _spills(made, name, manifest, precision, target, chosen):
             continue
         arguments[name] = made.arguments
         suffix = "ptx" if target == PTX else "cubin"
@@ -153,6 +153,20 @@ def compile_bundle(
     }
     index = Index(folder, bundle.hash, kernel_sizes(manifest), triton.__version__, kernels)
     return _write(index, codes)
+
+
+def _spills(
+    made: Compiled,
+    name: str,
+    manifest: Manifest,
+    precision: str,
+    target: str,
+    chosen: Configuration,
+) -> bool:
+    """Whether registers do not hold a kernel; of PTX, whether those of the oldest GPU do not."""
+    if target == PTX:
+        made = compile_kernel(name, manifest, precision, f"sm_{capability(PTX)}", chosen)
+    return made.spilled_bytes > 0
 
 
 def compile_kernel(

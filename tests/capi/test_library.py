@@ -265,7 +265,7 @@ def test_what_a_stream_refuses_it_has_not_taken(ear: Callable[..., Ear], tmp_pat
         part = np.ascontiguousarray(samples[at : at + 6_000])
         for bad, room, said in (
             (np.full(5, np.nan, np.float32), None, "sample 0 of the chunk is NaN"),
-            (part * 32768, None, "this looks like int16 scale; divide by 32768"),
+            (np.full(5, 30_000, np.float32), None, "this looks like int16 scale; divide by 32768"),
             (part, 0, "there is room for 0 frames and"),
         ):
             assert disturbed.process(bad, room) == []

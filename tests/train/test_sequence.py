@@ -118,7 +118,8 @@ def test_it_learns_to_remember_the_token_before_the_last(kind: str) -> None:
 
 
 def test_parameter_counts() -> None:
-    c, counts = 64, parameter_counts()
+    config = TACNConfig()
+    c, layers, counts = config.width, config.layers, parameter_counts(config)
     assert tuple(counts) == SEQUENCES
     square = c * c
     assert counts["simplernn"] == 2 * square + 2 * c
@@ -126,8 +127,8 @@ def test_parameter_counts() -> None:
     assert counts["lstm"] == 4 * counts["simplernn"]
     assert counts["bgru"] == 2 * counts["gru"] + 2 * square + c
     assert counts["blstm"] == 2 * counts["lstm"] + 2 * square + c
-    assert counts["tcn"] == 8 * (3 * square + c)
-    assert counts["tacn"] == 8 * (7 * square + c)
+    assert counts["tcn"] == layers * (3 * square + c)
+    assert counts["tacn"] == layers * (7 * square + c)
 
 
 def test_unknown_kinds_are_named() -> None:

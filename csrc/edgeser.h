@@ -112,7 +112,8 @@ EDGESER_API size_t edgeser_model_width(const edgeser_model* model);
 /* How many segments, the newest included, a result can depend on. */
 EDGESER_API size_t edgeser_model_receptive_field(const edgeser_model* model);
 
-/* The instruction set in use: "avx512", "avx2", "neon" or "plain". All give the same bits. */
+/* The instruction set in use: "avx512_vnni", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon"
+   or "plain". All give the same bits. */
 EDGESER_API const char* edgeser_model_simd(const edgeser_model* model);
 
 /* --- Streams --------------------------------------------------------------------------------- */

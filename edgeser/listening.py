@@ -65,6 +65,8 @@ def listen_for_utterances(
     rules: Endpointing | None = None,
     *,
     detector: SpeechDetector | None = None,
+    adapt: bool | None = None,
+    new_speaker_after: float | None = None,
     on_event: OnEvent | None = None,
 ) -> Generator[UtteranceEvent, None, None]:
     """:func:`listen`, by utterances: when speech starts, its frames, and what it was when it ends.
@@ -75,6 +77,8 @@ def listen_for_utterances(
         rules: when an utterance begins and ends.
         detector: decides what is speech; None for the model's own score, which
             :class:`Endpointing` says when not to use.
+        adapt: as for :meth:`edgeser.Model.stream`.
+        new_speaker_after: as for :meth:`edgeser.Model.stream`.
         on_event: as for :func:`listen`.
 
     Raises:
@@ -82,7 +86,14 @@ def listen_for_utterances(
     """
     with Listener(model, device, on_event=on_event) as listener:
         rate = listener.microphone.sample_rate
-        utterances = Utterances(listener.model, rate, rules, detector=detector)
+        utterances = Utterances(
+            listener.model,
+            rate,
+            rules,
+            detector=detector,
+            adapt=adapt,
+            new_speaker_after=new_speaker_after,
+        )
         for skipped, samples in listener.sound():
             utterances.skip(skipped)
             yield from utterances.process(samples)

@@ -33,7 +33,8 @@ class Verdict:
     """What one utterance was, all of it taken together.
 
     The probabilities are the mean over the frames with speech, each weighted by its speech
-    probability. So silence before, between and after words changes nothing.
+    probability, and less in the first three seconds, when the model has heard little. So silence
+    before, between and after words changes nothing.
     """
 
     label: str | None

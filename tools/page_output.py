@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import edgeser
@@ -27,10 +28,12 @@ PAIR = re.compile(
 
 def printed(pair: re.Match[str]) -> str:
     """A pair of blocks with what the first prints in the second."""
-    command = [sys.executable, "-c", pair["program"]]
-    done = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program.py"  # a file, for programs that start processes
+        program.write_text(pair["program"], encoding="utf-8")
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(program)], cwd=ROOT, check=True, capture_output=True, text=True
+        )
     return pair[1] + done.stdout
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edgeser.errors import StateError
 from edgeser.results import EmotionFrame
+from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.session import Session, frames_of
 from edgeser.streaming.stream import Stream, session_of
 from edgeser.streaming.turns import Executor
@@ -34,9 +35,23 @@ class Pool:
     def __init__(self, engine: Executor) -> None:
         self._engine = engine
 
-    def stream(self, sample_rate: int) -> Stream:
+    def stream(
+        self,
+        sample_rate: int,
+        *,
+        adapt: bool | None = None,
+        detector: SpeechDetector | None = None,
+        new_speaker_after: float | None = None,
+    ) -> Stream:
         """A fresh stream; the same as :meth:`edgeser.Model.stream`."""
-        return Stream(Session.fresh(self._engine, sample_rate))
+        session = Session.fresh(
+            self._engine,
+            sample_rate,
+            adapt=adapt,
+            detector=detector,
+            new_speaker_after=new_speaker_after,
+        )
+        return Stream(session)
 
     def process(self, chunks: Mapping[Stream, Chunk]) -> dict[Stream, list[EmotionFrame]]:
         """Push one chunk to each stream and return the frames that each completed.

@@ -176,8 +176,8 @@ def test_a_run_ends_by_the_clock_and_leaves_weights(
     plan = Plan(0.15, sizes=("small",), scenes=config, made=2, report=0.5, keep=1.0)
     Front(plan, [], tmp_path, CPU, 1).run()
     lines = [json.loads(x) for x in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert {x["phase"] for x in lines if "phase" in x} == {"a1", "a2"}
-    assert lines[-1]["at"] < 20
+    assert [x["took"] for x in lines if "took" in x][-2:] == ["phase a1", "phase a2"]
+    assert lines[-1]["at"] < 120
     model = loaded("small", tmp_path / "a2-small.safetensors")
     assert torch.isfinite(model(torch.zeros(1, 8000))).all()
     kept = load_file(tmp_path / "a1.safetensors")

@@ -55,6 +55,39 @@ def default(
 
 
 @app.command()
+def pack(
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    teacher: Teacher = TEACHER,
+    out: Annotated[Path, typer.Option(help="Folder for the parts.")] = Path("runs/pack"),
+) -> None:
+    """What the front end learns from, packed small, to be carried to a machine with a GPU."""
+    from train.front.pack import pack as write
+    from train.product import Product
+
+    _quiet(0)
+    for part in write(Product(data, work, teacher), out):
+        size = sum(f.stat().st_size for f in part.iterdir()) / 2**20
+        typer.echo(f"part: {part} ({size:.1f} MiB)")
+
+
+@app.command()
+def front(
+    pack: Annotated[list[Path], typer.Option(help="A part of a pack. Repeatable.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights and log.")] = Path("runs/front"),
+    device: Annotated[str, typer.Option(help="As PyTorch names it.")] = "cuda",
+    minutes: Annotated[float, typer.Option(help="All in all; the training ends by the clock.")] = 7,
+    sizes: Annotated[str, typer.Option(help="Of train/front/sizes.py, by commas.")] = "8,14,27,41",
+    threads: Threads = 0,
+) -> None:
+    """Front ends of several sizes at once, from a pack; ``python -m train.front`` needs no SDK."""
+    from train.front.run import Front, Plan
+
+    plan = Plan(minutes=minutes, sizes=tuple(sizes.split(",")))
+    Front(plan, pack, out, torch.device(device), threads or torch.get_num_threads()).run()
+
+
+@app.command()
 def judge(
     bundle: Annotated[Path, typer.Argument(help="A NAME.edgeser.")],
     checkpoint: Annotated[Path, typer.Argument(help="The checkpoint that it was exported from.")],

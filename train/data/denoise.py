@@ -8,6 +8,7 @@ proportions, so that the floor says nothing any more.
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 WINDOW = 512
 HOP = 128
@@ -22,14 +23,15 @@ ATTENUATION_DB = 35.0
 
 def without_floor(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mono samples (N,) at 16 kHz to the same with the steady floor subtracted (a Wiener gain)."""
-    window = torch.hann_window(WINDOW)
+    clean: NDArray[np.float32] = floor_removed(torch.from_numpy(samples)).numpy()
+    return clean
+
+
+def floor_removed(samples: Tensor) -> Tensor:
+    """:func:`without_floor` of samples (N,) on any device."""
+    window = torch.hann_window(WINDOW, device=samples.device)
     spectrum = torch.stft(
-        torch.from_numpy(samples),
-        WINDOW,
-        HOP,
-        window=window,
-        pad_mode="constant",
-        return_complex=True,
+        samples, WINDOW, HOP, window=window, pad_mode="constant", return_complex=True
     )
     power = spectrum.abs().square()
     floor = power.quantile(QUANTILE, dim=1) / OF_THE_MEAN
@@ -37,7 +39,5 @@ def without_floor(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     smooth = torch.nn.functional.avg_pool2d(power[None], 3, 1, 1, count_include_pad=False)[0]
     gain = 1 - OVERSUBTRACTION * floor[:, None] / (smooth + 1e-20)
     gain = gain.clamp(min=10 ** (-ATTENUATION_DB / 10)).sqrt()
-    clean: NDArray[np.float32] = torch.istft(
-        spectrum * gain, WINDOW, HOP, window=window, length=len(samples)
-    ).numpy()
+    clean: Tensor = torch.istft(spectrum * gain, WINDOW, HOP, window=window, length=len(samples))
     return clean

@@ -84,14 +84,18 @@ class Codebook(nn.Module):
         return encoded + (quantised - encoded).detach(), index, commitment
 
     @torch.no_grad()
-    def update(self, encoded: Tensor, index: Tensor) -> None:
+    def update(self, encoded: Tensor, index: Tensor, weight: Tensor | None = None) -> None:
         """Move the codes towards what they were chosen for; restart those that nobody chooses.
 
+        ``weight`` (B,) is 1 or 0: vectors that do not count are none. Nothing here waits for a GPU.
         Processes that train together count as one, and restart codes as the first of them does.
         """
         flat, chosen = encoded.reshape(-1, encoded.shape[-1]), index.reshape(-1)
-        count = torch.bincount(chosen, minlength=self.config.codes).to(flat.dtype)
-        summed = torch.zeros_like(self.total).index_add_(0, chosen, flat)
+        counts = torch.ones_like(flat[:, 0])
+        if weight is not None:
+            counts = weight.to(flat.dtype)[:, None].expand(encoded.shape[:-1]).reshape(-1)
+        count = torch.zeros_like(self.usage).index_add_(0, chosen, counts)
+        summed = torch.zeros_like(self.total).index_add_(0, chosen, flat * counts[:, None])
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         if together:
             torch.distributed.all_reduce(count)
@@ -99,13 +103,16 @@ class Codebook(nn.Module):
         self.usage.lerp_(count, 1 - self.config.decay)
         self.total.lerp_(summed, 1 - self.config.decay)
         self.codes.copy_(self.total / (self.usage[:, None] + 1e-5))
-        dead = self.usage < self.config.restart_below
-        fresh = flat[torch.randint(len(flat), (int(dead.sum()),), device=flat.device)]
+        dead = (self.usage < self.config.restart_below)[:, None]
+        # Where all keys are different, the largest are a draw without repetition.
+        keys = torch.rand_like(counts) + counts
+        drawn = keys.topk(min(len(keys), self.config.codes)).indices
+        fresh = flat[drawn.repeat(-(-self.config.codes // len(drawn)))[: self.config.codes]]
         if together:
             torch.distributed.broadcast(fresh, 0)
-        self.codes[dead] = fresh
-        self.usage[dead] = 2.0
-        self.total[dead] = 2.0 * fresh
+        self.codes.copy_(torch.where(dead, fresh, self.codes))
+        self.usage.masked_fill_(dead[:, 0], 2.0)
+        self.total.copy_(torch.where(dead, 2.0 * fresh, self.total))
 
 
 class Decoder(nn.Module):

@@ -4,13 +4,14 @@ Features are computed once a corpus and kept. Their principal components, from s
 training speakers alone, are the target: D numbers every 20 ms, averaged over what a token hears.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from train.files import whole
@@ -46,22 +47,32 @@ def compute(teacher: WhisperEncoder, audio: Sequence[Samples], path: Path) -> Fe
     """The teacher's features of recordings (samples,) at 16 kHz, kept at ``path`` (``.npy``)."""
     if path.is_file():
         return Features.load(path)
-    order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
     found: list[NDArray[np.float16]] = [np.zeros((0, 1), np.float16)] * len(audio)
-    for first in tqdm(range(0, len(order), BATCH), desc=f"teacher: {path.stem}"):
-        some = order[first : first + BATCH]
-        sounds = [audio[i][:LONGEST] for i in some]
-        longest = -(-(max(map(len, sounds)) + PADDING) // STEP) * STEP
-        waves = torch.zeros(len(some), longest)
-        for row, sound in zip(waves, sounds, strict=True):
-            row[: len(sound)] = torch.from_numpy(sound)
-        for i, sound, vectors in zip(some, sounds, teacher(waves), strict=True):
-            found[i] = vectors[: -(-len(sound) // STEP)].half().numpy()
+    cpu = torch.device("cpu")
+    heard = tqdm(vectors_of(teacher, audio, cpu), f"teacher: {path.stem}", len(audio))
+    for i, vectors in heard:
+        found[i] = vectors.half().numpy()
     ends = np.cumsum([len(f) for f in found])
     for name, array in ((path.with_suffix(".ends.npy"), ends), (path, np.concatenate(found))):
         with whole(name) as partial, partial.open("wb") as file:
             np.save(file, array)
     return Features.load(path)
+
+
+def vectors_of(
+    teacher: WhisperEncoder, audio: Sequence[Samples], device: torch.device, batch: int = BATCH
+) -> Iterator[tuple[int, Tensor]]:
+    """Which recording, and the teacher's vectors of it (N, W); those of one length together."""
+    order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
+    for first in range(0, len(order), batch):
+        some = order[first : first + batch]
+        sounds = [audio[i][:LONGEST] for i in some]
+        longest = -(-(max(map(len, sounds)) + PADDING) // STEP) * STEP
+        waves = torch.zeros(len(some), longest)
+        for row, sound in zip(waves, sounds, strict=True):
+            row[: len(sound)] = torch.from_numpy(sound)
+        for i, sound, vectors in zip(some, sounds, teacher(waves.to(device)), strict=True):
+            yield i, vectors[: -(-len(sound) // STEP)]
 
 
 @dataclass(frozen=True)

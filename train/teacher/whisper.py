@@ -21,6 +21,8 @@ FRAME_HOP = 160
 STEP = 2 * FRAME_HOP
 """Samples between two vectors that come out: 20 ms."""
 BANDS = 80
+WANTED = (2, 3, 4)
+"""Layers, counted from 1, that a front end learns from."""
 
 
 class TeacherError(ValueError):
@@ -118,7 +120,7 @@ class WhisperEncoder(nn.Module):
         return (mel + 4.0) / 4.0
 
     @torch.no_grad()
-    def forward(self, waveform: Tensor, wanted: tuple[int, ...] = (2, 3, 4)) -> Tensor:
+    def forward(self, waveform: Tensor, wanted: tuple[int, ...] = WANTED) -> Tensor:
         """(B, samples) to (B, samples // 320, len(wanted) * C).
 
         The outputs of the ``wanted`` layers, counted from 1, side by side; up to 30 s at once.

@@ -1,0 +1,118 @@
+"""Recordings on a device: samples, the same without their floor, and the teacher's features.
+
+All lie end to end, so that any batch of cuts is one gather. Features are kept as sums up to every
+vector: a mean over any span is one difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.data.denoise import floor_removed
+from train.front.material import Material, Spoken
+from train.teacher.targets import Projection, vectors_of
+from train.teacher.whisper import WhisperEncoder
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Sounds end to end."""
+
+    samples: Tensor
+    """(S,) int16."""
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @staticmethod
+    def of(sounds: Sequence[NDArray[np.int16]], device: torch.device) -> "Flat":
+        lengths = np.array([len(s) for s in sounds], np.int64)
+        flat = torch.from_numpy(np.concatenate(sounds)).to(device)
+        return Flat(flat, np.cumsum(lengths) - lengths, lengths)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Speech on a device and, on the host, what is known of each recording."""
+
+    audio: Flat
+    clean: Tensor
+    """(S,) int16: without the floor where that is mixed in, else the same."""
+    sums: Tensor
+    """(F + R, D): of a recording's n vectors the sums of the first 0, 1, …, n."""
+    squares: Tensor
+    """The same of their squares."""
+    rows: NDArray[np.int64]
+    """Where a recording's sums begin."""
+    counts: NDArray[np.int64]
+    """Its vectors."""
+    emotion: NDArray[np.int64]
+    corpus: NDArray[np.int64]
+    """Of the corpora with emotions, which one, or -1."""
+    names: tuple[str, ...]
+    """Those corpora."""
+    often: NDArray[np.int64]
+    """How often an epoch goes through a recording."""
+    held: NDArray[np.bool_]
+
+
+def bank(material: Material, often: dict[str, int], device: torch.device, batch: int = 64) -> Bank:
+    """Compute all that the pack does not hold."""
+    spoken = material.spoken
+    names = tuple(dict.fromkeys(s.corpus for s in spoken if s.emotion >= 0))
+    audio = Flat.of([s.samples for s in spoken], device)
+    clean = audio.samples.clone()
+    for start, one in zip(audio.starts, spoken, strict=True):
+        if one.corpus in names:
+            span = slice(int(start), int(start) + len(one.samples))
+            samples = audio.samples[span].float() / 32768
+            clean[span] = (floor_removed(samples).clamp(-1, 1) * 32767).round().short()
+    sums, squares, counts = _features(material, device, batch)
+    return Bank(
+        audio,
+        clean,
+        sums,
+        squares,
+        np.cumsum(counts + 1) - (counts + 1),
+        counts,
+        np.array([s.emotion for s in spoken]),
+        np.array([names.index(s.corpus) if s.corpus in names else -1 for s in spoken]),
+        names,
+        np.array([often.get(s.corpus, 1) for s in spoken]),
+        np.array([s.held for s in spoken]),
+    )
+
+
+def _features(
+    material: Material, device: torch.device, batch: int
+) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    teacher = WhisperEncoder.load(material.teacher).to(device)
+    mean, matrix = _on(material.projection, device)
+    found = [torch.empty(0)] * len(material.spoken)
+    audio = [_floats(s) for s in material.spoken]
+    for i, vectors in vectors_of(teacher, audio, device, batch):
+        found[i] = (vectors - mean) @ matrix
+    counts = np.array([len(f) for f in found], np.int64)
+    width = matrix.shape[1]
+    sums = torch.zeros(int(counts.sum()) + len(found), width, device=device)
+    squares = torch.zeros_like(sums)
+    row = 0
+    for f in found:
+        sums[row + 1 : row + 1 + len(f)] = f.cumsum(0)
+        squares[row + 1 : row + 1 + len(f)] = f.square().cumsum(0)
+        row += len(f) + 1
+    return sums, squares, counts
+
+
+def _on(projection: Projection, device: torch.device) -> tuple[Tensor, Tensor]:
+    return (
+        torch.from_numpy(projection.mean).to(device),
+        torch.from_numpy(projection.matrix).to(device),
+    )
+
+
+def _floats(one: Spoken) -> NDArray[np.float32]:
+    return one.samples.astype(np.float32) / np.float32(32768)

@@ -1,0 +1,134 @@
+"""All that the front end learns from, packed small enough to be carried to a machine with a GPU.
+
+Recordings lie one after the other in Ogg Opus files, ``GROUP`` to a file, silence between them;
+``index.json`` says where each begins and what is known of it. The teacher comes along as far as its
+layers are used. What training computes from these (features, recordings without their floor) is
+computed again where it is needed: that takes seconds, and it would not fit. Needs FFmpeg.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from train.data.manifest import Recording
+from train.default import LABELLED
+from train.files import whole
+from train.front.parts import INDEX, PROJECTION, ROOMS, TEACHER, Group
+from train.models.segment import SAMPLE_RATE
+from train.product import Product
+from train.teacher.whisper import WANTED
+
+Samples = NDArray[np.float32]
+KBPS = {"emodb": 48, "cremad": 20, "librispeech": 20, "speechocean762": 17}
+SOUND_KBPS = 32
+GROUP = 64
+GAP = 1600
+"""Samples of silence after each recording: a codec has a memory."""
+HELD_EVERY = 24
+"""Of the speakers without emotions, every so many-th is not trained on: they show overfitting."""
+RESPONSE = SAMPLE_RATE // 2
+"""Samples of an impulse response, the direct sound first: the rest is never heard."""
+PART_BYTES = 57 * 2**20
+
+
+def pack(product: Product, out: Path, part_bytes: int = PART_BYTES) -> list[Path]:
+    """Write the pack to ``out/part1``, ``out/part2``, …; each is filled before the next.
+
+    Speakers who judge, or on whom thresholds are chosen, are not in it.
+    """
+    parts = _Parts(out, part_bytes)
+    wanted = tuple(f"layer_{n}." for n in range(max(WANTED), 99))
+    teacher = {n: t for n, t in load_file(product.teacher).items() if not n.startswith(wanted)}
+    save_file({n: t.half() for n, t in teacher.items()}, parts.new(TEACHER))
+    parts.done()
+    projection = product.projection
+    np.savez(parts.new(PROJECTION), mean=projection.mean, matrix=projection.matrix)
+    parts.done()
+    sounds = product.sounds(music=False)
+    np.savez(
+        parts.new(ROOMS), *[r[np.abs(r).argmax() :][:RESPONSE] for r in sounds.impulse_responses]
+    )
+    parts.done()
+    groups = list(_sounds(parts, "noise", sounds.noises))
+    for name, corpus in {**product.corpora.labelled, **product.corpora.unlabelled}.items():
+        groups += _speech(parts, product, name, corpus)
+    whole_sounds = product.sounds()
+    groups += _sounds(parts, "music", whole_sounds.noises[len(sounds.noises) :])
+    index = json.dumps([vars(g) for g in groups])
+    with whole(out / "part1" / INDEX) as partial:
+        partial.write_text(index, encoding="utf-8")
+    return parts.folders
+
+
+def _speech(parts: "_Parts", product: Product, name: str, corpus: Any) -> Iterator[Group]:
+    kept_out = product.test | product.development
+    voices = sorted(corpus.speakers() - kept_out)
+    shown = set() if name in LABELLED else set(voices[::HELD_EVERY])
+    labels = product.config.labels
+    chosen = [i for i, r in enumerate(corpus.recordings) if r.speaker not in kept_out]
+    for number, first in enumerate(range(0, len(chosen), GROUP)):
+        some = chosen[first : first + GROUP]
+        recordings: list[Recording] = [corpus.recordings[i] for i in some]
+        emotions = [labels.index(r.emotion) if r.emotion in labels else -1 for r in recordings]
+        held = [r.speaker in shown for r in recordings]
+        waves = [corpus.audio[i] for i in some]
+        yield _group(parts, f"{name}-{number}", name, waves, emotions, held)
+
+
+def _sounds(parts: "_Parts", name: str, sounds: Sequence[Samples]) -> Iterator[Group]:
+    for number, first in enumerate(range(0, len(sounds), GROUP)):
+        some = sounds[first : first + GROUP]
+        yield _group(parts, f"{name}-{number}", name, some, [-1] * len(some), [False] * len(some))
+
+
+def _group(
+    parts: "_Parts",
+    file: str,
+    corpus: str,
+    waves: Sequence[Samples],
+    emotions: list[int],
+    held: list[bool],
+) -> Group:
+    path = parts.new(f"{file}.opus")
+    lengths = [len(w) for w in waves]
+    starts = np.cumsum([0, *[n + GAP for n in lengths[:-1]]]).tolist()
+    flat = np.concatenate([np.pad(w, (0, GAP)) for w in waves])
+    _encode(flat, KBPS.get(corpus, SOUND_KBPS), path)
+    parts.done()
+    return Group(path.name, corpus, starts, lengths, emotions, held)
+
+
+def _encode(samples: Samples, kbps: int, path: Path) -> None:
+    pcm = np.rint(samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
+    raw = ["-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "-"]
+    opus = ["-c:a", "libopus", "-b:a", f"{kbps}k", "-compression_level", "5", "-y", str(path)]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *raw, *opus], input=pcm, check=True)
+
+
+class _Parts:
+    """Folders that are filled one after the other."""
+
+    def __init__(self, out: Path, part_bytes: int) -> None:
+        self.out, self.most, self.folders = out, part_bytes, list[Path]()
+        self._path, self._used = Path(), part_bytes
+
+    def new(self, name: str) -> Path:
+        self._path = self.out / name
+        self.out.mkdir(parents=True, exist_ok=True)
+        return self._path
+
+    def done(self) -> None:
+        """The file that :meth:`new` gave the place of is written: put it into a part."""
+        size = self._path.stat().st_size
+        if self._used + size > self.most:
+            self.folders.append(self.out / f"part{len(self.folders) + 1}")
+            self.folders[-1].mkdir(exist_ok=True)
+            self._used = 0
+        self._used += size
+        self._path.replace(self.folders[-1] / self._path.name)

@@ -17,10 +17,11 @@ not finite is an error. A call that raised has left every state as it was.
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 _Floats = npt.NDArray[np.float32]
 _State = npt.NDArray[np.uint8]

@@ -44,13 +44,18 @@ def default(
     minutes: Annotated[
         tuple[float, float], typer.Option(help="Of distillation without and with emotions.")
     ] = (32.0, 12.0),
+    front_end: Annotated[
+        Path | None,
+        typer.Option("--front", help="Weights a2-14 of 'front', in the distillation's place."),
+    ] = None,
     threads: Threads = 0,
 ) -> None:
     """The default model: distil a teacher, train on sessions, calibrate."""
     from train.product import Product, Schedule
 
     _quiet(threads)
-    Product(data, work, teacher, Schedule(minutes)).build().save(out)
+    product = Product(data, work, teacher, Schedule(minutes), trained=front_end)
+    product.build().save(out)
     typer.echo(f"checkpoint: {out}")
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeser.errors import BackendError
+from edgeser.files import read_plain
 from edgeser.tensorrt.builder import Batches
 from edgeser.tensorrt.flavour import Capability, Flavour
 
@@ -153,22 +154,9 @@ class EngineCache:
     def _read(self, path: Path) -> bytes:
         """A file's bytes, if nobody else can have put it there. Raises OSError, ValueError."""
         _check_owner(self.folder.stat(), "its folder")
-        # Not waiting for the other end of a pipe, and not following a link.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        try:
-            number = os.open(path, flags | getattr(os, "O_BINARY", 0))
-        except OSError as error:
-            if path.is_symlink():
-                raise ValueError("it is a link") from None
-            raise error
-        with os.fdopen(number, "rb") as file:
-            status = os.fstat(number)
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no plain file")
-            _check_owner(status, "it")
-            if status.st_size > _LARGEST_ENGINE:
-                raise ValueError(f"it has more than {_LARGEST_ENGINE} bytes")
-            return file.read(_LARGEST_ENGINE)
+        data, status = read_plain(path, _LARGEST_ENGINE, links=False)
+        _check_owner(status, "it")
+        return data
 
     def _keep(self, path: Path, data: bytes) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from edgeser.errors import BackendError
 
@@ -18,6 +19,27 @@ Precision = Literal["float32", "bfloat16", "int8"]
 """How the kernels keep the model's weights: see :func:`edgeser.load`."""
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def _refuse_sub_interpreters() -> None:
+    """Say at the first import what else would hang, or end in words of NumPy.
+
+    Raises:
+        ImportError: this is not the process's main interpreter.
+    """
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    try:
+        interpreters: Any = importlib.import_module(name)
+    except ImportError:  # no such thing in this Python
+        return
+    if interpreters.get_current() != interpreters.get_main():
+        raise ImportError(
+            "edgeser cannot be used in a sub-interpreter: import it in the process's main one, or "
+            "in another process (mod_wsgi: WSGIApplicationGroup %{GLOBAL})"
+        )
+
+
+_refuse_sub_interpreters()
 
 
 def kernels() -> ModuleType:

@@ -7,6 +7,7 @@ chunk::
     EdgeserError
     ├── AudioError (ValueError)        the samples, their rate, or their file
     ├── BundleError                    the model's file
+    │   └── SignatureError             whose it is
     ├── StateError                     a saved stream, or a stream of another model
     ├── StreamBusyError                two threads in one stream
     ├── BackendError                   what executes the model
@@ -31,6 +32,10 @@ class AudioError(EdgeserError, ValueError):
 
 class BundleError(EdgeserError):
     """A model bundle is missing, damaged, altered, too new, or contradicts itself."""
+
+
+class SignatureError(BundleError):
+    """A bundle is not signed, or by somebody else, or is not what was signed; or a key is none."""
 
 
 class StateError(EdgeserError):

@@ -7,13 +7,18 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeser.backends import Backend, Precision, check_backend, check_precision
 from edgeser.bundle import read_bundle
-from edgeser.errors import BundleError, LicenceNotice
+from edgeser.bundle.reader import parse_bundle
+from edgeser.errors import BundleError, LicenceNotice, SignatureError
 from edgeser.model import Model
 from edgeser.streaming.engine import Engine
 from edgeser.streaming.turns import Executor
+
+if TYPE_CHECKING:
+    from edgeser.signing import Key
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
 """The bundle that comes with the package."""
@@ -26,6 +31,7 @@ def load(
     precision: Precision = "float32",
     kernels: str | os.PathLike[str] | None = None,
     allow_onnx: bool = False,
+    key: Key | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Model:
     """Load a model: the bundled one, or that of a bundle file.
@@ -53,6 +59,10 @@ def load(
         allow_onnx: let ONNX Runtime run the front end of a bundle that does not tell its layers.
             Such a graph is a program of its own, of which our checks can say what it may not reach
             (files, other graphs) but not what it does: allow it where you know who made it.
+        key: of whom the bundle must be: the path of a PEM file with one or more Ed25519 public
+            keys, or the 32 bytes of one. ``NAME.edgeser.sig``, as ``edgeser sign`` writes it, must
+            then lie beside the bundle and hold; it also covers the kernels for GPUs beside it.
+            None believes the file as it is. Needs the extra ``sign``.
         progress: called with the part done, from 0 to 1, while TensorRT builds an engine, which can
             take minutes; later loads find it in ``~/.cache/edgeser``.
 
@@ -62,6 +72,7 @@ def load(
     Raises:
         BundleError: the file is missing, damaged, altered, too new or contradicts itself, or its
             front end is for ONNX Runtime alone and ``allow_onnx`` was not said.
+        SignatureError: with ``key``: the bundle is not signed, or by another, or was changed since.
         BackendError: there is no such backend or precision, or it does not work here; the message
             says why.
         DeviceError: there is no GPU that can be used, and ``backend`` asks for one.
@@ -75,7 +86,19 @@ def load(
                 "or install edgeser again"
             )
         path = DEFAULT_BUNDLE
-    bundle = read_bundle(path, graph=backend != "cpu")
+    signed = None
+    if key is None:
+        bundle = read_bundle(path, graph=backend != "cpu")
+    else:
+        from edgeser.signing import verify
+
+        if not isinstance(path, str | os.PathLike):
+            raise BundleError(f"a bundle is given by its path, not by {type(path).__name__}")
+        signed = verify(path, key, kernels=False)
+        try:
+            bundle = parse_bundle(signed.data, graph=backend != "cpu")
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from None
     if bundle.manifest.network is None and not allow_onnx:
         raise BundleError(
             f"{path}: its front end is an ONNX graph alone, which ONNX Runtime would run: if you "
@@ -96,7 +119,11 @@ def load(
 
             folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
             open_there = open_cuda if backend == "cuda" else open_auto
-            engine = open_there(bundle, folder, precision, progress=progress)
+            shipped = DEFAULT_BUNDLE.with_suffix(".kernels")  # as far to be trusted as this code
+            covers = None if folder == shipped else signed
+            engine = open_there(bundle, folder, precision, progress=progress, signed=covers)
+    except SignatureError:
+        raise
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
     model = Model(engine)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy.typing as npt
 
 from edgeser.backends import Precision
+from edgeser.errors import BackendError
 from edgeser.results import Analysis
 from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.pool import Pool
@@ -209,6 +210,19 @@ class Model:
         from edgeser.streaming.analysis import analyze
 
         return analyze(self, source, sample_rate, progress)
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        del memo  # it never changes: one is as good as two
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise BackendError(
+            "a model cannot be pickled or sent to another process: what executes it was made for "
+            "this one. Call edgeser.load there, with the bundle's path, once for each process"
+        )
 
     def __repr__(self) -> str:
         return f"<edgeser.Model {self.name} {self.version}, {self.hash[:12]}>"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bundle/bundle_error.hpp"
 #include "bundle/limits.hpp"
@@ -13,7 +14,7 @@ namespace edgeser {
 namespace {
 
 std::shared_ptr<Bundle> read(const std::string& path, bool graph) {
-  py::gil_scoped_release release;
+  const Released release;
   const std::string bytes = read_bundle_file(path);
   try {
     return std::make_shared<Bundle>(parse_bundle(bytes, graph));
@@ -24,7 +25,7 @@ std::shared_ptr<Bundle> read(const std::string& path, bool graph) {
 
 std::shared_ptr<Bundle> parse(const py::bytes& bytes, bool graph) {
   const std::string_view view = bytes;
-  py::gil_scoped_release release;
+  const Released release;
   return std::make_shared<Bundle>(parse_bundle(view, graph));
 }
 

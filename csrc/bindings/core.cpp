@@ -1,6 +1,7 @@
 // _kernels.Core and _kernels.Endpointer.
 #include "stream/core.hpp"
 
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bindings/results.hpp"
 #include "bindings/rules.hpp"
@@ -15,7 +16,7 @@ std::unique_ptr<PyCore> make_core(const Bundle& bundle, const std::string& preci
   const Level& level = level_from(simd);
   std::shared_ptr<const Core> core;
   {
-    py::gil_scoped_release release;
+    const Released release;
     core = std::make_shared<const Core>(bundle, level, kept);
   }
   return std::make_unique<PyCore>(std::move(core));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 
 namespace edgeser {
@@ -108,7 +109,7 @@ py::tuple read(const FrontEnd& self, py::handle segments_object, py::handle leve
   float* const latent_data = latent.mutable_data();
   float* const levels_data = levels_out.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     self.read(segments.data(), levels.data(), rows, deep_data, latent_data, levels_data);
   }
   return py::make_tuple(std::move(deep), std::move(latent), std::move(levels_out));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 
 namespace edgeser {
@@ -17,7 +18,7 @@ py::array_t<float> process(const Resampler& self, py::handle chunk_object,
   auto output = new_floats({self.output_count(state, chunk.size(0))});
   float* const data = output.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     self.process(chunk.data(), chunk.size(0), state, data);
   }
   return output;
@@ -29,7 +30,7 @@ py::array_t<float> flush(const Resampler& self, py::handle state_object) {
   auto output = new_floats({self.flush_count(state)});
   float* const data = output.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     self.flush(state, data);
   }
   return output;

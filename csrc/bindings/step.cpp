@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bindings/states.hpp"
 #include "front_end/front_end.hpp"
@@ -81,7 +82,7 @@ py::tuple step(const Step& self, const py::sequence& segments_object, py::handle
   float* const logits_data = logits.mutable_data();
   float* const levels_data = levels_out.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     run(self, segments, levels.data(), states.blocks(), logits_data, levels_data);
   }
   return py::make_tuple(std::move(logits), std::move(levels_out));

@@ -1,9 +1,11 @@
 // _kernels.Stream.
 #include "bindings/stream.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "bindings/chunk.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bindings/rules.hpp"
 #include "stream/errors.hpp"
@@ -19,9 +21,16 @@ class PyDetector final : public Detector {
   explicit PyDetector(py::object score) : score_(std::move(score)) {}
 
   double score(const float* hop, std::size_t count) override {
-    const py::gil_scoped_acquire acquire;
-    py::array_t<float> samples(static_cast<py::ssize_t>(count), hop);
-    return py::cast<double>(score_(samples));
+    std::optional<py::gil_scoped_acquire> acquired;
+    asking([&] { acquired.emplace(); });
+    // No copy by NumPy, which lets others have the interpreter meanwhile, and nothing but C within:
+    // destructors of ours would take references away without having it.
+    py::array_t<float> samples(static_cast<py::ssize_t>(count));
+    std::copy_n(hop, count, samples.mutable_data());
+    PyObject* const score =
+        asking([&] { return PyObject_CallOneArg(score_.ptr(), samples.ptr()); });
+    if (score == nullptr) throw py::error_already_set();
+    return py::cast<double>(py::reinterpret_steal<py::object>(score));
   }
 
  private:
@@ -73,8 +82,9 @@ py::tuple speaker(const PyStream& self) {
   const Held held(self.stream());
   const SpeakerMemory memory = self.stream().speaker();
   const auto width = static_cast<py::ssize_t>(self.core().core->sizes.width);
-  return py::make_tuple(*memory.utterances, *memory.weight,
-                        py::array_t<float>(width, memory.shift));
+  py::array_t<float> shift(width);
+  std::copy_n(memory.shift, width, shift.mutable_data());
+  return py::make_tuple(*memory.utterances, *memory.weight, shift);
 }
 
 py::array rings(const py::object& self) {
@@ -102,7 +112,7 @@ py::tuple PyStream::process(py::handle object) {
   Stream* const stream = stream_.get();
   Turn turn(*core_.core, &stream, &chunk, 1, Stream::Kind::process, workspace_);
   {
-    const py::gil_scoped_release release;
+    const Released release;
     turn.run();
     turn.finish();
   }
@@ -113,7 +123,7 @@ py::tuple PyStream::flush() {
   Stream* const stream = stream_.get();
   Turn turn(*core_.core, &stream, nullptr, 1, Stream::Kind::flush, workspace_);
   {
-    const py::gil_scoped_release release;
+    const Released release;
     turn.run();
     turn.finish();
   }
@@ -125,7 +135,7 @@ py::tuple PyStream::flush() {
 void PyStream::calibrate(py::handle object) {
   const Chunk chunk = chunk_from(object);
   const Held held(*stream_);
-  const py::gil_scoped_release release;
+  const Released release;
   Stream apart(core_.core, stream_->rate(), {});
   Stream* const stream = &apart;
   Turn turn(*core_.core, &stream, &chunk, 1, Stream::Kind::calibrate, workspace_);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bindings/states.hpp"
 #include "tacn/undo.hpp"
@@ -63,7 +64,7 @@ py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::se
   auto logits = new_floats({rows, self.outputs()});
   float* const data = logits.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     for (std::size_t r = 0; r < rows; ++r) {
       if (active && !active[r]) {
         std::fill_n(data + r * self.outputs(), self.outputs(),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/chunk.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bindings/stream.hpp"
 #include "stream/errors.hpp"
@@ -102,7 +103,7 @@ class PyTurn {
     Turn& turn = open();
     std::size_t rows = 0;
     {
-      const py::gil_scoped_release release;
+      const Released release;
       rows = turn.collect(most);
     }
     auto segments = new_floats({rows, core_.sizes.segment});
@@ -126,7 +127,7 @@ class PyTurn {
                         {batch_, core_.sizes.positions, core_.sizes.code_width});
     const Floats levels("levels", levels_object, {batch_});
     {
-      const py::gil_scoped_release release;
+      const Released release;
       open_ = turn.features(deep.data(), latent.data(), levels.data());
     }
     return opened();
@@ -138,7 +139,7 @@ class PyTurn {
     const Array<float> tokens("tokens", tokens_object, {batch_, core_.sizes.width});
     const Array<float> levels("levels", levels_object, {batch_});
     {
-      const py::gil_scoped_release release;
+      const Released release;
       open_ = turn.tokens(tokens.data(), levels.data());
     }
     return opened();
@@ -146,14 +147,14 @@ class PyTurn {
 
   void step() {
     Turn& turn = open();
-    const py::gil_scoped_release release;
+    const Released release;
     turn.step();
   }
 
   void logits(py::handle logits_object) {
     Turn& turn = open();
     const Array<float> logits("logits", logits_object, {open_, core_.labels.size()});
-    const py::gil_scoped_release release;
+    const Released release;
     turn.logits(logits.data());
   }
 
@@ -225,7 +226,7 @@ class PyPool {
     Turn turn(core_, call.streams.data(), call.given(), call.streams.size(), Stream::Kind::process,
               *loan);
     {
-      const py::gil_scoped_release release;
+      const Released release;
       turn.run();
       turn.finish();
     }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bindings/arguments.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 
 namespace edgeser {
@@ -38,7 +39,7 @@ py::tuple fuse(const VqFusion& self, py::handle deep_object, py::handle latent_o
   float* const tokens_data = tokens.mutable_data();
   std::int32_t* const codes_data = codes.mutable_data();
   {
-    py::gil_scoped_release release;
+    const Released release;
     self.fuse(deep.data(), latent.data(), rows, tokens_data, codes_data);
   }
   return py::make_tuple(std::move(tokens), std::move(codes));

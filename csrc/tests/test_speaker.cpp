@@ -131,7 +131,7 @@ TEST(speaker_is_calibrated_with_neutral_speech) {
     std::vector<double> mean(16);
     Turn turn(*core, &one, &given, 1, Stream::Kind::calibrate, scratch);
     const float level = -30;
-    for (std::size_t i = 0; turn.collect(1) > 0; ++i) {
+    while (turn.collect(1) > 0) {
       const auto token = toy::token(random, true);
       CHECK_EQUAL(turn.tokens(token.data(), &level), 0u);
       for (std::size_t c = 0; c < 16; ++c) {

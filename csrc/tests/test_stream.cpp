@@ -41,7 +41,7 @@ TEST(stream_chunks_change_nothing) {
     const toy::Told once = whole(samples, rate, samples.size());
     const std::size_t open = open_frames(once);
     CHECK(open > 10 && open < once.frames.size() - 10);
-    for (const std::size_t piece : {1, 7, 128, 1000, 9999}) {
+    for (const std::size_t piece : std::initializer_list<std::size_t>{1, 7, 128, 1000, 9999}) {
       if (piece == 1 && rate != 8000) continue;
       const toy::Told told = whole(samples, rate, piece);
       CHECK(toy::same(once, told));

@@ -48,9 +48,9 @@ def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
     return _bundle(kernels().read_bundle(os.fsencode(path), graph=graph))
 
 
-def parse_bundle(data: bytes) -> Bundle:
+def parse_bundle(data: bytes, *, graph: bool = True) -> Bundle:
     """The same of the bytes of a bundle; errors do not name a file."""
-    return _bundle(kernels().parse_bundle(data))
+    return _bundle(kernels().parse_bundle(data, graph=graph))
 
 
 def _bundle(contents: Contents) -> Bundle:

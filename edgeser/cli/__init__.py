@@ -23,6 +23,7 @@ from edgeser.cli.listen import listen
 from edgeser.cli.merge import merge
 from edgeser.cli.output import shown
 from edgeser.cli.serve import serve
+from edgeser.cli.sign import sign, verify
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, analyze, merge, listen, serve, bench, export, info, doctor):
+for command in (demo, analyze, merge, listen, serve, bench, export, info, sign, verify, doctor):
     register(app, command)
 register(app, compile_kernels, "compile")
 

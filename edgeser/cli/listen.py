@@ -13,7 +13,14 @@ from rich.markup import escape
 
 from edgeser.cli.live import LiveView, clock
 from edgeser.cli.loading import load_model
-from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption, detector_of
+from edgeser.cli.options import (
+    BackendOption,
+    ModelOption,
+    PrecisionOption,
+    SignedByOption,
+    VadOption,
+    detector_of,
+)
 from edgeser.cli.timeline import bar
 from edgeser.listening import Listener
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
@@ -42,6 +49,7 @@ def listen(
     ] = False,
     vad: VadOption = "own",
     model: ModelOption = None,
+    signed_by: SignedByOption = None,
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
@@ -50,7 +58,7 @@ def listen(
         _list(as_json)
         return
     wanted = int(device) if device is not None and device.isdecimal() else device
-    loaded, detector = load_model(model, backend, precision), detector_of(vad)
+    loaded, detector = load_model(model, backend, precision, signed_by), detector_of(vad)
     show = _Json() if as_json else _show(loaded, detector)
     listener = Listener(loaded, Microphone(wanted, wait=wait), on_event=show.event)
     utterances: Utterances | None = None

@@ -14,10 +14,12 @@ from edgeser.loading import load
 from edgeser.model import Model
 
 
-def load_model(model: Path | None, backend: Backend, precision: Precision) -> Model:
+def load_model(
+    model: Path | None, backend: Backend, precision: Precision, key: Path | None = None
+) -> Model:
     """As :func:`edgeser.load`."""
     with engine_bar() as progress:
-        return load(model, backend=backend, precision=precision, progress=progress)
+        return load(model, backend=backend, precision=precision, key=key, progress=progress)
 
 
 @contextmanager

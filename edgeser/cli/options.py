@@ -15,6 +15,15 @@ ModelOption = Annotated[
     typer.Option("--model", "-m", metavar="NAME.edgeser", help="A bundle; else the bundled model."),
 ]
 
+SignedByOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signed-by",
+        metavar="PUBLIC.pem",
+        help="Whose the bundle must be: see edgeser verify (extra sign).",
+    ),
+]
+
 PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="How the weights of the streaming kernels are kept."),

@@ -10,7 +10,13 @@ from typing import Annotated
 import typer
 
 from edgeser.cli.loading import engine_bar
-from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, VadOption
+from edgeser.cli.options import (
+    BackendOption,
+    ModelOption,
+    PrecisionOption,
+    SignedByOption,
+    VadOption,
+)
 from edgeser.cli.secret import secret
 from edgeser.streaming.detection import Silero
 
@@ -79,6 +85,7 @@ def serve(
         bool, typer.Option("--json", help="Say the address as a line of JSON.")
     ] = False,
     model: ModelOption = None,
+    signed_by: SignedByOption = None,
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
@@ -114,6 +121,7 @@ def serve(
         detector=Silero if vad == "silero" else None,
         precision=precision,
         backend=backend,
+        signed_by=signed_by,
         kiosk=Kiosk(title, contact, logo, theme, languages, language, forget_after),
     )
     scheme = "https" if certificate else "http"

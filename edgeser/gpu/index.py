@@ -41,6 +41,7 @@ from typing import Any, Protocol, TypeVar
 
 from edgeser.errors import BackendError
 from edgeser.gpu.shapes import PRECISIONS
+from edgeser.signing import Signed, check_index
 
 FORMAT = 1
 """The newest format of an index that this edgeser reads, and the one that it writes."""
@@ -172,16 +173,24 @@ def fastest(variants: tuple[AnyVariant, ...], rows: int, multiprocessors: int) -
     return variants[-1]
 
 
-def read_index(folder: str | os.PathLike[str]) -> Index:
+def read_index(folder: str | os.PathLike[str], *, signed: Signed | None = None) -> Index:
     """Read and check the index of ``folder``; none of the files that it names is opened.
 
+    Args:
+        folder: of the kernels.
+        signed: the signature that must cover it, if any must.
+
     Raises:
+        SignatureError: that signature covers another index, or none.
         BackendError: naming the file and the reason, for anything that is not as ``edgeser
             compile`` would have written it.
     """
     path = Path(folder) / INDEX
+    data = _read(path, LARGEST)
+    if signed is not None:
+        check_index(path, data, signed)
     try:
-        raw = json.loads(_read(path, LARGEST).decode("utf-8"))
+        raw = json.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BackendError(f"{path}: is not valid JSON ({error}): {_AGAIN}") from None
     try:

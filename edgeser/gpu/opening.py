@@ -23,6 +23,7 @@ from edgeser.gpu.launcher import Kernels
 from edgeser.gpu.runtime import BATCH_SIZES, Floats, Runtime
 from edgeser.gpu.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.signing import Signed
 from edgeser.streaming.engine import Engine
 from edgeser.streaming.turns import Executor
 from edgeser.tensorrt import Progress
@@ -65,6 +66,7 @@ def open_auto(
     cache: Path | None = None,
     progress: Progress | None = None,
     open_device: OpenDevice | None = None,
+    signed: Signed | None = None,
 ) -> Executor:
     """As :func:`open_cuda`; and on the CPU, now or later, when the GPU cannot be used.
 
@@ -77,7 +79,7 @@ def open_auto(
         _log.info("the model runs on the CPU: %s", error)
         return Engine(bundle, precision)
     try:
-        return _open(bundle, device, kernels, precision, cache, progress, fall_back=True)
+        return _open(bundle, device, kernels, precision, cache, progress, signed, fall_back=True)
     except BackendError as error:
         _log.warning("the model runs on the CPU, not on the %s: %s", device.name, error)
         return Engine(bundle, precision)
@@ -91,6 +93,7 @@ def open_cuda(
     cache: Path | None = None,
     progress: Progress | None = None,
     open_device: OpenDevice | None = None,
+    signed: Signed | None = None,
 ) -> CudaEngine:
     """An engine for ``bundle`` on the first GPU, tried out once.
 
@@ -101,15 +104,17 @@ def open_cuda(
         cache: the folder of TensorRT's engines; None for the user's own.
         progress: told how far a TensorRT engine is that has to be built.
         open_device: what opens the GPU; None for CUDA.
+        signed: the signature that must cover the kernels, if any must.
 
     Raises:
+        SignatureError: it does not.
         DeviceError: there is no GPU that can be used, or it fails.
         BackendError: there are no kernels for this model, GPU or precision, or what comes out of
             them is not what the CPU computes.
     """
     check_gpu_precision(precision)  # before anything slow
     device = (open_device or CudaDevice)()
-    return _open(bundle, device, kernels, precision, cache, progress, fall_back=False)
+    return _open(bundle, device, kernels, precision, cache, progress, signed, fall_back=False)
 
 
 def _open(
@@ -119,10 +124,12 @@ def _open(
     precision: Precision,
     cache: Path | None,
     progress: Progress | None,
+    signed: Signed | None,
     *,
     fall_back: bool,
 ) -> CudaEngine:
-    kernels = Kernels(device, read_index(folder), bundle, check_gpu_precision(precision))
+    index = read_index(folder, signed=signed)
+    kernels = Kernels(device, index, bundle, check_gpu_precision(precision))
     for size in BATCH_SIZES:
         kernels.load(size)  # so that a damaged file is found now, not in the middle of a stream
     shape = tacn_shape(bundle.manifest)

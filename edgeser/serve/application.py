@@ -32,7 +32,11 @@ def application(
     config = config or ServeConfig()
     access = access_of(config)
     model = load(
-        config.model, backend=config.backend, precision=config.precision, progress=progress
+        config.model,
+        backend=config.backend,
+        precision=config.precision,
+        key=config.signed_by,
+        progress=progress,
     )
     if config.detector is not None:
         config.detector()  # what is not installed is said now, not to the first client

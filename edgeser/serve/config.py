@@ -90,5 +90,7 @@ class ServeConfig:
     """See :func:`edgeser.load`."""
     backend: Backend = "cpu"
     """See :func:`edgeser.load`."""
+    signed_by: Path | None = None
+    """The public key of whom the bundle must be: ``key`` of :func:`edgeser.load`."""
     kiosk: Kiosk = field(default_factory=Kiosk)
     """What the page says and looks like."""

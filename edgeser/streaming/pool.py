@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy.typing as npt
 
@@ -108,3 +108,8 @@ class Pool:
         if not sessions:
             return []
         return self._engine.process([session.native for session in sessions], [*chunks.values()])
+
+    def __reduce__(self) -> NoReturn:
+        raise StateError(
+            "a pool cannot be pickled or copied: make one of the model that is there, model.pool()"
+        )

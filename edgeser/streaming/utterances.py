@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy.typing as npt
 
 from edgeser.backends import kernels
-from edgeser.errors import AudioError
+from edgeser.errors import AudioError, StateError
 from edgeser.model import Model, engine_of
 from edgeser.results import EmotionFrame, Verdict
 from edgeser.streaming.detection import SpeechDetector
@@ -306,6 +306,11 @@ class Utterances:
             for frame in frames:
                 self._on_frame(frame)
         return told
+
+    def __reduce__(self) -> NoReturn:
+        raise StateError(
+            "utterances cannot be pickled or copied: make them anew, of the model that is there"
+        )
 
 
 Told = Callable[[list[EmotionFrame], list[Any]], list[UtteranceEvent]]

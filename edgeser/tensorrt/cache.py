@@ -9,7 +9,9 @@ A file's name tells the device and the precision, its head everything. So an eng
 version of TensorRT or of the model is found, seen to be stale, and replaced: the folder does not
 grow with every update. Whatever lies there can be deleted at any time.
 
-TensorRT trusts engines as it trusts its own code. The folder must therefore belong to the user.
+TensorRT trusts engines as it trusts its own code. So only those are believed that nobody else could
+have put there: plain files, no links, of the user's own or of the system's administrator, in a
+folder of the same, neither of which others may write.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import json
 import logging
 import os
 import platform
+import stat
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeser.errors import BackendError
+from edgeser.files import read_plain
 from edgeser.tensorrt.builder import Batches
 from edgeser.tensorrt.flavour import Capability, Flavour
 
@@ -34,6 +39,7 @@ FORMAT = 1
 _MAGIC = b"EDGESERT"
 _LENGTH = struct.Struct("<I")
 _LARGEST_HEAD = 1 << 16
+_LARGEST_ENGINE = 4 << 30
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +125,7 @@ class EngineCache:
         """
         path = self.folder / origin.file_name
         try:
-            return read_engine(path.read_bytes(), origin)
+            return read_engine(self._read(path), origin)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
@@ -134,7 +140,7 @@ class EngineCache:
     def has(self, origin: Origin) -> bool:
         """Whether the engine of ``origin`` is kept."""
         try:
-            read_engine((self.folder / origin.file_name).read_bytes(), origin)
+            read_engine(self._read(self.folder / origin.file_name), origin)
         except (OSError, ValueError):
             return False
         return True
@@ -145,8 +151,19 @@ class EngineCache:
         _log.warning("%s cannot be used (%s): building it anew", path, reason)
         path.unlink(missing_ok=True)
 
+    def _read(self, path: Path) -> bytes:
+        """A file's bytes, if nobody else can have put it there. Raises OSError, ValueError."""
+        _check_owner(self.folder.stat(), "its folder")
+        data, status = read_plain(path, _LARGEST_ENGINE, links=False)
+        _check_owner(status, "it")
+        return data
+
     def _keep(self, path: Path, data: bytes) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            _check_owner(self.folder.stat(), "the folder")
+        except ValueError as error:  # it would not be believed when it is found again
+            raise OSError(str(error)) from None
         number, name = tempfile.mkstemp(prefix=path.name, suffix=".partial", dir=self.folder)
         partial = Path(name)
         try:
@@ -215,6 +232,16 @@ def read_engine(data: bytes, origin: Origin) -> bytes:
                 f"it was built for {what} {_short(found.get(name))}, here is {_short(wanted[name])}"
             )
     return engine
+
+
+def _check_owner(status: os.stat_result, what: str) -> None:
+    """Raises ValueError if others than this user and the administrator may write something."""
+    if sys.platform == "win32":  # a user's folder there is the user's own
+        return
+    if status.st_uid not in (os.geteuid(), 0):
+        raise ValueError(f"{what} belongs to another user")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError(f"others may write {what}: chmod go-w")
 
 
 def _short(value: object) -> str:

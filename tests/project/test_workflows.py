@@ -21,8 +21,9 @@ def read(path: Path) -> dict[Any, Any]:
     return loaded
 
 
-def test_the_four_are_there() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["docs", "release", "tests", "wheels"]
+def test_the_five_are_there() -> None:
+    names = ["docs", "release", "sanitizers", "tests", "wheels"]
+    assert [path.stem for path in WORKFLOWS] == names
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

@@ -84,6 +84,16 @@ def test_a_stream_is_not_pickled_but_its_state_is_kept(toy_model: edgeser.Model)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(edgeser.StateError, match=r"keep stream\.state\(\)"):
             attempt(stream)
+        with pytest.raises(edgeser.StateError, match="make them anew"):
+            attempt(edgeser.Utterances(toy_model, 16_000))
+        with pytest.raises(edgeser.StateError, match=r"model\.pool\(\)"):
+            attempt(toy_model.pool())
+
+
+def test_a_model_stays_in_its_process_and_is_its_own_copy(toy_model: edgeser.Model) -> None:
+    with pytest.raises(edgeser.BackendError, match=r"Call edgeser\.load there"):
+        pickle.dumps(toy_model)
+    assert copy.copy(toy_model) is copy.deepcopy(toy_model) is toy_model
 
 
 @pytest.mark.parametrize("source", [5, None, [0.0, 0.1], b"sound"])

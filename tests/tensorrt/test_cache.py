@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,65 @@ def test_foreign_and_damaged_files_are_refused(
     assert EngineCache(tmp_path).get(ORIGIN, Builder()) == ENGINE
     assert said in caplog.text
     assert read_engine((tmp_path / ORIGIN.file_name).read_bytes(), ORIGIN) == ENGINE
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a folder there is its user's own")
+
+
+def _kept(folder: Path) -> EngineCache:
+    cache = EngineCache(folder)
+    cache.get(ORIGIN, Builder())
+    return cache
+
+
+@posix
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_others_may_write_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    cache = _kept(tmp_path / "cache")
+    path = cache.folder if what == "folder" else cache.folder / ORIGIN.file_name
+    path.chmod(0o777)
+    assert not cache.has(ORIGIN)
+    builder = Builder(b"my own")
+    assert cache.get(ORIGIN, builder) == b"my own"
+    assert "chmod go-w" in caplog.text
+    assert ("cannot be kept" in caplog.text) == (what == "folder")
+    assert cache.has(ORIGIN) == (what == "file")
+
+
+@posix
+def test_what_belongs_to_another_user_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = _kept(tmp_path / "cache")
+    other = 1 if os.geteuid() == 0 else os.geteuid() + 1
+    if os.geteuid() == 0:
+        os.chown(cache.folder / ORIGIN.file_name, other, other)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: other)
+    assert cache.get(ORIGIN, Builder(b"my own")) == b"my own"
+    assert "belongs to another user" in caplog.text
+
+
+@posix
+def test_links_pipes_and_devices_are_not_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = _kept(tmp_path / "elsewhere").folder / ORIGIN.file_name
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    path = folder / ORIGIN.file_name
+    path.symlink_to(elsewhere)
+    assert EngineCache(folder).get(ORIGIN, Builder(b"my own")) == b"my own"
+    assert "it is a link" in caplog.text
+    assert not path.is_symlink()
+    assert elsewhere.read_bytes() == pack_engine(ORIGIN, ENGINE)
+    path.unlink()
+    os.mkfifo(path)
+    assert not EngineCache(folder).has(ORIGIN)  # and it does not wait
+    assert EngineCache(folder).get(ORIGIN, Builder(b"my own")) == b"my own"
+    assert "no plain file" in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_costs_the_keeping_only(

@@ -1,0 +1,247 @@
+"""Detached signatures: whom a bundle, and the kernels beside it, are from.
+
+``NAME.edgeser.sig`` lies beside ``NAME.edgeser``. Five lines of ASCII, and nothing else:
+
+    edgeser signature 1
+    bundle <SHA-256 of the file NAME.edgeser, in hex>
+    kernels <SHA-256 of NAME.kernels/index.json, in hex; or: none>
+    by <the public key, 32 bytes, in hex>
+    signature <Ed25519 of the four lines above, line ends included, in hex>
+
+``index.json`` has the SHA-256 of every kernel, so its own covers the folder. Who is to be believed
+is never read from the file: ``by`` only says, when another key was expected, whose it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgeser.errors import MissingExtraError, SignatureError
+from edgeser.files import read_plain
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+Key = str | os.PathLike[str] | bytes
+"""The path of a PEM file with one or more public keys, or the 32 bytes of one."""
+
+LARGEST_BUNDLE = 512 << 20
+_LARGEST_INDEX = 64 << 20
+_LARGEST_KEY = 1 << 16
+_NO_KERNELS = "none"
+_FILE = re.compile(
+    r"(?P<statement>edgeser signature 1\nbundle (?P<bundle>[0-9a-f]{64})\n"
+    r"kernels (?P<kernels>[0-9a-f]{64}|none)\nby (?P<by>[0-9a-f]{64})\n)"
+    r"signature (?P<signature>[0-9a-f]{128})\n"
+)
+_PEM = re.compile(b"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
+
+
+class Signed(NamedTuple):
+    """A bundle whose signature holds."""
+
+    data: bytes
+    """Of the file that was verified: what is to be parsed, since the file may change."""
+    by: str
+    """The public key, in hex."""
+    kernels: str | None
+    """SHA-256 of the kernels' index, in hex; None if there was none to sign."""
+
+
+def signature_path(bundle: Path) -> Path:
+    """Where the signature of the bundle at a path lies."""
+    return bundle.with_name(bundle.name + ".sig")
+
+
+def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
+    """Sign a bundle, and the folder ``NAME.kernels`` beside it if there is one.
+
+    Args:
+        bundle: the path of ``NAME.edgeser``.
+        key: the path of a PEM file with an Ed25519 private key, without a password.
+
+    Returns:
+        The path of the signature, ``NAME.edgeser.sig``; one that was there is replaced.
+
+    Raises:
+        SignatureError: the key is none, or a file cannot be read or written.
+        BackendError: the folder of kernels is not as ``edgeser compile`` wrote it.
+        MissingExtraError: the extra ``sign`` is not installed.
+    """
+    path, private = Path(bundle), _private_key(Path(key))
+    lines = [
+        "edgeser signature 1",
+        f"bundle {hashlib.sha256(_bytes(path, LARGEST_BUNDLE)).hexdigest()}",
+        f"kernels {_digest_of_kernels(path.with_suffix('.kernels'))}",
+        f"by {private.public_key().public_bytes_raw().hex()}",
+    ]
+    statement = "".join(f"{line}\n" for line in lines)
+    signature = private.sign(statement.encode("ascii")).hex()
+    target = signature_path(path)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.write_text(f"{statement}signature {signature}\n", encoding="ascii", newline="\n")
+        partial.replace(target)
+    except OSError as error:
+        raise SignatureError(f"{target}: cannot be written ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) -> Signed:
+    """Hold a bundle against its signature.
+
+    Args:
+        bundle: the path of ``NAME.edgeser``.
+        key: of whom it is to be.
+        kernels: whether the folder ``NAME.kernels`` is held against it too, every file of it.
+
+    Raises:
+        SignatureError: there is no signature, it is of another key or of other files, or the key
+            is none. The message says which.
+        BackendError: a kernel is missing or altered.
+        MissingExtraError: the extra ``sign`` is not installed.
+    """
+    path = Path(bundle)
+    allowed = _public_keys(key)
+    file = signature_path(path)
+    if not file.exists():
+        raise SignatureError(
+            f"{path}: is not signed: there is no {file.name} beside it; get it from where the "
+            "bundle is from, or load without a key what you trust without one"
+        )
+    found = _FILE.fullmatch(_bytes(file, _LARGEST_KEY).decode("ascii", "replace"))
+    if found is None:
+        raise SignatureError(f"{file}: is no signature of edgeser, or a damaged one: get it again")
+    by = found["by"]
+    if by not in allowed:
+        raise SignatureError(
+            f"{path}: is signed by the key {by[:16]}, not by {' or '.join(k[:16] for k in allowed)}"
+        )
+    _check_signature(file, by, found["signature"], found["statement"])
+    data = _bytes(path, LARGEST_BUNDLE)
+    if hashlib.sha256(data).hexdigest() != found["bundle"]:
+        raise SignatureError(f"{path}: is not the bundle that was signed: it was changed since")
+    signed = Signed(data, by, None if found["kernels"] == _NO_KERNELS else found["kernels"])
+    folder = path.with_suffix(".kernels")
+    if kernels and (folder.exists() or signed.kernels):
+        from edgeser.gpu.index import read_index
+
+        index = read_index(folder, signed=signed)
+        for kernel in index.kernels.values():
+            for variant in kernel.variants:
+                index.read(variant)
+    return signed
+
+
+def check_index(path: Path, data: bytes, signed: Signed) -> None:
+    """Hold the index of a folder of kernels, as it was read, against a signature.
+
+    Raises:
+        SignatureError: it is not the one that was signed, or none was.
+    """
+    if signed.kernels is None:
+        raise SignatureError(
+            f"{path}: the signature covers no kernels: they were added since; sign again, or take "
+            "the folder away"
+        )
+    if hashlib.sha256(data).hexdigest() != signed.kernels:
+        raise SignatureError(f"{path}: is not what was signed: the kernels were changed since")
+
+
+def _digest_of_kernels(folder: Path) -> str:
+    if not folder.exists():
+        return _NO_KERNELS
+    from edgeser.gpu.index import INDEX, read_index
+
+    index = read_index(folder)
+    for kernel in index.kernels.values():
+        for variant in kernel.variants:
+            index.read(variant)  # nothing is signed that would be refused
+    return hashlib.sha256(_bytes(folder / INDEX, _LARGEST_INDEX)).hexdigest()
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        return read_plain(path, most)[0]
+    except OSError as error:
+        raise SignatureError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # and a NUL in the path
+        raise SignatureError(f"{path}: cannot be read: {error}") from None
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    ed25519, serialization = _cryptography()
+    try:
+        key = serialization.load_pem_private_key(_bytes(path, _LARGEST_KEY), password=None)
+    except TypeError:
+        raise SignatureError(f"{path}: has a password: sign with a key that has none") from None
+    except ValueError:
+        raise SignatureError(f"{path}: is no private key in PEM: {_MAKE}") from None
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise SignatureError(f"{path}: is a key of another kind than Ed25519: {_MAKE}")
+    private: Ed25519PrivateKey = key
+    return private
+
+
+def _public_keys(key: Key) -> list[str]:
+    """Public keys in hex."""
+    ed25519, serialization = _cryptography()
+    if isinstance(key, bytes):
+        if len(key) != 32:
+            raise SignatureError(f"a public key has 32 bytes, and this one {len(key)}")
+        return [key.hex()]
+    if not isinstance(key, str | os.PathLike):
+        raise SignatureError(f"a key is a path or 32 bytes, not {type(key).__name__}")
+    path = Path(key)
+    text = _bytes(path, _LARGEST_KEY)
+    if b"PRIVATE KEY" in text:
+        raise SignatureError(f"{path}: is a private key, which belongs on no device: {_MAKE}")
+    keys = []
+    for block in _PEM.findall(text):
+        try:
+            public = serialization.load_pem_public_key(block)
+        except ValueError:
+            raise SignatureError(f"{path}: a key in it is damaged") from None
+        if not isinstance(public, ed25519.Ed25519PublicKey):
+            raise SignatureError(f"{path}: is a key of another kind than Ed25519: {_MAKE}")
+        keys.append(public.public_bytes_raw().hex())
+    if not keys:
+        raise SignatureError(f"{path}: has no public key in PEM: {_MAKE}")
+    return keys
+
+
+_MAKE = (
+    "make keys with `openssl genpkey -algorithm ed25519 -out private.pem` and `openssl pkey -in "
+    "private.pem -pubout -out public.pem`"
+)
+
+
+def _check_signature(file: Path, by: str, signature: str, statement: str) -> None:
+    from cryptography.exceptions import InvalidSignature
+
+    ed25519, _ = _cryptography()
+    try:
+        public = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(by))
+        public.verify(bytes.fromhex(signature), statement.encode("ascii"))
+    except (InvalidSignature, ValueError):
+        raise SignatureError(
+            f"{file}: the signature does not hold: this file was changed, or never signed with "
+            f"the key {by[:16]}"
+        ) from None
+
+
+def _cryptography() -> tuple[Any, Any]:
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ImportError as error:
+        raise MissingExtraError(
+            f"signatures need cryptography ({error}): pip install 'edgeser[sign]'"
+        ) from error
+    return ed25519, serialization

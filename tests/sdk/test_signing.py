@@ -1,0 +1,221 @@
+"""Whom a bundle is from: each way in which a signature does not hold has an error of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+import edgeser
+from edgeser.gpu import opening
+from edgeser.gpu.index import INDEX
+from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.signing import sign, signature_path, verify
+from tests.cli.conftest import run
+from tests.sounds import speech_like, whole
+
+PEM = serialization.Encoding.PEM
+
+
+def _write(folder: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> Path:
+    folder.mkdir()
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, plain)
+    public = key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (folder / "private.pem").write_bytes(private)
+    (folder / "public.pem").write_bytes(public)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write(
+        tmp_path_factory.mktemp("keys") / "mine",
+        ed25519.Ed25519PrivateKey.from_private_bytes(b"m" * 32),
+    )
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write(tmp_path_factory.mktemp("keys") / "others", ed25519.Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, keys: Path) -> Path:
+    """A signed one with kernels beside it."""
+    path = tmp_path / "mine.edgeser"
+    shutil.copy(DEFAULT_BUNDLE, path)
+    shutil.copytree(DEFAULT_BUNDLE.with_suffix(".kernels"), path.with_suffix(".kernels"))
+    assert sign(path, keys / "private.pem") == signature_path(path)
+    return path
+
+
+def _damage(path: Path, at: int = -40) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_signed_bundle_is_the_same_model(bundle: Path, keys: Path) -> None:
+    model = edgeser.load(bundle, key=keys / "public.pem")
+    sound = speech_like(1.0)
+    assert model.hash == edgeser.load().hash
+    assert whole(model.stream(16_000), sound) == whole(edgeser.load().stream(16_000), sound)
+    raw = ed25519.Ed25519PrivateKey.from_private_bytes(b"m" * 32).public_key().public_bytes_raw()
+    signed = verify(bundle, raw)
+    assert (signed.by, signed.data) == (raw.hex(), bundle.read_bytes())
+    assert edgeser.load(bundle, key=raw).hash == model.hash
+
+
+def test_the_same_bundle_and_key_give_the_same_signature(bundle: Path, keys: Path) -> None:
+    before = signature_path(bundle).read_bytes()
+    sign(bundle, keys / "private.pem")
+    assert signature_path(bundle).read_bytes() == before
+    assert len(before) < 400
+
+
+def test_a_missing_signature(bundle: Path, keys: Path) -> None:
+    signature_path(bundle).unlink()
+    for attempt in (edgeser.load, verify):
+        with pytest.raises(
+            edgeser.SignatureError, match=r"not signed: there is no mine\.edgeser\.sig"
+        ):
+            attempt(bundle, key=keys / "public.pem")
+    assert edgeser.load(bundle)  # as before, for whom it is enough
+
+
+def test_another_key(bundle: Path, keys: Path, others: Path, tmp_path: Path) -> None:
+    with pytest.raises(edgeser.SignatureError, match=r"is signed by the key [0-9a-f]{16}, not by"):
+        edgeser.load(bundle, key=others / "public.pem")
+    ring = tmp_path / "both.pem"  # as while keys are changed
+    ring.write_bytes((others / "public.pem").read_bytes() + (keys / "public.pem").read_bytes())
+    assert edgeser.load(bundle, key=ring)
+
+
+def test_who_signed_is_not_believed_from_the_file(bundle: Path, keys: Path, others: Path) -> None:
+    mine = signature_path(bundle).read_text().splitlines()
+    sign(bundle, others / "private.pem")
+    theirs = signature_path(bundle).read_text().splitlines()
+    signature_path(bundle).write_text("\n".join([*theirs[:3], mine[3], theirs[4]]) + "\n")
+    with pytest.raises(edgeser.SignatureError, match="the signature does not hold"):
+        edgeser.load(bundle, key=keys / "public.pem")
+
+
+@pytest.mark.parametrize("line", [1, 2, 4])
+def test_a_changed_signature(bundle: Path, keys: Path, line: int) -> None:
+    file = signature_path(bundle)
+    lines = file.read_text().splitlines()
+    lines[line] = lines[line][:-1] + ("0" if lines[line][-1] != "0" else "1")
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(edgeser.SignatureError, match="the signature does not hold"):
+        edgeser.load(bundle, key=keys / "public.pem")
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"edgeser signature 2\n", bytes(500), b"x" * 70_000])
+def test_what_is_no_signature(bundle: Path, keys: Path, text: bytes) -> None:
+    signature_path(bundle).write_bytes(text)
+    with pytest.raises(edgeser.SignatureError, match=r"no signature of edgeser|more than"):
+        edgeser.load(bundle, key=keys / "public.pem")
+    whole_file = sign(bundle, keys / "private.pem").read_bytes()
+    signature_path(bundle).write_bytes(whole_file + b"more\n")
+    with pytest.raises(edgeser.SignatureError, match="no signature of edgeser"):
+        edgeser.load(bundle, key=keys / "public.pem")
+
+
+def test_a_changed_bundle(bundle: Path, keys: Path, toy_path: Path) -> None:
+    shutil.copy(toy_path, bundle)  # whole, and another
+    with pytest.raises(edgeser.SignatureError, match="is not the bundle that was signed"):
+        edgeser.load(bundle, key=keys / "public.pem")
+
+
+def test_changed_kernels(bundle: Path, keys: Path) -> None:
+    key, folder = keys / "public.pem", bundle.with_suffix(".kernels")
+    assert verify(bundle, key).kernels is not None
+    name = next(p.name for p in sorted(folder.iterdir()) if p.name != INDEX)
+    before = (folder / name).read_bytes()
+    _damage(folder / name)
+    with pytest.raises(edgeser.BackendError, match="damaged or altered"):
+        verify(bundle, key)
+    (folder / name).write_bytes(before)
+    index = folder / INDEX
+    index.write_text(index.read_text() + "\n")
+    with pytest.raises(edgeser.SignatureError, match="the kernels were changed since"):
+        verify(bundle, key)
+    shutil.rmtree(folder)
+    with pytest.raises(edgeser.BackendError, match="no such file"):
+        verify(bundle, key)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "auto"])
+def test_kernels_that_were_not_signed_are_not_given_to_a_gpu(
+    bundle: Path, keys: Path, monkeypatch: pytest.MonkeyPatch, backend: edgeser.Backend
+) -> None:
+    class Gpu:
+        name = "stand-in"
+
+    monkeypatch.setattr(opening, "CudaDevice", Gpu)
+    key, folder = keys / "public.pem", bundle.with_suffix(".kernels")
+    shutil.move(folder, folder.with_suffix(".away"))
+    sign(bundle, keys / "private.pem")
+    shutil.move(folder.with_suffix(".away"), folder)
+    with pytest.raises(edgeser.SignatureError, match="covers no kernels: they were added since"):
+        edgeser.load(bundle, backend=backend, key=key)
+    sign(bundle, keys / "private.pem")
+    (folder / INDEX).write_text((folder / INDEX).read_text() + "\n")
+    with pytest.raises(edgeser.SignatureError, match="the kernels were changed since"):
+        edgeser.load(bundle, backend=backend, key=key)
+    elsewhere = bundle.with_name("elsewhere")
+    shutil.copytree(folder, elsewhere)
+    with pytest.raises(edgeser.SignatureError, match="the kernels were changed since"):
+        edgeser.load(bundle, backend=backend, key=key, kernels=elsewhere)
+
+
+def test_what_is_no_key(bundle: Path, keys: Path, tmp_path: Path) -> None:
+    curve = _write(tmp_path / "curve", ec.generate_private_key(ec.SECP256R1()))
+    text = tmp_path / "text"
+    text.write_text("not a key")
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        ed25519.Ed25519PrivateKey.generate().private_bytes(
+            PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"word")
+        )
+    )
+    for key, said in (
+        (curve / "public.pem", "another kind than Ed25519"),
+        (text, "no public key in PEM"),
+        (keys / "private.pem", "a private key, which belongs on no device"),
+        (tmp_path / "none", "cannot be read"),
+        (tmp_path, "no plain file"),
+        (b"short", "32 bytes, and this one 5"),
+        (5, "a path or 32 bytes, not int"),
+    ):
+        with pytest.raises(edgeser.SignatureError, match=said):
+            verify(bundle, key)  # type: ignore[arg-type]
+    for private, said in (
+        (curve / "private.pem", "another kind than Ed25519"),
+        (text, "no private key in PEM"),
+        (locked, "has a password"),
+        (keys / "public.pem", "no private key"),
+    ):
+        with pytest.raises(edgeser.SignatureError, match=said):
+            sign(bundle, private)
+
+
+def test_on_the_command_line(bundle: Path, keys: Path, others: Path) -> None:
+    signature_path(bundle).unlink()
+    done = run("verify", bundle, "--key", keys / "public.pem")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not signed" in done.stderr
+    done = run("sign", bundle, "--key", keys / "private.pem")
+    assert (done.returncode, done.stdout) == (0, f"{signature_path(bundle)}\n"), done.stderr
+    done = run("verify", bundle, "--key", keys / "public.pem")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the bundle and its kernels" in done.stdout
+    for command in ("listen", "serve"):
+        done = run(command, "--model", bundle, "--signed-by", others / "public.pem")
+        assert done.returncode == 1
+        assert "is signed by the key" in done.stderr
+        assert len(done.stderr.splitlines()) == 1

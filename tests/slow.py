@@ -33,6 +33,8 @@ SLOW = {
     "serve/test_page_visits.py": "starts a browser",
     "tensorrt": "builds engines",
     "train": "trains",
+    "tritonserver/test_repository.py": "exports graphs, and hears many streams",
+    "tritonserver/test_server.py": "starts a server",
 }
 
 _TESTS = Path(__file__).parent

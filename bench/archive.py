@@ -44,9 +44,9 @@ edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}
 {shared}.
 
 Archives of {small} and {large} telephone calls of {minutes:.0f} minutes, {rate} Hz and 16 bits, the
-bundled sample over and over with noise. Each way judged each {rounds} times, in turn; these are
-medians. What an hour of audio takes is the larger archive less the smaller one; what is left is the
-start.
+bundled sample over and over with noise. Rounds in which all ways took turns: {rounds}; figures are
+medians over these. What an hour of audio takes is the larger archive less the smaller one; what is
+left is the start.
 
 {table}
 

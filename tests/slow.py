@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 SLOW = {
+    "cli/archive/test_job.py": "starts a cluster",
     "bench": "measures",
     "capi": "builds the C library",
     "cli/test_analyze_folders.py": "starts programs",
@@ -35,6 +36,8 @@ SLOW = {
     "serve/test_page_visits.py": "starts a browser",
     "tensorrt": "builds engines",
     "train": "trains",
+    "tritonserver/test_repository.py": "exports graphs, and hears many streams",
+    "tritonserver/test_server.py": "starts a server",
 }
 
 _TESTS = Path(__file__).parent

@@ -10,7 +10,7 @@ from contextlib import closing
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBars
 
 from edgeser.audio.opened import is_pipe
+from edgeser.cli.archive.command import judge_archive
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.formats import Row
 from edgeser.cli.loading import load_model
@@ -38,22 +39,23 @@ T = TypeVar("T")
 
 
 def analyze(
-    paths: Annotated[
-        list[Path],
+    names: Annotated[
+        list[str],
         typer.Argument(
             metavar="FILE|FOLDER",
             help="WAV, FLAC, Ogg or MP3, at any rate; of a folder all that are in and below it; "
             "- for standard input.",
         ),
     ],
-    out: Annotated[
-        Path | None,
+    target: Annotated[
+        str | None,
         typer.Option(
             "--out",
             "-o",
             metavar="results.csv",
-            help="Write a table, .csv or .parquet. Recordings that are in it already are skipped, "
-            "so the same command goes on after a stop.",
+            help="Write a table, .csv or .parquet; with --engine ray, a folder of Parquet. "
+            "Recordings that are in it already are skipped, so the same command goes on after a "
+            "stop.",
         ),
     ] = None,
     per: Annotated[
@@ -68,11 +70,15 @@ def analyze(
         typer.Option(metavar="timeline.png", help="Draw the file's timeline into an image."),
     ] = None,
     jobs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--jobs", "-j", metavar="N", min=1, help="Judge so many at a time, in processes."
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            help="Judge so many at a time, in processes: 1, or with --engine ray one a core.",
         ),
-    ] = 1,
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -81,12 +87,40 @@ def analyze(
             "always. Give each share a table of its own, then `edgeser merge` them.",
         ),
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="ray: on the cluster of RAY_ADDRESS, or else of this machine (extra ray); takes "
+            "addresses as s3://bucket/calls too, and writes utterances and timelines."
+        ),
+    ] = "local",
     vad: VadOption = "own",
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
     """Judge whole recordings: which emotion, how sure, when."""
+    if engine == "ray":
+        others = {"--rows": per != "files", "--plot": plot, "--shard": shard}
+        others["--backend"] = backend != "cpu"
+        if any(others.values()):
+            which = ", ".join(name for name, given in others.items() if given)
+            raise typer.BadParameter(f"--engine ray has no {which}: leave it out")
+        if target is None:
+            raise typer.BadParameter("--engine ray writes a folder: say --out results as well")
+        failed = judge_archive(
+            names,
+            target,
+            workers=jobs,
+            vad=vad,
+            model=model,
+            precision=precision,
+            as_json=as_json,
+        )
+        if failed:
+            raise typer.Exit(ExitCode.FAILED)
+        return
+    paths, out, jobs = list(map(Path, names)), Path(target) if target else None, jobs or 1
     if out is None and per != "files":
         raise typer.BadParameter(f"--rows {per} is for a table: say --out results.csv as well")
     if vad != "own" and per != "utterances":

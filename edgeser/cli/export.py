@@ -35,6 +35,14 @@ def export(
         Path | None,
         typer.Option(metavar="FILE.engine", help="Write the same as an engine of TensorRT."),
     ] = None,
+    triton_repository: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write a model repository for NVIDIA's Triton Inference Server: this package's "
+            "own pool, and the step graph in ONNX Runtime; with --tensorrt-step, in TensorRT.",
+        ),
+    ] = None,
     precision: Annotated[Precision, typer.Option(help="Of the front end's network.")] = "float32",
     calibrate: Annotated[
         list[Path] | None,
@@ -57,26 +65,35 @@ def export(
     Needs the extra "export".
     """
     wanted = {"frontend": frontend, "step": step, "tensorrt_step": tensorrt_step}
-    if not any(wanted.values()):
-        raise typer.BadParameter("say what to write: --frontend, --step or --tensorrt-step")
+    if not any(wanted.values()) and not triton_repository:
+        raise typer.BadParameter(
+            "say what to write: --frontend, --step, --tensorrt-step or --triton-repository"
+        )
     if (precision == "int8") != bool(calibrate):
         raise typer.BadParameter(
             "--precision int8 and --calibrate belong together: give some typical recordings"
         )
     if target and not tensorrt_step:
         raise typer.BadParameter("--target is that of an engine: add --tensorrt-step")
+    if target and triton_repository:
+        raise typer.BadParameter(
+            "--target builds with TensorRT-RTX, whose engines Triton Inference Server does not "
+            "load: leave it out, on a machine with TensorRT and the GPU"
+        )
     batches, capability = _batches(batch), _capability(target)
-    read = read_bundle(bundle or DEFAULT_BUNDLE)
+    path = bundle or DEFAULT_BUNDLE
+    read = read_bundle(path)
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         made: dict[str, bytes] = {"frontend": _in_precision(read, precision, calibrate, bars)}
-        if step or tensorrt_step:
+        if step or tensorrt_step or triton_repository:
             from edgeser.export.step_graph import step_graph
 
             made["step"] = step_graph(read, made["frontend"])
         if tensorrt_step:
-            flavour = find_flavour("tensorrt_rtx" if capability else None)
+            rtx = "tensorrt_rtx" if capability else None
+            flavour = find_flavour("tensorrt" if triton_repository else rtx)
             task = bars.add_task(f"{flavour.title} builds", total=1.0)
             made["tensorrt_step"] = build(
                 flavour,
@@ -86,20 +103,33 @@ def export(
                 progress=lambda done: bars.update(task, completed=done),
             )
     files: dict[str, dict[str, Any]] = {}
-    for what, path in wanted.items():
-        if path:
-            path.write_bytes(made[what])
-            files[what] = {"path": str(path), "bytes": len(made[what])}
+    for what, file in wanted.items():
+        if file:
+            file.write_bytes(made[what])
+            files[what] = {"path": str(file), "bytes": len(made[what])}
+    if triton_repository:
+        from edgeser.tritonserver.repository import write_repository
+
+        written = write_repository(
+            triton_repository,
+            path,
+            read,
+            made["step"],
+            made.get("tensorrt_step"),
+            batch=batches.most if tensorrt_step else None,
+        )
+        size_of_all = sum(each.stat().st_size for each in written)
+        files["triton_repository"] = {"path": str(triton_repository), "bytes": size_of_all}
     if tensorrt_step:
         files["tensorrt_step"] |= {"flavour": flavour.name, "version": flavour.version}
     if as_json:
-        about = {"name": read.manifest.name, "hash": read.hash, "precision": precision}
-        typer.echo(json.dumps({"model": about, "files": files}, indent=1, ensure_ascii=False))
+        of = {"name": read.manifest.name, "hash": read.hash, "precision": precision}
+        typer.echo(json.dumps({"model": of, "files": files}, indent=1, ensure_ascii=False))
         return
     width = max(map(len, files))
-    for what, file in files.items():  # no table, which would shorten a long path
-        name, size = what.replace("_", " "), f"{file['bytes'] / 1e6:.2f} MB"
-        typer.echo(f"{name:<{width}}  {size:>9}  {file['path']}")
+    for what, about in files.items():  # no table, which would shorten a long path
+        name, size = what.replace("_", " "), f"{about['bytes'] / 1e6:.2f} MB"
+        typer.echo(f"{name:<{width}}  {size:>9}  {about['path']}")
 
 
 def _in_precision(

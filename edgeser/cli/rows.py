@@ -9,7 +9,9 @@ from typing import Literal
 from edgeser.cli.formats import Columns, Row
 from edgeser.cli.options import Vad, detector_of
 from edgeser.model import Model
+from edgeser.results import EmotionFrame
 from edgeser.streaming.analysis import utterances_of
+from edgeser.streaming.utterances import Utterance
 
 Kind = Literal["files", "utterances", "frames"]
 Progress = Callable[[float, float], object]
@@ -53,24 +55,10 @@ def rows(kind: Kind, model: Model, file: Path, vad: Vad, progress: Progress) -> 
     """The rows of one recording. Raises AudioError if it cannot be used."""
     if kind == "utterances":
         spoken = utterances_of(model, file, detector=detector_of(vad), progress=progress)
-        return [
-            (
-                utterance.start,
-                utterance.end,
-                utterance.ended,
-                utterance.label,
-                utterance.verdict.confidence,
-                utterance.verdict.speech_seconds,
-                *utterance.verdict.probabilities.values(),
-            )
-            for utterance in spoken
-        ]
+        return list(map(utterance_row, spoken))
     analysis = model.analyze(file, progress=progress)
     if kind == "frames":
-        return [
-            (f.time, f.label, f.confidence, f.speech, f.level, *f.probabilities.values())
-            for f in analysis.frames
-        ]
+        return list(map(frame_row, analysis.frames))
     verdict = analysis.verdict
     return [
         (
@@ -82,3 +70,16 @@ def rows(kind: Kind, model: Model, file: Path, vad: Vad, progress: Progress) -> 
             *verdict.probabilities.values(),
         )
     ]
+
+
+def utterance_row(spoken: Utterance) -> Row:
+    """That of a table of utterances."""
+    verdict = spoken.verdict
+    own = (spoken.start, spoken.end, spoken.ended, spoken.label)
+    return (*own, verdict.confidence, verdict.speech_seconds, *verdict.probabilities.values())
+
+
+def frame_row(frame: EmotionFrame) -> Row:
+    """That of a table of frames."""
+    own = (frame.time, frame.label, frame.confidence, frame.speech, frame.level)
+    return (*own, *frame.probabilities.values())

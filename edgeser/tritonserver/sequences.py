@@ -1,0 +1,167 @@
+"""The sequences of one instance of a model in the inference server, stepped together.
+
+A sequence is a stream under the name that a client gave it, its correlation id. The server starts
+and ends them, and says nothing when it drops one whose client has gone: so they have a clock here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeser.errors import EdgeserError, StateError
+from edgeser.model import Model
+from edgeser.results import EmotionFrame
+from edgeser.streaming.detection import SpeechDetector
+from edgeser.streaming.utterances import UtteranceEvent, Utterances
+
+SequenceId = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One request: the next samples of a sequence."""
+
+    sequence: SequenceId
+    start: bool = False
+    """Whether the sequence begins with it; one of the same name that went on is forgotten."""
+    end: bool = False
+    """Whether it is the last: what was said last is judged."""
+    samples: npt.NDArray[Any] | None = None
+    """As for :meth:`edgeser.Stream.process`; None or empty for no sound."""
+    sample_rate: int | None = None
+    """Hz, where a sequence starts; None for the model's own. Later ones may repeat it."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a piece brought."""
+
+    frames: list[EmotionFrame] = field(default_factory=list)
+    events: list[UtteranceEvent] = field(default_factory=list)
+
+
+class Sequences:
+    """Streams by correlation id. Threads: one at a time, as the server calls an instance.
+
+    Args:
+        model: what hears them.
+        idle: seconds after which a sequence of which nothing came is forgotten, as the server has
+            done by then.
+        detector: makes the speech detector of each; None for the model's own score.
+        clock: seconds, which never go back.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        idle: float,
+        detector: Callable[[], SpeechDetector | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model, self._pool = model, model.pool()
+        self._idle, self._detector, self._clock = idle, detector, clock
+        self._going: OrderedDict[SequenceId, _Going] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._going)
+
+    def hear(self, pieces: Sequence[Piece]) -> list[Heard | EdgeserError]:
+        """Let sequences hear a piece each, in one batch; what each brought, or was wrong with it.
+
+        A piece that cannot be used is refused alone: its sequence is as before and can go on,
+        unless the piece was to start or to end it.
+        """
+        self._forget()
+        results: list[Heard | EdgeserError] = []
+        due: dict[int, _Going] = {}
+        for place, piece in enumerate(pieces):
+            try:
+                going = self._of(piece)
+                results.append(Heard())
+            except EdgeserError as error:
+                results.append(error)
+                continue
+            if piece.samples is not None and len(piece.samples):
+                due[place] = going
+        for place, result in self._stepped(pieces, due).items():
+            results[place] = result
+        for place, piece in enumerate(pieces):
+            if piece.end and piece.sequence in self._going:
+                results[place] = _ended(self._going.pop(piece.sequence), results[place])
+        return results
+
+    def _of(self, piece: Piece) -> _Going:
+        if piece.start:
+            rate = piece.sample_rate or self._model.sample_rate
+            self._going.pop(piece.sequence, None)
+            self._going[piece.sequence] = _Going(self._model, rate, self._detector())
+        going = self._going.get(piece.sequence)
+        if going is None:
+            raise StateError(
+                f"sequence {piece.sequence!r} is not known here: it was idle for longer than "
+                f"{self._idle:g} s, or began elsewhere; begin again with sequence_start"
+            )
+        if piece.sample_rate not in (None, going.utterances.sample_rate):
+            raise StateError(
+                f"sequence {piece.sequence!r} began at {going.utterances.sample_rate} Hz and goes "
+                f"on at {piece.sample_rate} Hz: start another one"
+            )
+        going.last = self._clock()
+        self._going.move_to_end(piece.sequence)
+        return going
+
+    def _stepped(
+        self, pieces: Sequence[Piece], due: dict[int, _Going]
+    ) -> dict[int, Heard | EdgeserError]:
+        """A batch is all or nothing: where it fails, each by itself."""
+        chunks = {going.utterances: _samples(pieces[place]) for place, going in due.items()}
+        try:
+            told = self._pool.hear(chunks)
+        except EdgeserError as error:
+            if len(due) == 1:
+                return dict.fromkeys(due, error)
+            alone = [self._stepped(pieces, {place: going}) for place, going in due.items()]
+            return {place: result for each in alone for place, result in each.items()}
+        return {place: Heard(going.taken(), told[going.utterances]) for place, going in due.items()}
+
+    def _forget(self) -> None:
+        """Those of which nothing has come for long; the longest silent are first."""
+        oldest = self._clock() - self._idle
+        while self._going and next(iter(self._going.values())).last < oldest:
+            self._going.popitem(last=False)
+
+
+class _Going:
+    """A sequence that has begun."""
+
+    def __init__(self, model: Model, rate: int, detector: SpeechDetector | None) -> None:
+        self._frames: list[EmotionFrame] = []
+        self.utterances = Utterances(model, rate, detector=detector, on_frame=self._frames.append)
+        self.last = 0.0
+
+    def taken(self) -> list[EmotionFrame]:
+        """The frames since the last call."""
+        frames = self._frames[:]
+        self._frames.clear()
+        return frames
+
+
+def _ended(going: _Going, result: Heard | EdgeserError) -> Heard | EdgeserError:
+    if isinstance(result, EdgeserError):
+        return result
+    try:
+        events = going.utterances.flush()
+    except EdgeserError as error:
+        return error
+    return Heard(result.frames + going.taken(), result.events + events)
+
+
+def _samples(piece: Piece) -> npt.NDArray[Any]:
+    return np.asarray(piece.samples)

@@ -69,11 +69,11 @@ hour of audio, and with Silero {ratio:.0f} times that: {share:.1%} of a core for
 
 ## What follows
 
-Silero is the better detector by far, above all in noise, where the model's own score takes much
-for speech that is none and misses much that is. The own score costs nothing more, and is part of
-a stream's state: saved and moved with it. So the own score suits a close microphone in a quiet
-place, as a headset's; anywhere else use `Utterances(model, rate, detector=edgeser.Silero())`, with
-the extra `vad`. Neither hears much of a voice that noise covers: put the microphone near it.
+On a close microphone both hear nearly everybody. As noise grows both miss more; neither hears much
+of a voice that noise covers: put the microphone near it. The own score costs nothing more, raises
+fewer false alarms, and is part of a stream's state: saved and moved with it. It names the start of
+an utterance later in noise. Where that matters, `Utterances(model, rate,
+detector=edgeser.Silero())`, with the extra `vad`, is there.
 
 Made by `python -m bench.vad`.
 """

@@ -41,8 +41,7 @@ def listen(
 
     Leaving the loop, by an error or Ctrl-C as well, closes the microphone.
 
-    Labels are None where the model's own speech score hears no speech, which is not to be trusted
-    in noise: there take :func:`listen_for_utterances` with a detector.
+    Labels are None where the model's own speech score hears no speech.
 
     Args:
         model: a loaded one, a bundle's path, or None for the bundled one.
@@ -75,8 +74,7 @@ def listen_for_utterances(
         model: as for :func:`listen`.
         device: as for :func:`listen`.
         rules: when an utterance begins and ends.
-        detector: decides what is speech; None for the model's own score, which
-            :class:`Endpointing` says when not to use.
+        detector: decides what is speech; None for the model's own score.
         adapt: as for :meth:`edgeser.Model.stream`.
         new_speaker_after: as for :meth:`edgeser.Model.stream`.
         on_event: as for :func:`listen`.

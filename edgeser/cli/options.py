@@ -40,9 +40,8 @@ VadOption = Annotated[
     Vad,
     typer.Option(
         "--vad",
-        help="What decides whether somebody speaks. own: the model, for a close microphone in a "
-        "quiet place; it takes noise for speech. silero: far better in noise (extra vad), for "
-        "some 5% of a core.",
+        help="What decides whether somebody speaks. own: the model, at no cost. silero: Silero "
+        "VAD in its place (extra vad), for some 5% of a core.",
     ),
 ]
 

@@ -84,7 +84,7 @@ class ServeConfig:
     detector: Callable[[], SpeechDetector] | None = None
     """Makes what decides who speaks, one for each client, as ``edgeser.Silero``.
 
-    None for the model's own score, which :class:`edgeser.Endpointing` says when not to use.
+    None for the model's own score.
     """
     precision: Precision = "float32"
     """See :func:`edgeser.load`."""

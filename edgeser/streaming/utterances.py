@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 class Endpointing:
     """When an utterance begins and ends. Every length is in seconds and is rounded to hops.
 
-    These rules go by a score of speech. The model's own, the default, suits a close microphone in a
-    quiet place; in noise it takes much for speech that is none. Elsewhere let
-    :class:`edgeser.Silero` score, as the ``detector`` of whoever takes these rules.
+    These rules go by a score of speech: the model's own, or that of a ``detector`` such as
+    :class:`edgeser.Silero`.
     """
 
     speech: float | None = None
@@ -209,8 +208,7 @@ class Utterances:
         model: judges.
         sample_rate: Hz, of the chunks.
         rules: when an utterance begins and ends.
-        detector: decides what is speech, of this stream alone; None for the model's own score,
-            which :class:`Endpointing` says when not to use.
+        detector: decides what is speech, of this stream alone; None for the model's own score.
         adapt: whether it learns the voice that it hears; None for what the bundle says.
         new_speaker_after: seconds without speech after which what was learned of the voice is
             forgotten; None for never.

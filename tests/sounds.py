@@ -1,13 +1,19 @@
-"""Audio for tests: noise, and something that a level follower and a filter bank take for speech."""
+"""Audio for tests: noise, and voices."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
+import edgeser
 from edgeser import EmotionFrame, Stream
 
 Samples = npt.NDArray[np.float32]
+SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
 
 
 def noise(samples: int, seed: int = 0, level: float = 0.1) -> Samples:
@@ -16,17 +22,23 @@ def noise(samples: int, seed: int = 0, level: float = 0.1) -> Samples:
 
 
 def speech_like(seconds: float, rate: int = 16_000, seed: int = 0) -> Samples:
-    """Harmonics on a wandering pitch, in syllables, with pauses, over a little noise; peak 0.3."""
-    random = np.random.default_rng(seed)
+    """Voices: the package's sample from somewhere on, again and again; peak 0.3.
+
+    A gate opens for it, which it does not for anything simpler.
+    """
+    sound = _voices(rate)
     n = round(seconds * rate)
-    t = np.arange(n) / rate
-    pitch = 140 + 40 * np.sin(2 * np.pi * 0.4 * t + random.uniform(0, 6)) + 15 * np.sin(9 * t)
-    phase = 2 * np.pi * np.cumsum(pitch) / rate
-    voice = sum(np.sin(k * phase + random.uniform(0, 6)) / k for k in range(1, 20))
-    syllables = np.clip(np.sin(2 * np.pi * 3.5 * t + random.uniform(0, 6)), 0, None)
-    phrases = np.sin(2 * np.pi * 0.25 * t + random.uniform(0, 6)) > -0.5
-    sound = voice * syllables * phrases + 0.003 * random.standard_normal(n)
-    return (0.3 * sound / np.abs(sound).max()).astype(np.float32)
+    begin = round(0.6 * rate) + 4_801 * seed
+    cut = np.resize(np.roll(sound, -(begin % len(sound))), n)
+    return (0.3 * cut / np.abs(cut).max()).astype(np.float32)
+
+
+@cache
+def _voices(rate: int) -> Samples:
+    samples, own = soundfile.read(SAMPLE, dtype="float32")
+    at = np.arange(len(samples) * rate // own) * (own / rate)
+    sound = np.interp(at, np.arange(len(samples)), samples)  # good enough for a gate
+    return np.asarray(sound + noise(len(sound), level=1e-4), np.float32)
 
 
 def push(stream: Stream, sound: npt.NDArray[np.generic], chunk: int) -> list[EmotionFrame]:

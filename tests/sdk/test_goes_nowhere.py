@@ -53,8 +53,9 @@ def written():
 
 hear()  # whatever is imported late is imported now
 told, watching = [], False
+MEMORY = "object.", "gc.", "sys._getframe", "builtins.id", "array."
 def audit(event, arguments):
-    if watching and not event.startswith(("object.", "gc.", "sys._getframe", "builtins.id")):
+    if watching and not event.startswith(MEMORY):
         told.append(event)
 sys.addaudithook(audit)
 gc.collect()

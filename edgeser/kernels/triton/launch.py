@@ -82,7 +82,8 @@ def tacn_constants(shape: TacnShape, block_rows: int) -> Constants:
 def vq_constants(shape: VQShape, block_rows: int) -> Constants:
     """The constants of ``vq_fusion``."""
     # So many vectors at a time that a matrix product is filled, and registers suffice.
-    positions = min(padded(shape.positions), max(1, 64 // block_rows))
+    vectors = 64 if shape.columns <= 64 else 32
+    positions = min(padded(shape.positions), max(1, vectors // block_rows))
     return {
         "CODES": shape.codes,
         "CODE_WIDTH": shape.code_width,

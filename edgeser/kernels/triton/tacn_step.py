@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from edgeser.kernels.triton.product import product
+from edgeser.kernels.triton.product import product, product_of_many, three_products
 
 
 @triton.jit(do_not_specialize_on_alignment=["states", "matrices"])
@@ -70,23 +70,26 @@ def tacn_step(
         weight = matrices + n * ((3 + TAPS) * COLUMNS * INNER)
 
         # One row waits for nothing but its weights, so all of a layer's are asked for at once if
-        # registers hold them. Many rows take one matrix after the other, 16 bytes a thread; one
-        # row does without: its threads would compute what others of their warp do as well.
+        # registers hold them. It does without 16 bytes a thread: its threads would compute what
+        # others of their warp do as well.
         matrix = ()
-        for i in tl.static_range(3 + TAPS):
-            where = weight + i * (COLUMNS * INNER) + (square if i < 3 else convolution)
-            if BLOCK_ROWS > 1:
-                matrix = matrix + (tl.multiple_of(where, (16, 16)),)
-            elif (3 + TAPS) * COLUMNS * INNER <= AT_ONCE:
-                matrix = matrix + (tl.load(where),)
-            else:
+        if BLOCK_ROWS == 1:
+            for i in tl.static_range(3 + TAPS):
+                where = weight + i * (COLUMNS * INNER) + (square if i < 3 else convolution)
+                if (3 + TAPS) * COLUMNS * INNER <= AT_ONCE:
+                    where = tl.load(where)
                 matrix = matrix + (where,)
 
         # The taps, newest first: where each lies, whether there is one, its key and its value.
         shape: tl.constexpr = (BLOCK_ROWS, PADDED_DEPTH, PADDED_HEADS)
-        query_now = product(x, matrix[0], DOT).reshape(shape)
-        keys = (product(x, matrix[1], DOT).reshape(shape),)
-        values = (product(x, matrix[2], DOT).reshape(shape),)
+        if BLOCK_ROWS == 1:
+            query_now = product(x, matrix[0], DOT).reshape(shape)
+            keys = (product(x, matrix[1], DOT).reshape(shape),)
+            values = (product(x, matrix[2], DOT).reshape(shape),)
+        else:
+            query_now, key, value = three_products(x, weight, INNER, DOT)
+            query_now = query_now.reshape(shape)
+            keys, values = (key.reshape(shape),), (value.reshape(shape),)
         taps = (ring + slot * (3 * WIDTH),)
         valid = (active,)
         for i in tl.static_range(1, TAPS):
@@ -121,7 +124,11 @@ def tacn_step(
                 mixed += share * values[j]
             mixed = tl.where(valid[i][:, None, None], mixed / total, 0.0)
             mixed = mixed.reshape((BLOCK_ROWS, INNER))
-            z += product(mixed, matrix[3 + i], DOT)
+            if BLOCK_ROWS == 1:
+                z += product(mixed, matrix[3 + i], DOT)
+            else:
+                tap_weight = weight + (3 + i) * (COLUMNS * INNER)
+                z += product_of_many(mixed, tap_weight, COLUMNS, DOT)
 
         # What this writes over, other threads may have read as the oldest tap.
         tl.debug_barrier()

@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from edgeser.kernels.triton.product import product
+from edgeser.kernels.triton.product import product, product_of_many
 
 
 @triton.jit
@@ -47,7 +47,12 @@ def vq_fusion(
         feature = first + tl.arange(0, DEEP_BLOCK)
         inside = (row < count)[:, None] & (feature < DEEP_WIDTH)[None, :]
         x = tl.load(deep + row[:, None] * DEEP_WIDTH + feature[None, :], mask=inside, other=0.0)
-        token += product(x, from_deep + feature[:, None] * COLUMNS + column[None, :], DOT)
+        weight = from_deep + first * COLUMNS
+        if BLOCK_ROWS == 1:
+            one = tl.arange(0, DEEP_BLOCK)[:, None] * COLUMNS + column[None, :]
+            token += product(x, weight + one, DOT)
+        else:
+            token += product_of_many(x, weight, COLUMNS, DOT)
 
     # Vectors of all positions of a group, of all rows.
     vector = tl.arange(0, BLOCK_ROWS * POSITION_BLOCK)

@@ -20,6 +20,7 @@ import edgeser
 from edgeser.loading import DEFAULT_BUNDLE
 from tests import toy
 from tests.bundle.broken import BROKEN
+from tests.native import Frame, Results
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "guides" / "c-api.md").read_text(encoding="utf-8")
@@ -119,29 +120,6 @@ def test_the_cpp_program_says_what_python_says(programs: tuple[Path, Path], tmp_
         assert (path, time, label) == (name, f"{frame.time:.3f}", frame.label or "-")
         told = [*frame.probabilities.values(), frame.speech]
         assert [float(value) for value in values] == pytest.approx(told, abs=1e-6)
-
-
-class Frame(ctypes.Structure):
-    _fields_ = (
-        ("time", ctypes.c_double),
-        ("confidence", ctypes.c_float),
-        ("speech", ctypes.c_float),
-        ("level", ctypes.c_float),
-        ("label", ctypes.c_int32),
-    )
-
-
-class Results(ctypes.Structure):
-    _fields_ = (
-        ("frames", ctypes.POINTER(Frame)),
-        ("probabilities", ctypes.c_void_p),
-        ("frame_room", ctypes.c_size_t),
-        ("frame_count", ctypes.c_size_t),
-        ("events", ctypes.c_void_p),
-        ("event_probabilities", ctypes.c_void_p),
-        ("event_room", ctypes.c_size_t),
-        ("event_count", ctypes.c_size_t),
-    )
 
 
 class Ear:

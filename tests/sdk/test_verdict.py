@@ -73,8 +73,10 @@ def test_a_verdict_is_the_weighted_mean_of_speech(model: edgeser.Model) -> None:
     assert list(verdict.probabilities.values()) == pytest.approx(mean, abs=1e-6)
     assert sum(verdict.probabilities.values()) == pytest.approx(1.0)
     assert verdict.confidence == max(verdict.probabilities.values())
-    if verdict.label is not None:
-        assert verdict.probabilities[verdict.label] == verdict.confidence
+    likeliest = max(verdict.probabilities, key=lambda label: verdict.probabilities[label])
+    sure = verdict.confidence >= model.confidence_threshold
+    assert verdict.label == (likeliest if sure else None)
+    assert verdict.probabilities[likeliest] == verdict.confidence
     assert verdict.duration == 5.0
     assert verdict.speech_seconds == pytest.approx(min(5.0, len(spoken) * model.hop))
 

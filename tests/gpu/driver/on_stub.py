@@ -105,7 +105,7 @@ def streams(bundle: Path, kernels: Path) -> None:
     assert_close(cpu.resume(members[0].state()).process(rest), members[0].process(rest))
     lookups, steps = engine.runtime.recorded
     assert lookups == (1, 4, 16, 64)
-    assert set(steps) <= {1, 4, 16, 64}  # as many as were heard, padded
+    assert steps == (1, 4, 64)  # as many as were heard at a time, padded
     assert {shared for *_, shared in launches} == {512}
     assert {threads for _, _, threads, _ in launches} == {64, 256}
     assert STUB.stub_allocations() > 0

@@ -113,6 +113,25 @@ def judge(
 
 
 @app.command()
+def gate(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/gate.md"),
+    thresholds: Annotated[str, typer.Option(help="By commas.")] = "0.9,0.95,0.98,0.99",
+) -> None:
+    """Where the gate opens: alarms and UA by its threshold, on the development speakers."""
+    from train.judge.thresholds import gate_page
+    from train.product import Product
+
+    _quiet(0)
+    tried = [float(part) for part in thresholds.split(",")]
+    page = gate_page(Product(data, work, TEACHER), Checkpoint.load(checkpoint), tried)
+    out.write_text(page, encoding="utf-8")
+    typer.echo(f"page: {out}")
+
+
+@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
     bundle: Annotated[Path, typer.Argument(help="The NAME.edgeser to write.")],

@@ -152,6 +152,30 @@ def export(
 
 
 @app.command()
+def strangers(
+    front_end: Annotated[
+        Path | None,
+        typer.Option("--front", help="Weights a2-14 of 'front', with a1 beside them."),
+    ] = None,
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/strangers.md"),
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 400,
+    threads: Threads = 0,
+) -> None:
+    """How sure a verdict may be: temperature and confidence, chosen on corpora left out."""
+    from train.product import Product
+    from train.sessions import SessionRecipe
+    from train.strangers import strangers_page, study
+
+    _quiet(threads)
+    product = Product(data, work, TEACHER, trained=front_end)
+    found = study(product, SessionRecipe(steps=steps))
+    out.write_text(strangers_page(found, steps), encoding="utf-8")
+    typer.echo(f"page: {out}")
+
+
+@app.command()
 def card(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
     out: Annotated[Path, typer.Argument(help="The Markdown file to write.")],

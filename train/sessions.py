@@ -219,16 +219,37 @@ def _batch(
     return x, inside, torch.tensor(targets, dtype=torch.float32)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """On utterances: logits (N, T, L) of their tokens, which of these exist, and the truth."""
+
+    logits: Tensor
+    inside: Tensor
+    truth: NDArray[np.int64]
+
+    def verdicts(self, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Probabilities (N, L) with all logits divided by ``temperature``."""
+        found: NDArray[np.float64] = (
+            verdicts(self.logits / temperature, self.inside).double().numpy()
+        )
+        return found
+
+    def loss(self, temperature: float) -> float:
+        """Mean negative log-likelihood of the truth."""
+        right = self.verdicts(temperature)[np.arange(len(self.truth)), self.truth]
+        return -float(np.log(right + 1e-9).mean())
+
+
 @torch.no_grad()
-def judge_sessions(
+def answers(
     model: EmotionModel,
     utterances: Sequence[Utterance],
     before: int,
     config: SpeakerConfig | None = None,
     seed: int = 0,
     mood: str = "any",
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Verdicts (N, L) on every utterance after ``before`` others of its speaker, and the truth.
+) -> Answers:
+    """On every utterance, after ``before`` others of its speaker.
 
     The others are drawn at random; with ``mood="same"`` all of them have the utterance's own.
     """
@@ -255,9 +276,27 @@ def judge_sessions(
             z = speaker.standardised(torch.from_numpy(one.passes[0]))
             rows.append(speaker(z[None], heard)[0])
             truth.append(one.label)
-        longest = max(map(len, rows))
+        lengths = torch.tensor([len(r) for r in rows])
+        longest = int(lengths.max())
         x = torch.stack([nn.functional.pad(r, (0, 0, 0, longest - len(r))) for r in rows])
-        inside = torch.arange(longest) < torch.tensor([len(r) for r in rows])[:, None]
-        found.append(verdicts(model.head(model.sequence(x)), inside))
+        found.append((model.head(model.sequence(x)), torch.arange(longest) < lengths[:, None]))
     speaker.config = kept
-    return torch.cat(found).double().numpy(), np.array(truth)
+    longest = max(logits.shape[1] for logits, _ in found)
+    return Answers(
+        torch.cat([nn.functional.pad(a, (0, 0, 0, longest - a.shape[1])) for a, _ in found]),
+        torch.cat([nn.functional.pad(b, (0, longest - b.shape[1])) for _, b in found]),
+        np.array(truth),
+    )
+
+
+def judge_sessions(
+    model: EmotionModel,
+    utterances: Sequence[Utterance],
+    before: int,
+    config: SpeakerConfig | None = None,
+    seed: int = 0,
+    mood: str = "any",
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Verdicts (N, L) on every utterance after ``before`` others of its speaker, and the truth."""
+    found = answers(model, utterances, before, config, seed, mood)
+    return found.verdicts(), found.truth

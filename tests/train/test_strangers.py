@@ -1,0 +1,70 @@
+"""Temperature and confidence, chosen on corpora left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from train.sessions import Answers  # noqa: E402
+from train.strangers import BEFORE, choose, strangers_page  # noqa: E402
+
+LABELS = 4
+
+
+def answers_of(count: int, boldness: float, seed: int) -> Answers:
+    """Answers whose truth is drawn from their own probabilities; then the logits are multiplied."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (count, 1, LABELS))
+    shares = np.exp(logits[:, 0])
+    shares /= shares.sum(1, keepdims=True)
+    truth = np.array([rng.choice(LABELS, p=p) for p in shares])
+    inside = torch.ones(count, 1, dtype=torch.bool)
+    return Answers(torch.from_numpy(boldness * logits).float(), inside, truth)
+
+
+@pytest.fixture
+def found() -> dict[str, dict[int, Answers]]:
+    """Both corpora are twice as bold as they should be; one is much larger."""
+    return {
+        name: {n: answers_of(count, 2.0, n + count) for n in BEFORE}
+        for name, count in (("emodb", 2_000), ("cremad", 6_000))
+    }
+
+
+def test_what_is_too_bold_is_cooled(found: dict[str, dict[int, Answers]]) -> None:
+    assert choose(found).temperature == pytest.approx(2.0, abs=0.1)
+
+
+def test_enough_labels_are_right_from_the_threshold_on(
+    found: dict[str, dict[int, Answers]],
+) -> None:
+    choice = choose(found)
+    assert 0.3 < choice.confidence < 0.9
+    for threshold, enough in ((choice.confidence, True), (choice.confidence - 0.05, False)):
+        shares = []
+        for by in found.values():
+            for n in BEFORE[1:]:
+                sure = by[n].verdicts(choice.temperature)
+                named = sure.max(1) >= threshold
+                shares.append((sure.argmax(1) == by[n].truth)[named].mean())
+        assert (np.mean(shares) >= 0.69) is np.bool_(enough)
+
+
+def test_a_first_utterance_does_not_choose_the_confidence(
+    found: dict[str, dict[int, Answers]],
+) -> None:
+    before = choose(found)
+    for by in found.values():
+        by[0] = answers_of(len(by[0].truth), 2.0, 99)
+    assert choose(found).confidence == pytest.approx(before.confidence, abs=0.02)
+
+
+def test_the_page_has_a_row_for_each_corpus_and_number_heard(
+    found: dict[str, dict[int, Answers]],
+) -> None:
+    page = strangers_page(found, 7)
+    rows = [line for line in page.splitlines() if line.startswith(("| EmoDB", "| CREMA-D"))]
+    assert len(rows) == 2 * len(BEFORE)
+    assert all(line.count("|") == 9 for line in rows)

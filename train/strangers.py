@@ -1,0 +1,139 @@
+"""How sure a verdict may be about strangers: temperature and the threshold of confidence.
+
+On speakers of corpora that training knows a model is right more often than on anybody else; chosen
+there, both would come out too bold. So one labelled corpus is left out in turn: a sequence model
+learns on the training speakers of the other, and is asked about those of the one left out. The
+front end is the one before its last phase, since that phase has heard the labels of both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from train.default import LABELLED
+from train.evaluate import calibration_error
+from train.judge.page import table
+from train.metrics import Scores
+from train.models.emotion import EmotionModel
+from train.product import (
+    CONFIDENCE,
+    TEMPERATURE,
+    Product,
+    confidence_threshold,
+    likeliest_temperature,
+)
+from train.sessions import Answers, SessionRecipe, answers, train_sessions
+
+BEFORE = (0, 3, 10)
+"""Utterances of the speaker that a stream has heard before."""
+HEARD = (3, 10)
+"""Of these, those by which confidence is chosen: of a first utterance nobody can be sure."""
+RIGHT = 0.70
+"""Share of labelled verdicts on strangers that shall be right."""
+EVERY = {"cremad": 3}
+"""Only so many-th utterances are judged: CREMA-D is twelve times as large as EmoDB."""
+NAMES = {"cremad": "CREMA-D", "emodb": "EmoDB"}
+
+Study = Mapping[str, Mapping[int, Answers]]
+"""By the corpus that was left out, and by utterances heard before."""
+
+PAGE = """\
+# How sure a verdict may be about strangers
+
+A user's voice and microphone are in no corpus. So temperature and the threshold of confidence are
+chosen on corpora left out: front end as it is before it hears emotions, sequence model trained on
+the training speakers of one corpus ({steps} steps), asked about those of the other. The speakers
+that judge the model are not among them, nor is anything of RAVDESS.
+
+{table}
+
+UA is the mean recall of four emotions; the loss is the mean negative log-likelihood, at temperature
+1 and at {temperature:g}, where the mean over all rows is least. Calibration error is at that
+temperature. A verdict carries a label where its likeliest emotion has {confidence:g} or more: the
+lowest threshold at which {right:.0%} of labelled verdicts are right, once the stream has heard
+three utterances of the speaker or more, both corpora counting the same. *Labelled* and *right* are
+at that threshold.
+
+These models know one corpus each, the shipped one knows both: it should do better than this table.
+The shipped model has temperature {shipped_temperature:g} and confidence {shipped_confidence:g}.
+
+Made by `python -m train strangers`.
+"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the study recommends."""
+
+    temperature: float
+    confidence: float
+
+
+def study(product: Product, recipe: SessionRecipe) -> Study:
+    """Leave each labelled corpus out in turn. Tokens are kept in the product's folder."""
+    front = product.before_emotions()
+    threshold = product.threshold(front)
+    kept_out = product.test | product.development
+    heard = {
+        name: [
+            u
+            for u in product.tokens(front, name, threshold, kept="tokens-before-emotions")
+            if u.speaker not in kept_out
+        ]
+        for name in LABELLED
+    }
+    found = {}
+    for name in LABELLED:
+        model = EmotionModel(product.config)
+        known = [u for other in LABELLED if other != name for u in heard[other]]
+        train_sessions(model, known, recipe, product.schedule.speaker, report=100)
+        judged = heard[name][:: EVERY.get(name, 1)]
+        found[name] = {n: answers(model, judged, n, seed=n) for n in BEFORE}
+    return found
+
+
+def choose(found: Study) -> Choice:
+    """The likeliest temperature, and the confidence at which enough labels are right."""
+    temperature = likeliest_temperature([one for by in found.values() for one in by.values()])
+    warm = [found[name][n] for name in found for n in HEARD]
+    fewest = min(len(one.truth) for one in warm)
+    # As many of each corpus: none outweighs the other.
+    rng = np.random.default_rng(0)
+    picks = [rng.choice(len(one.truth), fewest, replace=False) for one in warm]
+    sure = np.concatenate([a.verdicts(temperature)[p] for a, p in zip(warm, picks, strict=True)])
+    truth = np.concatenate([a.truth[p] for a, p in zip(warm, picks, strict=True)])
+    return Choice(temperature, confidence_threshold(sure, truth, RIGHT))
+
+
+def strangers_page(found: Study, steps: int) -> str:
+    """Markdown: a row for each corpus left out and number of utterances heard."""
+    choice, rows = choose(found), []
+    for name, by in found.items():
+        for n, one in by.items():
+            sure = one.verdicts(choice.temperature)
+            said, labelled = sure.argmax(1), sure.max(1) >= choice.confidence
+            right = (said == one.truth)[labelled].mean() if labelled.any() else float("nan")
+            rows.append(
+                [
+                    NAMES[name],
+                    str(n),
+                    f"{Scores.of(one.truth, said, sure.shape[1]).ua:.3f}",
+                    f"{one.loss(1.0):.2f}",
+                    f"{one.loss(choice.temperature):.2f}",
+                    f"{calibration_error(torch.from_numpy(sure), one.truth):.2f}",
+                    f"{labelled.mean():.0%}",
+                    f"{right:.0%}",
+                ]
+            )
+    head = ["left out", "heard before", "UA", "loss at 1", "loss", "calibration error"]
+    return PAGE.format(
+        steps=steps,
+        table=table([*head, "labelled", "right"], rows),
+        temperature=choice.temperature,
+        confidence=choice.confidence,
+        right=RIGHT,
+        shipped_temperature=TEMPERATURE,
+        shipped_confidence=CONFIDENCE,
+    )

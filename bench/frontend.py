@@ -37,7 +37,7 @@ def _inputs(batch: int) -> tuple[Floats, Floats]:
 
 def edgeser(batch: int) -> Contestant:
     """What a stream uses."""
-    from edgeser.streaming.engine import Engine
+    from edgeser.backends.cpu.engine import Engine
 
     front_end = Engine(read_bundle(DEFAULT_BUNDLE)).front_end
     segments, levels = _inputs(batch)

@@ -130,7 +130,7 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     signed = Signed(data, by, None if found["kernels"] == _NO_KERNELS else found["kernels"])
     folder = path.with_suffix(".kernels")
     if kernels and (folder.exists() or signed.kernels):
-        from edgeser.gpu.index import read_index
+        from edgeser.backends.cuda.index import read_index
 
         index = read_index(folder, signed=signed)
         for kernel in index.kernels.values():
@@ -157,7 +157,7 @@ def check_index(path: Path, data: bytes, signed: Signed) -> None:
 def _digest_of_kernels(folder: Path) -> str:
     if not folder.exists():
         return _NO_KERNELS
-    from edgeser.gpu.index import INDEX, read_index
+    from edgeser.backends.cuda.index import INDEX, read_index
 
     index = read_index(folder)
     for kernel in index.kernels.values():

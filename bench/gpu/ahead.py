@@ -10,10 +10,10 @@ from torch import Tensor
 from bench.gpu.clock import Work
 from bench.gpu.rig import Rig
 from bench.worker import AbsentError
-from edgeser.gpu.cuda import CudaDevice
-from edgeser.gpu.device import Device
-from edgeser.gpu.index import read_index
-from edgeser.gpu.launcher import Kernels
+from edgeser.backends.cuda.device import Device
+from edgeser.backends.cuda.driver import CudaDevice
+from edgeser.backends.cuda.index import read_index
+from edgeser.backends.cuda.launcher import Kernels
 
 
 class Ahead:
@@ -28,12 +28,12 @@ class Ahead:
         self._kernels = Kernels(self._device, read_index(rig.kernels), rig.bundle)
 
     def tacn_step(self, tokens: Tensor, arena: Tensor, rows: Tensor, logits: Tensor) -> Work:
-        """As :class:`edgeser.kernels.triton.host.TacnStep`, as one CUDA graph."""
+        """As :class:`edgeser.backends.cuda.triton.host.TacnStep`, as one CUDA graph."""
         places = {"tokens": tokens, "states": arena, "rows": rows, "logits": logits}
         return self._recorded("tacn_step", len(tokens), places)
 
     def vq_fusion(self, deep: Tensor, latent: Tensor, tokens: Tensor, codes: Tensor) -> Work:
-        """As :class:`edgeser.kernels.triton.host.VQFusion`, as one CUDA graph."""
+        """As :class:`edgeser.backends.cuda.triton.host.VQFusion`, as one CUDA graph."""
         places = {"deep": deep, "latent": latent, "tokens": tokens, "codes": codes}
         return self._recorded("vq_fusion", len(deep), places)
 

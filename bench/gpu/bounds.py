@@ -6,7 +6,7 @@ import torch
 
 from bench.gpu.clock import Work, recorded
 from bench.gpu.names import COPY, PRODUCT
-from edgeser.gpu.shapes import TacnShape, VQShape
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
 
 
 def bounds(

@@ -14,7 +14,7 @@ from bench.gpu.clock import recorded
 from bench.gpu.names import AHEAD, ALONE, JIT
 from bench.gpu.peers import Lookup
 from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
-from edgeser.kernels.triton import host
+from edgeser.backends.cuda.triton import host
 
 
 def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 
 from bench.gpu.clock import recorded
 from bench.gpu.rig import Rig, why
-from edgeser.kernels.triton import host
+from edgeser.backends.cuda.triton import host
 
 LADDER = (16_384, 65_536, 100_000, 200_000, 400_000, 800_000)
 HOP_SECONDS = 0.128

@@ -17,7 +17,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         *("-k", "triton"),
     ),
     "tests of their precision": ("tests/kernels/test_triton.py",),
-    "tests of the launching": ("tests/gpu",),
+    "tests of the launching": ("tests/backends/cuda",),
     "tests of the operator": ("tests/train/test_tacn_operator.py",),
 }
 """Name to what pytest is given. That all kernels compile is tested where there is no GPU."""

@@ -18,8 +18,8 @@ from bench.gpu.clock import Work
 from bench.gpu.names import NOT_READY, ON_DEVICE
 from bench.rounds import Rounds, Timed, take_turns
 from bench.worker import AbsentError, agree
+from edgeser.backends.cuda.shapes import TacnShape, VQShape, tacn_shape, vq_shape
 from edgeser.bundle import Bundle
-from edgeser.gpu.shapes import TacnShape, VQShape, tacn_shape, vq_shape
 
 COMPILED = "default"
 """How peers are compiled. They get a CUDA graph as ours do, so no mode that makes its own; and what

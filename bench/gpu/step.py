@@ -18,7 +18,7 @@ from bench.gpu.peers import Step, network
 from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
 from bench.rounds import take_turns
 from bench.worker import AbsentError
-from edgeser.kernels.triton import host
+from edgeser.backends.cuda.triton import host
 
 RECOMPUTED = 64
 """Streams beyond which nobody would compute a whole receptive field anew for each token."""

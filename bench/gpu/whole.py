@@ -10,9 +10,9 @@ import numpy as np
 
 import edgeser
 from bench.gpu.rig import Rig
+from edgeser.backends.cuda.engine import CudaEngine
+from edgeser.backends.cuda.runtime import size_for
 from edgeser.bench.measure import SETTLING_STEPS, speech_like
-from edgeser.gpu.engine import CudaEngine
-from edgeser.gpu.runtime import size_for
 from edgeser.loading import DEFAULT_BUNDLE
 
 POOLS = (1, 16, 256)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from edgeser.backends import kernels
+from edgeser.backends.interface import Executor
 from edgeser.errors import AudioError
+from edgeser.native import kernels
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.streaming.detection import SpeechDetector
-from edgeser.streaming.turns import Executor
+from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core

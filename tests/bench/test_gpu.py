@@ -29,9 +29,9 @@ from bench.gpu.clock import recorded
 from bench.gpu.names import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.gpu.rig import Candidate, Ready, Rig, at_most, contest
 from bench.worker import AbsentError
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
 from edgeser.bundle import read_bundle
-from edgeser.gpu.shapes import TacnShape, VQShape
-from tests.gpu.fake import FakeDevice, fake_device, fake_engine, make_index
+from tests.backends.cuda.fake import FakeDevice, fake_device, fake_engine, make_index
 
 SMALL = {"copied": 1 << 10, "side": 16}
 """Bounds that take no time."""

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import edgeser
-from edgeser.gpu import opening
-from edgeser.gpu.index import INDEX
+from edgeser.backends.cuda import opening
+from edgeser.backends.cuda.index import INDEX
 from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.signing import sign, signature_path, verify
 from tests.cli.conftest import run

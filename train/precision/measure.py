@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import edgeser
-from edgeser.backends import PRECISIONS
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.cpu.front_end import FrontEnd, OnnxFrontEnd
 from edgeser.bundle import read_bundle, write_bundle
 from edgeser.export import precision as graphs
-from edgeser.frontend import FrontEnd, OnnxFrontEnd
 from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.options import PRECISIONS
 from edgeser.reference import kernels as reference
-from edgeser.streaming.engine import Engine
 from train.checkpoint import Checkpoint
 from train.data.examples import Corpus
 from train.data.manifest import read_manifest

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgeser.backends import Precision
 from edgeser.cli.loading import load_model
 from edgeser.cli.lock import Lock
 from edgeser.cli.options import Vad
@@ -20,6 +19,7 @@ from edgeser.cli.recordings import mention
 from edgeser.cli.rows import columns
 from edgeser.errors import MissingExtraError
 from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.options import Precision
 from edgeser.version import __version__
 
 

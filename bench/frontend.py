@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.sound import RATE, recording
 from bench.worker import Contestant, Entry
 from edgeser.bundle import read_bundle
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 
 Floats = npt.NDArray[np.float32]
 BATCHES = (1, 16)

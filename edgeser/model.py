@@ -226,8 +226,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<edgeser.Model {self.name} {self.version}, {self.hash[:12]}>"
-
-
-def engine_of(model: Model) -> Executor:
-    """What executes a model, for the rest of this package."""
-    return model._engine  # noqa: SLF001

@@ -18,7 +18,7 @@ import torch
 
 from bench.gpu.rig import Rig
 from edgeser.bundle import read_bundle
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 
 
 def main() -> None:

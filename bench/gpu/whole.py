@@ -13,7 +13,7 @@ from bench.gpu.rig import Rig
 from edgeser.backends.cuda.engine import CudaEngine
 from edgeser.backends.cuda.runtime import size_for
 from edgeser.bench.measure import SETTLING_STEPS, speech_like
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 
 POOLS = (1, 16, 256)
 

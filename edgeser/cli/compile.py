@@ -16,9 +16,9 @@ from edgeser.backends.cuda.index import INDEX, Index
 from edgeser.backends.cuda.shapes import PRECISION_NAMES
 from edgeser.backends.cuda.targets import ALL, TARGETS, resolve
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.options import ModelOption
 from edgeser.errors import BackendError
-from edgeser.loading import DEFAULT_BUNDLE
 
 
 def compile_kernels(

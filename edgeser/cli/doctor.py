@@ -16,15 +16,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgeser.backends.cuda.factory import kernels_folder
 from edgeser.backends.cuda.probe import probe
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
 from edgeser.cli.output import table_console
 from edgeser.errors import BackendError, EdgeserError
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.native import kernels
 from edgeser.options import Precision

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edgeser.backends.tensorrt import Batches, build, find_flavour
 from edgeser.bundle import Bundle, read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.errors import MissingExtraError
-from edgeser.loading import DEFAULT_BUNDLE
 
 Precision = Literal["float32", "float16", "int8"]
 

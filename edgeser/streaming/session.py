@@ -14,6 +14,7 @@ from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
+    from edgeser.model import Model
 
 Rules = tuple[float | None, float, float, float, bool]
 
@@ -96,6 +97,11 @@ class Session:
         """Everything that the stream knows, as bytes."""
         self.engine.settle(self.native)
         return self.native.state()
+
+
+def engine_of(model: Model) -> Executor:
+    """What executes a model, for the rest of this package."""
+    return model._engine  # noqa: SLF001
 
 
 def frames_of(frames: list[core._Frame]) -> list[EmotionFrame]:

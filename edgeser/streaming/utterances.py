@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy.typing as npt
 
 from edgeser.errors import AudioError, StateError
-from edgeser.model import Model, engine_of
 from edgeser.native import kernels
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.streaming.session import Rules, Session
+from edgeser.streaming.session import Rules, Session, engine_of
 from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
+    from edgeser.model import Model
 
 
 @dataclass(frozen=True, slots=True)

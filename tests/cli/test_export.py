@@ -11,9 +11,9 @@ import onnx
 import pytest
 
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
 from tests.backends.tensorrt.plan_header import read_header
 from tests.cli.test_commands import run
 

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from edgeser.backends.cuda.factory import kernels_folder
 from edgeser.backends.cuda.index import INDEX, KERNELS, Index, Variant, read_index
 from edgeser.backends.cuda.shapes import PRECISIONS, kernel_sizes
 from edgeser.backends.cuda.targets import PTX, TARGETS, resolve
 from edgeser.backends.cuda.triton.launch import CONFIGURATIONS
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.errors import BackendError
-from edgeser.loading import DEFAULT_BUNDLE
 
 pytest.importorskip("triton")
 

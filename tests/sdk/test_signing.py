@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 import edgeser
 from edgeser.backends.cuda import opening
 from edgeser.backends.cuda.index import INDEX
-from edgeser.loading import DEFAULT_BUNDLE
-from edgeser.signing import sign, signature_path, verify
+from edgeser.bundle.paths import DEFAULT_BUNDLE, signature_path
+from edgeser.signing import sign, verify
 from tests.cli.conftest import run
 from tests.sounds import speech_like, whole
 

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.export import precision as graphs
-from edgeser.loading import DEFAULT_BUNDLE
 from tests.sounds import speech_like
 from train.precision.page import page
 

@@ -14,8 +14,8 @@ import edgeser
 from edgeser.backends.cpu.engine import Engine
 from edgeser.backends.cpu.front_end import FrontEnd, OnnxFrontEnd
 from edgeser.bundle import read_bundle, write_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.export import precision as graphs
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.options import PRECISIONS
 from edgeser.reference import kernels as reference
 from train.checkpoint import Checkpoint

@@ -23,10 +23,9 @@ from edgeser.backends.cuda.shapes import PRECISION_NAMES, tacn_shape
 from edgeser.backends.interface import Executor
 from edgeser.backends.tensorrt import Progress
 from edgeser.bundle import Bundle
+from edgeser.bundle.signed import Signed
 from edgeser.errors import BackendError, DeviceError
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.options import Precision
-from edgeser.signing import Signed
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +37,6 @@ _TRIAL_TOLERANCE = 0.05
 """Of a probability. Rounding stays far below: int8 on the CPU differs by 0.004 from float32."""
 
 OpenDevice = Callable[[], Device]
-
-
-def kernels_folder(bundle: Path) -> Path:
-    """Where the compiled kernels of the bundle at a path lie: ``NAME.kernels``, beside it.
-
-    Else those of the bundled model, which serve every other of its sizes.
-    """
-    own = bundle.with_suffix(".kernels")
-    return own if own.exists() else DEFAULT_BUNDLE.with_suffix(".kernels")
 
 
 def check_gpu_precision(precision: Precision) -> str:

@@ -40,8 +40,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from edgeser.backends.cuda.shapes import PRECISIONS
+from edgeser.bundle.signed import Signed, check_index
 from edgeser.errors import BackendError
-from edgeser.signing import Signed, check_index
 
 FORMAT = 1
 """The newest format of an index that this edgeser reads, and the one that it writes."""

@@ -15,7 +15,7 @@ from edgeser.backends.cpu.engine import Engine
 from edgeser.backends.cuda import factory, front_end
 from edgeser.backends.cuda.device import Argument
 from edgeser.backends.cuda.engine import CudaEngine
-from edgeser.backends.cuda.factory import kernels_folder, open_auto, open_cuda
+from edgeser.backends.cuda.factory import open_auto, open_cuda
 from edgeser.backends.cuda.index import Index, read_index
 from edgeser.backends.cuda.runtime import BATCH_SIZES, OnDevice
 from edgeser.backends.cuda.shapes import kernel_sizes
@@ -23,7 +23,7 @@ from edgeser.backends.interface import Executor
 from edgeser.backends.tensorrt import Flavour
 from edgeser.backends.tensorrt.cache import EngineCache
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.model import Model
 from tests.backends.cuda.fake import FakeDevice, fake_device, prepare_on
 from tests.backends.cuda.real import why_no_gpu

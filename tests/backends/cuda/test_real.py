@@ -22,7 +22,7 @@ from edgeser.backends.cuda.engine import CudaEngine
 from edgeser.backends.cuda.factory import PRECISIONS, open_cuda
 from edgeser.backends.cuda.runtime import BATCH_SIZES
 from edgeser.bundle import read_bundle
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.model import Model
 from edgeser.options import Precision
 from edgeser.results import EmotionFrame

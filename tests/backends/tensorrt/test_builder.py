@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeser.backends.tensorrt import Batches, Flavour, build, find_flavour
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.errors import BackendError
 from edgeser.export import precision as graphs
-from edgeser.loading import DEFAULT_BUNDLE
 from tests import toy
 from tests.backends.tensorrt.plan_header import constant_types, read_header
 from tests.sounds import noise

@@ -7,10 +7,10 @@ import pytest
 
 from edgeser.backends.tensorrt import Batches, Flavour, build
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.errors import BackendError
 from edgeser.export.precision import float16, int8
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
 from tests import toy
 from tests.backends.tensorrt.plan_header import constant_types, read_header
 from tests.sounds import noise

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from train.data.examples import Corpus
 from train.default import DEVELOPMENT_FOLD, Corpora, Run
 from train.evaluate import predict
-from train.fit import KeptMaterial, fit
+from train.fit import CachedMaterial, fit
 from train.models.cnn import CNNConfig
 from train.models.cost import multiply_adds_a_hop, parameters
 from train.models.emotion import EmotionModel, ModelConfig
@@ -84,7 +84,7 @@ class Curve:
         everyone = {r.speaker for r in self.corpora.recordings()}
         known = self.corpora.material(everyone - held, recipe, config.labels)
         labelled = [e for e in known.labelled if e.target]
-        material = KeptMaterial(
+        material = CachedMaterial(
             labelled, known.unlabelled, known.sounds, folder=folder / f"batches-{seed}"
         )
         model = fit(material, recipe, config, run.pretrained())

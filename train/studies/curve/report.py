@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train.curve.judged import Judged, costs_of, sizes_of
-from train.curve.runs import DEFAULT, WIDTHS, Result
 from train.default import DEVELOPMENT_FOLD
 from train.recipe import Recipe
+from train.studies.curve.judged import Judged, costs_of, sizes_of
+from train.studies.curve.runs import DEFAULT, WIDTHS, Result
 
 JUDGED = "cremad"
 """Whose held-out speakers the curve is of: a fold has two of EmoDB's, too few for an interval."""
@@ -204,7 +204,7 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
     """UA against either cost; bars are of the difference from the default."""
     from matplotlib import pyplot as plt
 
-    from train.report.figures import save
+    from train.studies.report.figures import save
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
     chosen = bend(judged)

@@ -12,9 +12,9 @@ from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.export import precision as graphs
 from tests.sounds import speech_like
-from train.precision.page import page
+from train.studies.precision.page import page
 
-PAGE = Path(__file__).parents[2] / "docs" / "model" / "precision.md"
+PAGE = Path(__file__).parents[3] / "docs" / "model" / "precision.md"
 
 FEED: graphs.Feed = {
     "segment": np.stack([speech_like(4224 / 16_000, seed=seed) for seed in range(6)]),

@@ -23,8 +23,8 @@ from train.models.emotion import LABELS
 from train.models.level import decibels
 from train.models.spectrogram import Spectrogram
 from train.provenance import provenance
-from train.report.rows import table
-from train.reproduce.runs import representations
+from train.studies.report.rows import table
+from train.studies.reproduce.runs import representations
 
 FLOOR_QUANTILE = 0.05
 EACH = 120

@@ -10,7 +10,7 @@ import torch
 from train.data.examples import Corpus
 from train.data.manifest import Recording
 from train.evaluate import confidence_threshold, coverage
-from train.report.conditions import conditions, in_room, louder, noisy, telephone
+from train.studies.report.conditions import conditions, in_room, louder, noisy, telephone
 
 RNG = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ from train.data.batches import Batch, Batches
 from train.models.segment import Segments
 
 
-class KeptBatches(IterableDataset[Batch]):
+class CachedBatches(IterableDataset[Batch]):
     """What ``batches`` gives in so many epochs, augmentation and order included.
 
     Views are kept in bfloat16, to which mixed precision rounds them anyway. ``about`` says what the
@@ -23,8 +23,8 @@ class KeptBatches(IterableDataset[Batch]):
     def __init__(
         self, batches: Batches, folder: Path, epochs: int, about: Mapping[str, Any]
     ) -> None:
-        share = batches.share
-        folder = folder / f"{share.rank}-of-{share.world}"
+        shard = batches.shard
+        folder = folder / f"{shard.rank}-of-{shard.world}"
         self.size, self.epochs, self.folder = len(batches), epochs, folder
         self.next = 0
         made = folder / "made.json"

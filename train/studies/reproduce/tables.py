@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from train.models.sequence import SEQUENCES
-from train.reproduce.paper import NAMES, TABLE_1, TABLE_2, name
+from train.studies.reproduce.paper import NAMES, TABLE_1, TABLE_2, name
 
 Results = Sequence[Mapping[str, Any]]
 Case = tuple[str, bool]

@@ -13,16 +13,16 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.train.models import small_config, voice
-from train.curve.judged import Judged
-from train.curve.report import write
-from train.curve.runs import DEFAULT, SIZES, Curve, shortened
 from train.data.batches import Batches
-from train.data.kept import KeptBatches
+from train.data.cached_batches import CachedBatches
 from train.default import Corpora
 from train.models.cost import multiply_adds, multiply_adds_a_hop, parameters
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.segment import SEGMENT
 from train.models.vqvae import VQVAE
+from train.studies.curve.judged import Judged
+from train.studies.curve.report import write
+from train.studies.curve.runs import DEFAULT, SIZES, Curve, shortened
 
 LABELS = ("neutral", "anger", "sadness", "happiness")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -139,9 +139,9 @@ def test_kept_batches_are_the_same_each_time(data: Path, tmp_path: Path) -> None
     corpora = Corpora.read(data, tmp_path / "features")
     examples = corpora.labelled["emodb"].labelled(LABELS)
 
-    def kept(size: int = 8) -> KeptBatches:
+    def kept(size: int = 8) -> CachedBatches:
         made = Batches(examples, size, ModelConfig().level, shortened(2).augment)
-        return KeptBatches(made, tmp_path / "kept", 2, {"size": size})
+        return CachedBatches(made, tmp_path / "kept", 2, {"size": size})
 
     first, again = kept(), kept()
     assert len(first) == 3

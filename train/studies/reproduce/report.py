@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from train.reproduce.figures import confusions, tsne
-from train.reproduce.runs import Comparison, Runner
-from train.reproduce.tables import Results, claims, student, summary, table_1, table_2
+from train.studies.reproduce.figures import confusions, tsne
+from train.studies.reproduce.runs import Comparison, Runner
+from train.studies.reproduce.tables import Results, claims, student, summary, table_1, table_2
 
 TEMPLATE = """\
 # The paper's experiment on {corpus}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.curve.runs import Result
+from train.studies.curve.runs import Result
 
 DRAWS = 4000
 LEVEL = (0.025, 0.975)

@@ -10,10 +10,10 @@ import soundfile
 
 from tests.train.models import small_config, voice
 from train.recipe import Recipe
-from train.reproduce.paper import TABLE_1, TABLE_2
-from train.reproduce.report import reproduce
-from train.reproduce.runs import Comparison, Runner
-from train.reproduce.tables import Estimate, difference, overall, summary, verdict
+from train.studies.reproduce.paper import TABLE_1, TABLE_2
+from train.studies.reproduce.report import reproduce
+from train.studies.reproduce.runs import Comparison, Runner
+from train.studies.reproduce.tables import Estimate, difference, overall, summary, verdict
 
 LABELS = ("neutral", "anger", "sadness", "happiness")
 pytestmark = pytest.mark.filterwarnings("ignore")

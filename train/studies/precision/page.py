@@ -10,8 +10,8 @@ import onnxruntime
 import edgeser
 from train.checkpoint import Checkpoint
 from train.default import LABELLED, UNHEARD
-from train.precision.measure import CALIBRATED_ON, Variant, measure
 from train.provenance import provenance
+from train.studies.precision.measure import CALIBRATED_ON, Variant, measure
 
 TEMPLATE = """\
 # Precision and truth

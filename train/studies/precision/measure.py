@@ -195,7 +195,7 @@ def front_ends(
 
 
 def measure(data: Path, work: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Everything, for the page: see ``train.precision.page``."""
+    """Everything, for the page: see ``train.studies.precision.page``."""
     labels = checkpoint.model.config.labels
     corpora = [Sounds.of(data, work, name, labels) for name in (*LABELLED, UNHEARD)]
     heard = [s for s in corpora if s.corpus in LABELLED]

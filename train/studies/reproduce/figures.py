@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeser.palette import colours
-from train.reproduce.paper import name
-from train.reproduce.tables import ABLATIONS, Results
+from train.studies.reproduce.paper import name
+from train.studies.reproduce.tables import ABLATIONS, Results
 
 
 def tsne(path: Path, arrays: Path, labels: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from train.data.examples import Corpus
 from train.data.manifest import read_manifest
 from train.data.splits import Split, grouped_splits, random_split
 from train.evaluate import predict
-from train.files import whole
+from train.files import atomic_write
 from train.fit import Material, fit
 from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
@@ -108,7 +108,7 @@ class Runner:
         ]
         epochs, level = self.about.pretraining_epochs, self.about.config.level
         pretrain(vqvae, examples, self.about.recipe, level, epochs, 1e-3)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             save_file(vqvae.state_dict(), partial)
         return vqvae
 
@@ -122,7 +122,7 @@ class Runner:
         audio = [replace(e, target=()) for e in self.examples(self.splits[fold])[0]]
         level = self.about.config.level
         pretrain(vqvae, audio, self.about.recipe, level, FINE_TUNING_EPOCHS, 3e-4)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             save_file(vqvae.state_dict(), partial)
         return vqvae
 

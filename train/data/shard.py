@@ -9,7 +9,7 @@ from train.data.manifest import CorpusError
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """Every ``world``-th batch, from the ``rank``-th on; all of them for a process alone."""
 
     rank: int = 0
@@ -18,13 +18,13 @@ class Share:
     """Processes on this machine."""
 
     @staticmethod
-    def here() -> "Share":
+    def here() -> "Shard":
         """This process's, as ``torchrun`` says."""
         if not TorchElasticEnvironment.detect():
-            return Share()
+            return Shard()
         about = TorchElasticEnvironment()
         local = int(os.environ["LOCAL_WORLD_SIZE"])
-        return Share(about.global_rank(), about.world_size(), local)
+        return Shard(about.global_rank(), about.world_size(), local)
 
     def of(self, batches: int) -> range:
         """Which of an epoch's batches: as many for every process, so that none waits for ever.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from bench.gpu.clock import Work, recorded
-from bench.gpu.names import COPY, PRODUCT
+from bench.gpu.plan import COPY, PRODUCT
 from edgeser.backends.cuda.shapes import TacnShape, VQShape
 
 

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 
 import edgeser
-from bench.gpu.ahead import Ahead
+from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.clock import Work
-from bench.gpu.rig import Rig
+from bench.gpu.harness import Harness
 from edgeser.backends.cuda.device import Bytes, Graph
 from edgeser.backends.cuda.driver import CudaDevice, driver_version
 from edgeser.backends.cuda.factory import open_auto, open_cuda
@@ -223,12 +223,12 @@ def copying_graph(device: CudaDevice, *, kept: bool) -> tuple[Graph, Bytes]:
 
 def step_ahead(bundle: Path, kernels: Path, device: CudaDevice) -> tuple[Work, torch.Tensor]:
     """A step as bench/gpu launches it, of which no more is kept than it keeps itself."""
-    rig = Rig(read_bundle(bundle), kernels, torch.device("cpu"))
-    logits = torch.zeros(3, rig.tacn.outputs)
-    arena = torch.zeros(3, rig.tacn.block_bytes, dtype=torch.uint8)
+    harness = Harness(read_bundle(bundle), kernels, torch.device("cpu"))
+    logits = torch.zeros(3, harness.tacn.outputs)
+    arena = torch.zeros(3, harness.tacn.block_bytes, dtype=torch.uint8)
     rows = torch.arange(3, dtype=torch.int32)
-    ahead = Ahead(rig, lambda: device)
-    return ahead.tacn_step(torch.ones(3, rig.tacn.width), arena, rows, logits), logits
+    ahead = AheadOfTime(harness, lambda: device)
+    return ahead.tacn_step(torch.ones(3, harness.tacn.width), arena, rows, logits), logits
 
 
 def void(thing: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import edgeser
-from bench.gpu.rig import Rig
+from bench.gpu.harness import Harness
 from edgeser.backends.cuda.engine import CudaEngine
 from edgeser.backends.cuda.runtime import size_for
 from edgeser.bench.measure import SETTLING_STEPS, speech_like
@@ -18,10 +18,10 @@ from edgeser.bundle.paths import DEFAULT_BUNDLE
 POOLS = (1, 16, 256)
 
 
-def measure(rig: Rig) -> dict[str, Any]:
+def measure(harness: Harness) -> dict[str, Any]:
     """Figures of the bundled model, its kernels compiled ahead of time. Raises EdgeserError."""
     return figures(
-        edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=rig.kernels), leave=rig.leave
+        edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=harness.kernels), leave=harness.leave
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.gpu.clock import Work
-from bench.gpu.rig import Rig
+from bench.gpu.harness import Harness
 from bench.worker import AbsentError
 from edgeser.backends.cuda.device import Device
 from edgeser.backends.cuda.driver import CudaDevice
@@ -16,16 +16,16 @@ from edgeser.backends.cuda.index import read_index
 from edgeser.backends.cuda.launcher import Kernels
 
 
-class Ahead:
+class AheadOfTime:
     """The compiled kernels of a model. PyTorch's tensors are in the same CUDA context."""
 
-    def __init__(self, rig: Rig, open_device: Callable[[], Device] = CudaDevice) -> None:
+    def __init__(self, harness: Harness, open_device: Callable[[], Device] = CudaDevice) -> None:
         """Raises AbsentError without kernels; DeviceError, BackendError as they say."""
-        if rig.kernels is None:
+        if harness.kernels is None:
             raise AbsentError("no kernels were compiled ahead of time")
-        self._rig = rig
+        self._harness = harness
         self._device = open_device()
-        self._kernels = Kernels(self._device, read_index(rig.kernels), rig.bundle)
+        self._kernels = Kernels(self._device, read_index(harness.kernels), harness.bundle)
 
     def tacn_step(self, tokens: Tensor, arena: Tensor, rows: Tensor, logits: Tensor) -> Work:
         """As :class:`edgeser.backends.cuda.triton.host.TacnStep`, as one CUDA graph."""
@@ -44,7 +44,7 @@ class Ahead:
         def work() -> None:
             kernels.launch(name, rows, addresses)
 
-        device, on_gpu = self._rig.device, self._rig.device.type == "cuda"
+        device, on_gpu = self._harness.device, self._harness.device.type == "cuda"
         if on_gpu:
             torch.cuda.synchronize(device)  # what fills the tensors is on another stream
         work()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-class Started:
+class LimitedProcess:
     """A process in a session of its own; what it says goes to a file, so that it never waits."""
 
     def __init__(self, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from bench.gpu.clock import Work
-from bench.gpu.names import NOT_READY, ON_DEVICE
+from bench.gpu.plan import NOT_READY, ON_DEVICE
 from bench.rounds import Rounds, Timed, take_turns
 from bench.worker import AbsentError, agree
 from edgeser.backends.cuda.shapes import TacnShape, VQShape, tacn_shape, vq_shape
@@ -27,7 +27,7 @@ tries all products out does not get ready within the time of a run."""
 
 
 @dataclass(frozen=True)
-class Rig:
+class Harness:
     """See above."""
 
     bundle: Bundle
@@ -80,7 +80,7 @@ class Candidate:
 
 
 def contest(
-    rig: Rig,
+    harness: Harness,
     candidates: list[Candidate],
     before_turns: Callable[[], object] = lambda: None,
     facts: Mapping[str, Any] | None = None,
@@ -88,8 +88,8 @@ def contest(
     """Let all who get ready in time take turns; the first that does says what the answer is.
 
     ``seconds`` (by name, and by name and :data:`ON_DEVICE`, a value for each round) and ``absent``
-    (by name, why), beside ``facts``. What there is of this is left with the rig before anyone who
-    may never get ready is waited for, and after each round.
+    (by name, why), beside ``facts``. What there is of this is left with the harness before anyone
+    who may never get ready is waited for, and after each round.
     """
     answer = None
     absent: dict[str, str] = {}
@@ -97,11 +97,11 @@ def contest(
     result: dict[str, Any] = {**(facts or {}), "seconds": {}, "absent": absent}
 
     def leave(rounds: Rounds) -> None:
-        rig.leave({**result, "seconds": rounds.seconds})
+        harness.leave({**result, "seconds": rounds.seconds})
 
     for candidate in candidates:
-        if candidate.name in rig.given_up:
-            absent[candidate.name] = rig.given_up[candidate.name]
+        if candidate.name in harness.given_up:
+            absent[candidate.name] = harness.given_up[candidate.name]
             continue
         absent[candidate.name] = (
             f"{NOT_READY} when the time ended"  # left, should it end the process
@@ -109,9 +109,9 @@ def contest(
         if candidate.slow and timings:
             take_turns(timings, 1, leave)
         else:
-            rig.leave(result)
+            harness.leave(result)
         try:
-            with at_most(rig.patience):
+            with at_most(harness.patience):
                 ready = candidate.make()
         except Exception as reason:  # noqa: BLE001 - whatever it fails with is why it is absent
             absent[candidate.name] = why(reason)
@@ -122,13 +122,13 @@ def contest(
                 absent[candidate.name] = "its answer is another"
                 continue
         del absent[candidate.name]
-        if not rig.preparing:
+        if not harness.preparing:
             timings[candidate.name] = ready.work.timed()
             timings[candidate.name + ON_DEVICE] = ready.work.timed_on_device()
     if timings:
         before_turns()
-        result["seconds"] = dict(take_turns(timings, rig.rounds, leave).seconds)
-    rig.leave(result)
+        result["seconds"] = dict(take_turns(timings, harness.rounds, leave).seconds)
+    harness.leave(result)
     return result
 
 

@@ -1,8 +1,8 @@
 """One part of a run, in a process of its own: nothing that happens to it can lose the others.
 
-``python -m bench.gpu.part MODULE:FUNCTION JSON FILE KERNELS`` writes what was measured to a file,
+``python -m bench.gpu.worker MODULE:FUNCTION JSON FILE KERNELS`` writes what was measured to a file,
 and what there is so far as often as there is more of it. JSON is an object: ``arguments`` of the
-function, and of the rig ``preparing``, ``patience`` and ``given_up``.
+function, and of the harness ``preparing``, ``patience`` and ``given_up``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from bench.gpu.rig import Rig
+from bench.gpu.harness import Harness
 from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 
@@ -33,9 +33,9 @@ def main() -> None:
         write(to, result)
 
     bundle, device = read_bundle(DEFAULT_BUNDLE), torch.device("cuda", 0)
-    rig = Rig(bundle, Path(kernels), device, leave=leave, **chosen)
+    harness = Harness(bundle, Path(kernels), device, leave=leave, **chosen)
     measure = getattr(importlib.import_module(f"bench.gpu.{module}"), function)
-    leave(measure(rig, **arguments))
+    leave(measure(harness, **arguments))
 
 
 def write(file: Path, result: Mapping[str, Any]) -> None:

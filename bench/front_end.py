@@ -22,7 +22,7 @@ def entries(batch: int) -> list[Entry]:
     size = {"batch": batch}
     names = {"edgeser": "edgeser", "ONNX Runtime": "onnx_runtime", "OpenVINO": "openvino"}
     return [
-        Entry(name, f"bench.frontend:{factory}", size, tolerance=1e-2)
+        Entry(name, f"bench.front_end:{factory}", size, tolerance=1e-2)
         for name, factory in names.items()
     ]
 

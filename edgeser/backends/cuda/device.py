@@ -1,6 +1,6 @@
 """The one seam between this package and a GPU: everything that is asked of a device.
 
-``cuda.py`` has the real one. Whatever can be decided without a driver, that is where things lie,
+``driver.py`` has the real one. Whatever can be decided without a driver, that is where things lie,
 what is launched when and with which arguments, what happens after a failure, lies on this side of
 the seam and is tested with a device that computes in host memory.
 """

@@ -9,8 +9,8 @@ import pytest
 
 from edgeser import _kernels
 from edgeser.errors import KernelError
-from edgeser.kernels.random_weights import front_end_weights
 from edgeser.reference import front_end
+from edgeser.reference.random_weights import front_end_weights
 from tests.kernels import plain_torch
 from tests.kernels.tester import (
     FRONT_END_BACKENDS,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.gpu.shapes import TacnShape, VQShape
-from edgeser.kernels.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
+from edgeser.backends.cuda.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
 from edgeser.reference.kernels import TacnWeights, VQFusionWeights
 from tests.kernels import tensor_cores
 
 if TYPE_CHECKING:
-    from edgeser.kernels.triton import host
+    from edgeser.backends.cuda.triton import host
 
 Float32s = npt.NDArray[np.float32]
 
@@ -86,7 +86,7 @@ class TritonBackend:
 
 class TritonTacnBackend(TritonBackend):
     def load(self, weights: TacnWeights) -> TritonTacn:
-        from edgeser.kernels.triton import host
+        from edgeser.backends.cuda.triton import host
         from tests.kernels.tester import tacn_tensors
 
         taps, outputs = weights.taps.shape[1], len(weights.head_bias)
@@ -111,7 +111,7 @@ class TritonVQFusion:
 
 class TritonVQFusionBackend(TritonBackend):
     def load(self, weights: VQFusionWeights) -> TritonVQFusion:
-        from edgeser.kernels.triton import host
+        from edgeser.backends.cuda.triton import host
         from tests.kernels.tester import vq_tensors
 
         (codes, width), deep = weights.codebook.shape, len(weights.deep_weight)

@@ -166,7 +166,7 @@ def strangers(
     """How sure a verdict may be: temperature and confidence, chosen on corpora left out."""
     from train.product import Product
     from train.sessions import SessionRecipe
-    from train.strangers import strangers_page, study
+    from train.studies.strangers import strangers_page, study
 
     _quiet(threads)
     product = Product(data, work, TEACHER, trained=front_end)

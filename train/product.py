@@ -7,7 +7,7 @@
 
 Speakers of fold 0 of five are in none of it: they judge what ships. Some of fold 1 are in none
 either: the gate's threshold was chosen on them. Temperature and confidence are those that
-``train/strangers.py`` found.
+``train/studies/strangers.py`` found.
 """
 
 import time

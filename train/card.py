@@ -73,8 +73,8 @@ microphone. An utterance that was not found counts as wrong.
 UA is the mean recall over the emotions (chance: {chance:.2f}); *calibration error* is the mean gap
 of confidence and accuracy; *labelled* is the share of utterances that carry a label, *right* the
 share of those that is right. The last three are after ten utterances where there are so many.
-Confidence is set for strangers, by corpora left out of training: on RAVDESS it is close to how often
-the model is right, on the two corpora that training knows it is lower than that.
+Confidence is set for strangers, by corpora left out of training: on RAVDESS it is close to how
+often the model is right, on the two corpora that training knows it is lower than that.
 
 {sexes}
 

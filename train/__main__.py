@@ -18,6 +18,7 @@ from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
 from train.default import UNHEARD
 from train.export import export_bundle
+from train.finetune.command import finetune
 from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
 
@@ -163,47 +164,7 @@ def card(
     typer.echo(f"model card: {out}")
 
 
-@app.command()
-def finetune(
-    data: Annotated[
-        Path, typer.Option(help="Your recordings: with a CSV, or in folders named by emotion.")
-    ],
-    out: Annotated[Path, typer.Option(help="The NAME.edgeser to write.")] = Path("mine.edgeser"),
-    start: Annotated[Path, typer.Option(help="Checkpoint to go on from.")] = Path(
-        "train/checkpoints/default.safetensors"
-    ),
-    replay: Annotated[
-        Path | None, typer.Option(help="Folder with the default model's corpora, to hear again.")
-    ] = None,
-    licence: Annotated[str, typer.Option(help="Of the new bundle.")] = "proprietary",
-    work: Work = Path("runs"),
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    seed: int = 0,
-    threads: Threads = 0,
-) -> None:
-    """The default model, trained on with your own recordings, as a bundle."""
-    from train.default import Corpora
-    from train.finetune import Replay, gentle, own_recordings
-    from train.finetune import finetune as train_on
-
-    _quiet(threads)
-    checkpoint = Checkpoint.load(start)
-    recipe = gentle(Recipe(epochs=epochs, seed=seed, patience=3))
-    labels = checkpoint.model.config.labels
-    heard = Replay()
-    if replay is not None:
-        corpora = Corpora.read(replay, work / "features")
-        everyone = {r.speaker for r in corpora.recordings()}
-        material = corpora.material(everyone, recipe, labels)
-        heard = Replay([e for e in material.labelled if e.target], material.sounds)
-    facts = {"name": out.stem, "version": "1", "licence": licence}
-    recordings = own_recordings(data, labels)
-    gain = train_on(checkpoint, recordings, recipe, work, facts, heard)
-    typer.echo(str(gain))
-    made = gain.checkpoint
-    made.save(out.with_suffix(".safetensors"))
-    export_bundle(made.model, out, made.facts, made.thresholds, made.temperature)
-    typer.echo(f"bundle: {out}; checkpoint: {out.with_suffix('.safetensors')}")
+app.command()(finetune)
 
 
 @app.command()

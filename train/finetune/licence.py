@@ -21,6 +21,8 @@ def licence_of(parent: str, added: str | None) -> str:
     parts = _parts(parent)
     if added is None:
         return parent
+    if not added.strip():
+        raise CorpusError("no licence is given: expected one like CC-BY-4.0, or leave it out")
     for part in _parts(added):
         closed = part.lower() in ("proprietary", "licenseref-proprietary", "unlicensed", "none")
         kept = [p for p in parts if p.startswith(SHARE_ALIKE)]

@@ -9,7 +9,8 @@ What a block is, its language tells:
 * ``text``: what the block before it prints, by its shape.
 * ``json``: is JSON; an event of the server fits the server's schema.
 * ``ini``: a systemd unit whose command line edgeser takes.
-* ``js`` and ``sh``: run by ``tests/serve``, ``tests/capi``, and the README's two by ``.ci/run``.
+* ``js``, ``sh`` and ``yaml``: run by ``tests/serve``, ``tests/capi`` and ``tests/train``, and the
+  README's two by ``.ci/run``.
 
 ``<!-- not run: REASON -->`` before a block leaves it out.
 """
@@ -41,6 +42,7 @@ BLOCK = re.compile(
 RUN_ELSEWHERE = {
     "js": {"docs/protocol.md": 1},
     "sh": {"README.md": 2, "docs/guides/c-api.md": 3},
+    "yaml": {"docs/guides/own-data.md": 1},
 }
 MOST_NOT_RUN = 10
 

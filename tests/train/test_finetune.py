@@ -151,7 +151,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
 def test_a_verdict_at_another_temperature_is_what_a_bundle_with_it_says(
     tmp_path: Path, own: Own
 ) -> None:
-    model, facts = small_model(), {"name": "x", "version": "1", "licence": "", "notices": []}
+    model, facts = small_model(), {"name": "x", "version": "1", "licence": "CC0-1.0", "notices": []}
     graph = frontend_onnx(model.frontend)
     said = []
     for temperature in (1.0, 0.4):

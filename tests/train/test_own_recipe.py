@@ -1,13 +1,17 @@
 """The recipe in YAML, and the licence that follows from a parent's."""
 
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from train.data.manifest import CorpusError
 from train.finetune.licence import licence_of, notices_of
 from train.finetune.recipe import OwnRecipe, read_recipe, write_recipe
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-data.md"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -20,6 +24,13 @@ def test_a_recipe_comes_back_as_it_was_written(tmp_path: Path) -> None:
     recipe = OwnRecipe(labels=("génée", "calm"), epochs=7, learning_rate=3e-5, seed=4)
     write_recipe(recipe, tmp_path / "recipe.yaml")
     assert read_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_the_guides_recipe_is_all_of_the_default(tmp_path: Path) -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert set(yaml.safe_load(block)) == set(asdict(OwnRecipe()))
+    assert read_recipe(written(tmp_path, block)) == OwnRecipe()
 
 
 def test_what_a_recipe_leaves_out_has_its_default(tmp_path: Path) -> None:
@@ -42,7 +53,7 @@ def test_what_a_recipe_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("learning_rate: .nan", "learning_rate is nan: expected a number"),
         ("learning_rate: 7", "learning_rate is 7: expected 1e-07 to 1"),
         ("labels: calm", "labels is 'calm': expected a list of names"),
-        ("- epochs", "is no recipe: expected lines like 'epochs: 60'"),
+        ("- epochs", "is no recipe: expected lines like 'epochs: 20'"),
         ("epochs: [", "cannot read the recipe"),
         ("!!python/object:os.system {}", "cannot read the recipe"),
     ],
@@ -66,6 +77,8 @@ def test_the_licence_is_the_parents() -> None:
     assert licence_of(parent, "CC-BY-4.0") == f"{parent} AND CC-BY-4.0"
     assert licence_of(parent, "Apache-2.0 AND CC0-1.0") == f"{parent} AND CC0-1.0"
     assert licence_of("Apache-2.0", "proprietary") == "Apache-2.0 AND LicenseRef-Proprietary"
+    with pytest.raises(CorpusError, match="the parent names no licence"):
+        licence_of("", None)
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,7 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no recordings in .*empty: expected them in folders"):
         read_own(tmp_path / "empty", KNOWN)
     one = by_folders(tmp_path / "one", ("calm",), ("anna", "bert"))
-    with pytest.raises(
-        CorpusError, match=r"one emotion only, calm: .* another too"
-    ):
+    with pytest.raises(CorpusError, match=r"one emotion only, calm: .* another too"):
         read_own(one, KNOWN)
     two = by_folders(tmp_path / "two", ("calm", "angry"), ("anna", "bert"))
     with pytest.raises(CorpusError, match="has no recording of joy: it has angry, calm"):

@@ -39,6 +39,11 @@ UA is the mean recall of {labels} emotions (chance: {chance:.2f}) on {judged} re
 recording is the first utterance of a stream of the SDK. In brackets is the 95 % interval from
 drawing these speakers again. {seeds}
 
+```{{drawn}} own-data
+:alt: {alt}
+Bars are the intervals.
+```
+
 {table}
 
 Recall of each emotion:
@@ -83,7 +88,8 @@ class Amount:
         labels = (*(k for k in known if k in there), *sorted(there - set(known)))
         own = Own(tuple(recordings), audio, labels)
         judged = own.of([i for i, r in enumerate(recordings) if r.speaker in judges])
-        maker = Maker(self.parent, own, self.recipe, tell=self.tell)
+        rest = own.of([i for i, r in enumerate(recordings) if r.speaker in others])
+        maker = Maker(self.parent, rest, self.recipe, tell=self.tell)
         points = []
         for seed in range(self.seeds):
             order = sorted(others)
@@ -193,6 +199,10 @@ def page(found: dict[str, Any]) -> str:
         judged=found["judged"],
         judges=len(found["judges"]),
         seeds=seeds,
+        alt=", ".join(
+            f"{size} speaker{'s' * (size > 1)}: UA {mean(group, 'ua'):.2f}"
+            for size, group in zip(sizes, groups, strict=True)
+        ),
         table=table(head, rows),
         recalls=table(["speakers", *labels], recalls),
         caution=(

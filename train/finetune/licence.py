@@ -20,6 +20,8 @@ def licence_of(parent: str, added: str | None) -> str:
     """
     parts = _parts(parent)
     if added is None:
+        if not parts:
+            raise CorpusError("the parent names no licence: give one with --licence")
         return parent
     if not added.strip():
         raise CorpusError("no licence is given: expected one like CC-BY-4.0, or leave it out")

@@ -19,7 +19,7 @@ class OwnRecipe:
 
     labels: tuple[str, ...] = ()
     """Emotions to tell apart, of those that the recordings have. Empty: all."""
-    epochs: int = 60
+    epochs: int = 20
     """An epoch draws about as many utterances as there are recordings to train on."""
     learning_rate: float = 1e-3
     """AdamW's peak, on a one-cycle schedule."""
@@ -92,7 +92,7 @@ def read_recipe(path: Path) -> OwnRecipe:
     if table is None:
         return OwnRecipe()
     if not isinstance(table, dict):
-        raise CorpusError(f"{path} is no recipe: expected lines like 'epochs: 60'")
+        raise CorpusError(f"{path} is no recipe: expected lines like 'epochs: 20'")
     try:
         return replace(OwnRecipe(), **_checked(table))
     except CorpusError as error:

@@ -149,7 +149,7 @@ class Maker:
         self, model: EmotionModel, thresholds: dict[str, float], temperature: float = 1.0
     ) -> edgeser.Model:
         """A model as a device has it."""
-        facts = {"name": "part", "version": "1", "licence": "", "notices": []}
+        facts = {"name": "part", "version": "1", "licence": "none, never kept", "notices": []}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.edgeser"
             export_bundle(model, path, facts, thresholds, temperature, self.graph)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from tests.train.models import small_model
 from tests.train.own import by_folders, by_table
 from train.__main__ import main
 from train.checkpoint import Checkpoint
+from train.data.manifest import CorpusError, Recording, write_manifest
 from train.export import export_bundle, frontend_onnx
 from train.finetune.calibrate import confidence_of, few_enough, gates, temperature_of
 from train.finetune.figures import cautions
 from train.finetune.fit import descended, settle
 from train.finetune.heard import Frames, each_alone, in_sessions
+from train.finetune.recipe import OwnRecipe
 from train.finetune.recordings import Own, read_own
+from train.finetune.replay import replayed
 from train.sessions import Utterance
 
 KNOWN = ("neutral", "anger", "sadness", "happiness")
@@ -103,6 +107,23 @@ def test_a_subset_with_unknown_speakers_is_judged_beside_the_parent(
     assert "asked for these emotions alone" in out.with_suffix(".report.md").read_text()
 
 
+def test_recordings_of_the_parents_corpora_can_be_heard_again(tmp_path: Path, parent: Path) -> None:
+    start = Checkpoint.load(parent)
+    start.facts["training"] = {"judged_by": ["b"], "chosen_on": ["c"]}
+    by_folders(tmp_path, ("anger", "fear"), ("a", "b", "c"), 2)
+    found = [
+        Recording(path, "emodb", path.parts[-2], path.parts[-3], "", "")
+        for path in sorted(tmp_path.rglob("*.wav"))
+    ]
+    write_manifest(tmp_path / "manifest.csv", found)
+    heard = replayed(start, tmp_path, ("calm", "anger"), OwnRecipe(rooms=1))
+    assert {(u.speaker, u.corpus, u.target) for u in heard} == {("a", "replay", (0.0, 1.0))}
+    assert len(heard) == 2
+    assert len(replayed(start, tmp_path, ("calm", "anger"), OwnRecipe(rooms=1, replay=1))) == 1
+    with pytest.raises(CorpusError, match="has no recordings of emodb, cremad with calm, joy"):
+        replayed(start, tmp_path, ("calm", "joy"), OwnRecipe(rooms=1))
+
+
 def test_a_mistake_is_one_line(
     tmp_path: Path,
     parent: Path,
@@ -166,8 +187,9 @@ def test_a_verdict_at_another_temperature_is_what_a_bundle_with_it_says(
         np.testing.assert_allclose(one.at(0.4), other.at(1.0), atol=1e-4)
 
 
-def frames(truth: int, shares: tuple[float, ...], own: Own) -> Frames:
-    return Frames(own.recordings[0], np.array([shares] * 6), np.ones(6), 0.8, 0, truth)
+def frames(truth: int, shares: tuple[float, ...], own: Own, number: int = 0) -> Frames:
+    recording = replace(own.recordings[0], path=Path(f"{number}.wav"))
+    return Frames(recording, np.array([shares] * 6), np.ones(6), 0.8, 0, truth)
 
 
 def test_temperature_follows_from_how_often_the_answers_are_right(own: Own) -> None:
@@ -180,10 +202,10 @@ def test_temperature_follows_from_how_often_the_answers_are_right(own: Own) -> N
 
 
 def test_confidence_is_chosen_on_enough_answers_only(own: Own) -> None:
-    right = [frames(0, (0.8, 0.2), own)] * 30
-    wrong = [frames(1, (0.6, 0.4), own)] * 30
+    right = [frames(0, (0.8, 0.2), own, n) for n in range(20)]
+    wrong = [frames(1, (0.605, 0.395), own, n) for n in range(20, 40)]
     assert confidence_of(right + wrong, 1.0, 0.85, 0.5) == pytest.approx(0.61)
-    assert confidence_of(right, 1.0, 0.85, 0.5) == 0.5
+    assert confidence_of(right * 3, 1.0, 0.85, 0.5) == 0.5
 
 
 def test_the_gate_stays_unless_it_misses_much() -> None:

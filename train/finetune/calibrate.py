@@ -15,8 +15,8 @@ GATES = (0.95, 0.9, 0.8, 0.7, 0.5)
 """Thresholds of speech that are tried below the parent's."""
 MISSED = 0.05
 """Share of the recordings that the gate may miss; one of any few."""
-LEAST_VERDICTS = 40
-"""Of so many a threshold of confidence can be chosen; of fewer the parent's stays."""
+LEAST_ANSWERED = 40
+"""Of so many recordings a threshold of confidence can be chosen; of fewer the parent's stays."""
 COLDEST, HOTTEST = 0.3, 3.3
 
 
@@ -53,12 +53,17 @@ def temperature_of(frames: Sequence[Frames]) -> float:
     return round(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x), 3)
 
 
+def enough_answers(frames: Sequence[Frames]) -> bool:
+    """Whether a threshold of confidence can be chosen on these."""
+    return len({f.recording.path for f in frames if len(f.speech)}) >= LEAST_ANSWERED
+
+
 def confidence_of(
     frames: Sequence[Frames], temperature: float, right: float, parent: float
 ) -> float:
     """The lowest threshold at which so many of the labels are right; of too few, the parent's."""
-    found = [f for f in frames if len(f.speech)]
-    if len(found) < LEAST_VERDICTS:
+    if not enough_answers(frames):
         return parent
+    found = [f for f in frames if len(f.speech)]
     probabilities = np.array([f.at(temperature) for f in found])
     return confidence_threshold(probabilities, np.array([f.truth for f in found]), right)

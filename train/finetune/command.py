@@ -1,6 +1,7 @@
 """``python -m train finetune``."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,13 @@ import typer
 from train.checkpoint import Checkpoint
 from train.data.manifest import CorpusError
 from train.export import export_bundle
+from train.finetune.licence import licence_of
 from train.finetune.recipe import OwnRecipe, read_recipe, write_recipe
 from train.finetune.recordings import read_own
 from train.finetune.replay import REPLAYED_LICENCE, REPLAYED_NOTICES, replayed
 from train.finetune.report import write
 from train.finetune.run import About, Made, Maker
+from train.sessions import Utterance
 
 
 def finetune(
@@ -55,12 +58,15 @@ def finetune(
     if out.suffix != ".edgeser":
         raise CorpusError(f"the bundle would be {out}: expected a name that ends in .edgeser")
     recipe = read_recipe(config) if config else OwnRecipe()
-    given = {"epochs": epochs, "learning_rate": learning_rate}
-    recipe = replace(recipe, **{k: v for k, v in given.items() if v is not None})
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
+    if learning_rate is not None:
+        recipe = replace(recipe, learning_rate=learning_rate)
     parent = Checkpoint.load(start)
+    licence_of(parent.facts.get("licence", ""), licence)  # refused now, not after the training
     own = read_own(data, parent.model.config.labels, recipe.labels, one_voice)
     about = About(out.stem, licence, notice or ())
-    again = ()
+    again: Sequence[Utterance] = ()
     if replay is not None:
         again = replayed(parent, replay, own.labels, recipe)
         about = replace(about, notices=[*REPLAYED_NOTICES, *about.notices])

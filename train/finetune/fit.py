@@ -89,7 +89,7 @@ def trained(
     for _ in range(steps):
         batch = _batch(model, draw()[0], recipe)
         optimizer.zero_grad()
-        _loss(model, *batch, recipe).backward()  # type: ignore[no-untyped-call]
+        _loss(model, *batch, recipe).backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
         schedule.step()
@@ -109,7 +109,8 @@ def _loss(
     ramp = ramp * (ramp.cumsum(1) / RAMP_FRAMES).clamp(max=1)
     each = -(goal[:, None] * logits.log_softmax(-1)).sum(-1)
     whole = -(goal * (verdicts(logits, inside) + 1e-6).log()).sum(1)
-    return 0.5 * (each * ramp).sum() / ramp.sum() + 0.5 * whole.mean()
+    loss: Tensor = 0.5 * (each * ramp).sum() / ramp.sum() + 0.5 * whole.mean()
+    return loss
 
 
 def _batch(

@@ -85,7 +85,7 @@ class Maker:
         report |= {
             "chosen": chosen,
             "missed_by_gate": calibrate.missed(self.tokens(gate), self.shortest),
-            "confidence_chosen": _answers(frames) >= calibrate.LEAST_VERDICTS,
+            "confidence_chosen": calibrate.enough_answers(frames),
         }
         facts = {
             "name": about.name,
@@ -228,7 +228,3 @@ class Maker:
         scores = {"ua": first["ua"], "wa": round(right, 4)}
         where = "speaker_independent" if report["by_speaker"] else "same_voices"
         return {**known, where: {report["name"]: scores}}
-
-
-def _answers(frames: Sequence[Frames]) -> int:
-    return sum(len(f.speech) > 0 for f in frames)

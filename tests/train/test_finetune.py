@@ -73,7 +73,7 @@ def test_other_emotions_make_a_bundle_with_a_report(
     assert model.licence == "ODbL-1.0 AND Apache-2.0 AND CC-BY-4.0"
     assert model.notices[0] == "Trained on something."
     assert model.notices[-1] == "Voices: ours."
-    assert "9 recordings of 3 speakers" in model.notices[1]
+    assert "9 recordings by its maker (3 speakers)" in model.notices[1]
 
     effective = yaml.safe_load(out.with_suffix(".recipe.yaml").read_text())
     assert (effective["epochs"], effective["folds"]) == (1, 2)

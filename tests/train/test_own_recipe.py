@@ -99,12 +99,12 @@ def test_a_licence_that_cannot_be_is_refused(added: str, said: str) -> None:
 
 def test_notices_are_the_parents_and_what_is_added() -> None:
     parent = {"name": "default", "version": "2", "notices": ["Trained on EmoDB."]}
-    made = "Trained further from default 2, on 12 recordings of 3 speakers of its maker."
+    made = "Trained further from default 2, on 12 recordings by its maker (3 speakers)."
     assert notices_of(parent, 12, 3, ["Voices: ours.", "Trained on EmoDB."]) == [
         "Trained on EmoDB.",
         made,
         "Voices: ours.",
     ]
     assert notices_of({}, 12, 0, []) == [
-        "Trained further from a model, on 12 recordings of its maker."
+        "Trained further from a model, on 12 recordings by its maker."
     ]

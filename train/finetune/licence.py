@@ -51,9 +51,9 @@ def notices_of(
     parent: Mapping[str, Any], recordings: int, speakers: int, added: Sequence[str]
 ) -> list[str]:
     """The parent's notices, that it was trained further, and the user's own."""
-    whose = f" of {speakers} speaker{'s' * (speakers != 1)}" if speakers else ""
+    whose = f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else ""
     from_ = " ".join(str(parent.get(key, "")) for key in ("name", "version")).strip() or "a model"
-    own = f"Trained further from {from_}, on {recordings} recordings{whose} of its maker."
+    own = f"Trained further from {from_}, on {recordings} recordings by its maker{whose}."
     return list(dict.fromkeys([*parent.get("notices", ()), own, *added]))
 
 

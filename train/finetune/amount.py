@@ -7,6 +7,7 @@ parent nor the new model has heard.
 import json
 import random
 import statistics
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,14 +31,9 @@ from train.provenance import provenance
 PAGE = """\
 # How much data gives what
 
-{labels} emotions of {corpus} in the place of somebody's own: {names}. The parent, {parent}, tells
-{old} of them apart; the others are new to it. {heard} Front end and gate stay the parent's;
-`python -m train finetune` trains what comes after them, by its default recipe but with {changed}.
+{introduction}
 
-UA is the mean recall of {labels} emotions (chance: {chance:.2f}) on {judged} recordings of
-{judges} other speakers, whom neither the parent nor the new models heard in any stage; each
-recording is the first utterance of a stream of the SDK. In brackets is the 95 % interval from
-drawing these speakers again. {seeds}
+{judged}
 
 ```{{drawn}} own-data
 :alt: {alt}
@@ -175,10 +171,10 @@ def page(found: dict[str, Any]) -> str:
         for size, group in zip(sizes, groups, strict=True)
     ]
     heard = (
-        "It was trained on other speakers of this corpus, so it knows the microphone: recordings "
-        "from elsewhere start from further away."
+        "The parent's front end has heard the speakers who are trained on here: recordings from "
+        "elsewhere start from further away."
         if found["heard"]
-        else "It has heard nothing of this corpus."
+        else "The parent has heard nothing of this corpus."
     )
     seeds = (
         "Each size was trained once, with one seed and one choice of speakers: what others would "
@@ -187,18 +183,24 @@ def page(found: dict[str, Any]) -> str:
         else f"Each size is the mean of {found['seeds']} seeds, which draw other speakers too."
     )
     settings = found["recipe"]
+    introduction = (
+        f"{len(labels)} emotions of {found['corpus']} in the place of somebody's own: "
+        f"{', '.join(labels)}. The parent, {found['parent']}, tells {len(found['known'])} of them "
+        f"apart; the others are new to it. {heard} Front end and gate stay the parent's; `python "
+        "-m train finetune` trains what comes after them, by its default recipe with "
+        f"{settings['epochs']} epochs and {settings['rooms']} rooms."
+    )
+    judged = (
+        f"UA is the mean recall of {len(labels)} emotions (chance: {1 / len(labels):.2f}) on "
+        f"{found['judged']} recordings of {len(found['judges'])} other speakers, whom neither the "
+        "parent nor the new models heard in any stage of training; each recording is the first "
+        "utterance of a stream of the SDK. The 95 % interval is from drawing these speakers again. "
+        f"{seeds}"
+    )
     return PAGE.format(
-        labels=len(labels),
+        introduction=textwrap.fill(introduction, 120, break_on_hyphens=False),
+        judged=textwrap.fill(judged, 120, break_on_hyphens=False),
         corpus=found["corpus"],
-        names=", ".join(labels),
-        parent=found["parent"],
-        old=len(found["known"]),
-        heard=heard,
-        changed=f"{settings['epochs']} epochs and {settings['rooms']} rooms",
-        chance=1 / len(labels),
-        judged=found["judged"],
-        judges=len(found["judges"]),
-        seeds=seeds,
         alt=", ".join(
             f"{size} speaker{'s' * (size > 1)}: UA {mean(group, 'ua'):.2f}"
             for size, group in zip(sizes, groups, strict=True)

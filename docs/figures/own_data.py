@@ -37,7 +37,7 @@ def draw(scheme: Scheme) -> Figure:
         recordings = round(fmean(p["recordings"] for p in group))
         people = f"{speakers} speaker{'s' * (speakers > 1)}\n{recordings} recordings"
         axes.text(place, -0.04, people, ha="center", va="top", color=scheme.ink)
-        axes.text(place + 0.06, height, f"{height:.2f}", va="bottom", color=scheme.ink)
+        axes.text(place + 0.04, height + 0.025, f"{height:.2f}", va="bottom", color=scheme.ink)
     chance = 1 / len(found["labels"])
     axes.axhline(chance, color=scheme.faint, linestyle="--", linewidth=1)
     axes.text(-0.45, chance + 0.01, f"chance, {chance:.2f}", va="bottom", color=scheme.ink)

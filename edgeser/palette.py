@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_KNOWN = {
+_KNOWN = {  # serve/page/colours.js has the same, in the same order
     "anger": "#d1495b",
     "angry": "#d1495b",
     "happiness": "#e0a030",
@@ -13,8 +13,11 @@ _KNOWN = {
     "neutral": "#8a9a8e",
     "calm": "#6fb0a4",
     "fear": "#8e6bbf",
+    "fearful": "#8e6bbf",
     "disgust": "#6f9a3e",
+    "disgusted": "#6f9a3e",
     "surprise": "#d07ab0",
+    "surprised": "#d07ab0",
 }
 _OTHERS = ("#c2703d", "#3f9c8f", "#a05fa5", "#7a7fd0", "#b5983a", "#5b8c5a")
 
@@ -23,12 +26,15 @@ SPEECH = "#5c6b73"
 
 
 def colours(labels: tuple[str, ...]) -> dict[str, str]:
-    """Label to ``#rrggbb``, the same for the same labels always."""
-    spare = [colour for colour in _OTHERS if colour not in _KNOWN.values()]
+    """Label to ``#rrggbb``, the same for the same labels always.
+
+    A label that is not known gets the next of the spare colours; so does one whose colour is taken.
+    """
     chosen: dict[str, str] = {}
+    spare = 0
     for label in labels:
-        known = _KNOWN.get(label.lower())
-        if known is None or known in chosen.values():
-            known = spare[len(chosen) % len(spare)]
-        chosen[label] = known
+        colour = _KNOWN.get(label.lower())
+        if colour is None or colour in chosen.values():
+            colour, spare = _OTHERS[spare % len(_OTHERS)], spare + 1
+        chosen[label] = colour
     return chosen

@@ -22,6 +22,8 @@ _BINS = 1600
 _MOST_EDGES = 600  # white lines between bands, as long as they do not cover them
 _INK = "#2f3437"
 _GRID = "#d9dcdf"
+_LONGEST_NAME = 24
+"""Letters of a label; longer ones end in an ellipsis."""
 
 
 def envelope(
@@ -72,7 +74,9 @@ def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None
     axes[-1].set_xlabel("seconds", color=_INK)
     figure.align_ylabels(axes)
     figure.suptitle(_title(analysis), x=0.075, y=0.975, ha="left", color=_INK, fontsize=13)
-    figure.subplots_adjust(left=0.075, right=0.87, top=0.9, bottom=0.1)
+    longest = min(max(map(len, analysis.verdict.probabilities)), _LONGEST_NAME)
+    room = 0.87 - 0.0105 * max(0, longest - 8)  # for the names at the right
+    figure.subplots_adjust(left=0.075, right=room, top=0.9, bottom=0.1)
     return figure
 
 
@@ -169,10 +173,11 @@ def _name_bands(axis: Axes, analysis: Analysis, shades: dict[str, str]) -> None:
     shares = analysis.verdict.probabilities
     for row, (label, share) in enumerate(shares.items()):
         likeliest = label == analysis.verdict.label
+        name = label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}…"
         axis.text(
             1.015,
             (row + 0.5) / len(shares),
-            f"{label} {share:.0%}",
+            f"{name} {share:.0%}",
             transform=axis.transAxes,
             color=shades[label],
             va="center",

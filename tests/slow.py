@@ -33,6 +33,7 @@ SLOW = {
     "serve/test_attacks.py": "measures",
     "serve/test_page.py": "starts a browser",
     "serve/test_page_faults.py": "starts a browser",
+    "serve/test_page_labels.py": "starts a browser",
     "serve/test_page_visits.py": "starts a browser",
     "backends/tensorrt": "builds engines",
     "train": "trains",

@@ -18,6 +18,7 @@ from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
 from train.default import UNHEARD
 from train.export import export_bundle
+from train.finetune.command import finetune
 from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
 
@@ -187,47 +188,31 @@ def card(
     typer.echo(f"model card: {out}")
 
 
+app.command()(finetune)
+
+
 @app.command()
-def finetune(
-    data: Annotated[
-        Path, typer.Option(help="Your recordings: with a CSV, or in folders named by emotion.")
-    ],
-    out: Annotated[Path, typer.Option(help="The NAME.edgeser to write.")] = Path("mine.edgeser"),
-    start: Annotated[Path, typer.Option(help="Checkpoint to go on from.")] = Path(
+def amount(
+    data: Data = Path("../shared/data"),
+    corpus: Annotated[str, typer.Option(help="In the place of own recordings.")] = "emodb",
+    start: Annotated[Path, typer.Option(help="The parent.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
-    replay: Annotated[
-        Path | None, typer.Option(help="Folder with the default model's corpora, to hear again.")
-    ] = None,
-    licence: Annotated[str, typer.Option(help="Of the new bundle.")] = "proprietary",
-    work: Work = Path("runs"),
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    seed: int = 0,
+    sizes: Annotated[str, typer.Option(help="Numbers of speakers, by commas.")] = "1,2,4",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
+    config: Annotated[Path | None, typer.Option(help="A recipe in YAML.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),
     threads: Threads = 0,
 ) -> None:
-    """The default model, trained on with your own recordings, as a bundle."""
-    from train.default import Corpora
-    from train.finetune import Replay, gentle, own_recordings
-    from train.finetune import finetune as train_on
+    """How much data gives what: 'finetune' on recordings of more and more speakers."""
+    from train.finetune.amount import Amount, write
+    from train.finetune.recipe import OwnRecipe, read_recipe
 
     _quiet(threads)
-    checkpoint = Checkpoint.load(start)
-    recipe = gentle(Recipe(epochs=epochs, seed=seed, patience=3))
-    labels = checkpoint.model.config.labels
-    heard = Replay()
-    if replay is not None:
-        corpora = Corpora.read(replay, work / "features")
-        everyone = {r.speaker for r in corpora.recordings()}
-        material = corpora.material(everyone, recipe, labels)
-        heard = Replay([e for e in material.labelled if e.target], material.sounds)
-    facts = {"name": out.stem, "version": "1", "licence": licence}
-    recordings = own_recordings(data, labels)
-    gain = train_on(checkpoint, recordings, recipe, work, facts, heard)
-    typer.echo(str(gain))
-    made = gain.checkpoint
-    made.save(out.with_suffix(".safetensors"))
-    export_bundle(made.model, out, made.facts, made.thresholds, made.temperature)
-    typer.echo(f"bundle: {out}; checkpoint: {out.with_suffix('.safetensors')}")
+    recipe = read_recipe(config) if config else OwnRecipe()
+    tried = [int(size) for size in sizes.split(",")]
+    study = Amount(data, Checkpoint.load(start), corpus, recipe, tried, seeds, typer.echo)
+    typer.echo(f"page: {write(study.results(), out)}")
 
 
 @app.command()

@@ -179,10 +179,12 @@ def export_bundle(
     facts: Mapping[str, Any],
     thresholds: Mapping[str, float],
     temperature: float = 1.0,
+    graph: bytes | None = None,
 ) -> str:
     """Write the bundle and return its hash.
 
-    ``facts`` gives name, version, licence, notices and training.
+    ``facts`` gives name, version, licence, notices and training; ``graph`` is ``frontend_onnx`` of
+    the same front end, where that was made before.
     """
     c = model.config
     network, layers = frontend_tensors(model.frontend)
@@ -213,4 +215,4 @@ def export_bundle(
         "calibration": {"temperature": temperature},
     }
     tensors = kernel_tensors(model, temperature) | network
-    return write_bundle(path, manifest, frontend_onnx(model.frontend), tensors)
+    return write_bundle(path, manifest, graph or frontend_onnx(model.frontend), tensors)

@@ -127,23 +127,17 @@ def fit(
     vqvae: VQVAE | None = None,
     validation: Sequence[Example] = (),
     folder: Path | None = None,
-    start: EmotionModel | None = None,
 ) -> EmotionModel:
     """Train a model and return it in eval mode.
 
-    The pre-trained ``vqvae`` gives its encoder and codebook; with ``start``, training goes on from
-    that model instead, which stays as it is. Scores on ``validation``, speakers that are not
-    trained on, are logged every epoch; with ``recipe.patience`` training stops when they no longer
-    rise, and the best epoch's model is returned. With a ``folder``, which takes logs and
-    checkpoints, a run that was interrupted goes on where it was.
+    The pre-trained ``vqvae`` gives its encoder and codebook. Scores on ``validation``, speakers
+    that are not trained on, are logged every epoch; with ``recipe.patience`` training stops when
+    they no longer rise, and the best epoch's model is returned. With a ``folder``, which takes logs
+    and checkpoints, a run that was interrupted goes on where it was.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     model = EmotionModel(config, recipe.dropout)
-    if start is not None:
-        model.load_state_dict(start.state_dict())
-        # Clips hold too little that is no speech to teach a gate anything.
-        model.gate.requires_grad_(False)
-    elif vqvae is not None:
+    if vqvae is not None:
         model.frontend.encoder.load_state_dict(vqvae.encoder.state_dict())
         model.fusion.codebook.load_state_dict(vqvae.codebook.state_dict())
     if isinstance(model.sequence, TACN):

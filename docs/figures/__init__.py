@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
-from . import latency, receptive_field, rings, segments
+from . import latency, own_data, receptive_field, rings, segments
 from .style import SCHEMES, Scheme, save
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ FIGURES: dict[str, Callable[[Scheme], Figure]] = {
     "receptive-field": receptive_field.draw,
     "rings": rings.draw,
     "latency": latency.draw,
+    "own-data": own_data.draw,
 }
 
 FOLDER = "_generated"

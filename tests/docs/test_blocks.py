@@ -9,7 +9,8 @@ What a block is, its language tells:
 * ``text``: what the block before it prints, by its shape.
 * ``json``: is JSON; an event of the server fits the server's schema.
 * ``ini``: a systemd unit whose command line edgeser takes.
-* ``js`` and ``sh``: run by ``tests/serve``, ``tests/capi``, and the README's two by ``.ci/run``.
+* ``js``, ``sh`` and ``yaml``: run by ``tests/serve``, ``tests/capi`` and ``tests/train``, and the
+  README's two by ``.ci/run``.
 
 ``<!-- not run: REASON -->`` before a block leaves it out.
 """
@@ -41,6 +42,7 @@ BLOCK = re.compile(
 RUN_ELSEWHERE = {
     "js": {"docs/protocol.md": 1},
     "sh": {"README.md": 2, "docs/guides/c-api.md": 3},
+    "yaml": {"docs/guides/own-data.md": 1},
 }
 MOST_NOT_RUN = 10
 
@@ -99,13 +101,19 @@ PRINTED: dict[Block, str] = {}
 
 @those("python")
 def test_programs_run_and_print(block: Block, tmp_path: Path) -> None:
-    # From a file: the processes that a program starts read it again.
-    program = tmp_path / "program.py"
-    program.write_text(block.text, encoding="utf-8")
-    done = run([sys.executable, "-W", "error", str(program)], ROOT)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
-    PRINTED[block] = done.stdout
+    assert printed(block, tmp_path)
+
+
+def printed(block: Block, folder: Path) -> str:
+    """What a program prints. It is run once in each process of the tests."""
+    if block not in PRINTED:
+        # From a file: the processes that a program starts read it again.
+        program = folder / "program.py"
+        program.write_text(block.text, encoding="utf-8")
+        done = run([sys.executable, "-W", "error", str(program)], ROOT)
+        assert done.returncode == 0, done.stderr
+        PRINTED[block] = done.stdout
+    return PRINTED[block]
 
 
 @those("py")
@@ -150,12 +158,10 @@ def test_commands_run_and_print_what_is_shown(block: Block, checkout: Path) -> N
 
 
 @those("text")
-def test_output_is_what_the_program_before_prints(block: Block) -> None:
+def test_output_is_what_the_program_before_prints(block: Block, tmp_path: Path) -> None:
     before = next(b for b in BLOCKS if b.page == block.page and b.number == block.number - 1)
     assert before.language == "python", f"{block.page}: what is this the output of?"
-    if before not in PRINTED:
-        test_programs_run_and_print(before)
-    assert shape(PRINTED[before]) == shape(block.text)
+    assert shape(printed(before, tmp_path)) == shape(block.text)
 
 
 @those("json")

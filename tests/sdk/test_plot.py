@@ -13,9 +13,11 @@ import edgeser
 from edgeser.cli.demo import SAMPLE
 from edgeser.cli.timeline import Timeline
 from edgeser.palette import colours
+from tests import toy
 from tests.sounds import noise
 
 pytest.importorskip("matplotlib", reason="the extra 'plot' is not installed")
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import StepPatch
 
 from edgeser import plot
@@ -93,6 +95,20 @@ def test_places_where_nothing_can_be_drawn(tmp_path: Path) -> None:
         plot.check_plot_path(tmp_path / "x.docx")
     with pytest.raises(edgeser.AudioError, match="make it first"):
         plot.check_plot_path(tmp_path / "nowhere" / "x.png")
+
+
+def test_names_of_any_length_stay_inside_the_picture(tmp_path: Path) -> None:
+    labels = ["surprised", "a mixture of awe and dread that has no name", "calm", "contemplative"]
+    model = edgeser.load(toy.write(tmp_path / "own.edgeser", labels=labels))
+    analysis = model.analyze(noise(8_000), 16_000)
+    for label in labels:  # the likeliest is in bold, and wider
+        shares = {other: float(other == label) for other in labels}
+        verdict = dataclasses.replace(analysis.verdict, label=label, probabilities=shares)
+        figure = plot.timeline(dataclasses.replace(analysis, verdict=verdict))
+        FigureCanvasAgg(figure).draw()
+        ends = [name.get_window_extent().x1 for name in figure.axes[-1].texts]
+        assert len(ends) == len(labels)
+        assert max(ends) <= figure.bbox.x1
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,9 @@ export class Words {
     return this.words[key].replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);
   }
 
+  /** A label's name in the language, or the label itself where that has none. */
   label(label) {
-    return this.words.labels[label] ?? label;
+    return Object.hasOwn(this.words.labels, label) ? this.words.labels[label] : label;
   }
 
   preset() {

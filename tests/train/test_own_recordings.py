@@ -1,0 +1,109 @@
+"""What a folder of own recordings may be, and what is said of one that teaches nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.train.own import by_folders, by_table, recording
+from train.data.manifest import CorpusError
+from train.finetune.recordings import listed, read_own
+from train.finetune.splits import kept_back
+
+KNOWN = ("neutral", "anger", "sadness", "happiness")
+
+
+def test_folders_may_say_who_speaks(tmp_path: Path) -> None:
+    own = read_own(by_folders(tmp_path, ("Calm", "angry"), ("anna", "bert")), KNOWN)
+    assert own.labels == ("angry", "calm")
+    assert own.speakers == ("anna", "bert")
+    assert len(own.recordings) == len(own.audio) == 8
+
+
+def test_folders_need_not_say_who_speaks(tmp_path: Path) -> None:
+    own = read_own(by_folders(tmp_path, ("calm", "angry"), ("",)), KNOWN)
+    assert own.speakers == ()
+
+
+def test_the_parents_labels_come_first_in_its_order(tmp_path: Path) -> None:
+    folder = by_table(tmp_path, ("boredom", "sadness", "anger", "awe"), ("anna", "bert"), 1)
+    assert read_own(folder, KNOWN).labels == ("anger", "sadness", "awe", "boredom")
+    assert read_own(folder, KNOWN, ["Awe", "anger"]).labels == ("anger", "awe")
+
+
+def test_a_name_in_two_pieces_is_the_same_emotion(tmp_path: Path) -> None:
+    recording(tmp_path / "gen\u00e9e" / "1.wav", 1)
+    recording(tmp_path / "gene\u0301e" / "2.wav", 2)
+    assert {r.emotion for r in listed(tmp_path)} == {"gen\u00e9e"}
+
+
+def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"no folder .*nowhere: expected your recordings there"):
+        read_own(tmp_path / "nowhere", KNOWN)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match=r"no recordings in .*empty: expected them in folders"):
+        read_own(tmp_path / "empty", KNOWN)
+    one = by_folders(tmp_path / "one", ("calm",), ("anna", "bert"))
+    with pytest.raises(CorpusError, match=r"one emotion only, calm: .* another too"):
+        read_own(one, KNOWN)
+    two = by_folders(tmp_path / "two", ("calm", "angry"), ("anna", "bert"))
+    with pytest.raises(CorpusError, match="has no recording of joy: it has angry, calm"):
+        read_own(two, KNOWN, ["joy", "calm"])
+    recording(two / "joy" / "anna" / "1.wav", 1)
+    with pytest.raises(CorpusError, match="one recording of joy is too few"):
+        read_own(two, KNOWN)
+
+
+def test_one_speaker_needs_a_word(tmp_path: Path) -> None:
+    folder = by_folders(tmp_path, ("calm", "angry"), ("anna",))
+    with pytest.raises(CorpusError, match=r"one speaker only, anna: .* say --one-voice"):
+        read_own(folder, KNOWN)
+    assert read_own(folder, KNOWN, one_voice=True).speakers == ("anna",)
+    recording(folder / "calm" / "3.wav", 3)
+    with pytest.raises(CorpusError, match=r"of 1 of 5 recordings .* not known who speaks"):
+        read_own(folder, KNOWN)
+
+
+def test_a_label_must_fit_into_a_bundle(tmp_path: Path) -> None:
+    folder = by_folders(tmp_path, ("calm", "ä" * 33), ("anna", "bert"))
+    with pytest.raises(CorpusError, match="name of 66 bytes: a bundle's labels have at most 64"):
+        read_own(folder, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.zeros(0), r"2\.wav is empty: expected some sound"),
+        (np.full(16_000, np.nan, np.float32), "samples that are no numbers"),
+        (np.zeros(31 * 16_000), "lasts 31 s: expected one utterance .* of at most 30 s; cut it up"),
+    ],
+)
+def test_a_recording_must_be_one_utterance(tmp_path: Path, samples: np.ndarray, said: str) -> None:
+    folder = by_folders(tmp_path, ("calm", "angry"), ("anna", "bert"))
+    soundfile.write(folder / "calm" / "anna" / "2.wav", samples, 16_000, subtype="FLOAT")
+    with pytest.raises(CorpusError, match=said):
+        read_own(folder, KNOWN)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    folder = by_folders(tmp_path, ("calm", "angry"), ("anna", "bert"))
+    (folder / "calm" / "bert" / "9.wav").write_text("no sound")
+    with pytest.raises(CorpusError, match=r"cannot read .*9\.wav: .*convert it, or take it away"):
+        read_own(folder, KNOWN)
+
+
+def test_whole_speakers_are_kept_back(tmp_path: Path) -> None:
+    own = read_own(by_table(tmp_path, ("calm", "angry"), tuple("abcdefg")), KNOWN)
+    folds = kept_back(own.recordings, 3, seed=0)
+    voices = [{own.recordings[i].speaker for i in fold} for fold in folds]
+    assert sorted(map(len, voices)) == [2, 2, 3]
+    assert len(set.union(*voices)) == 7
+    assert sorted(i for fold in folds for i in fold) == list(range(28))
+
+
+def test_with_unknown_speakers_every_part_has_every_emotion(tmp_path: Path) -> None:
+    own = read_own(by_folders(tmp_path, ("calm", "angry"), ("",), each=3), KNOWN)
+    folds = kept_back(own.recordings, 5, seed=0)
+    assert len(folds) == 3
+    assert all({own.recordings[i].emotion for i in f} == {"calm", "angry"} for f in folds)

@@ -1,0 +1,112 @@
+"""``python -m train finetune``."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from train.checkpoint import Checkpoint
+from train.data.manifest import CorpusError
+from train.export import export_bundle
+from train.finetune.licence import licence_of
+from train.finetune.recipe import OwnRecipe, read_recipe, write_recipe
+from train.finetune.recordings import read_own
+from train.finetune.replay import REPLAYED_LICENCE, REPLAYED_NOTICES, replayed
+from train.finetune.report import write
+from train.finetune.run import About, Made, Maker
+from train.sessions import Utterance
+
+
+def finetune(
+    data: Annotated[
+        Path, typer.Option(help="Your recordings: in folders named by emotion, or with a CSV.")
+    ],
+    out: Annotated[Path, typer.Option(help="The NAME.edgeser to write.")] = Path("mine.edgeser"),
+    start: Annotated[Path, typer.Option(help="The parent: a checkpoint to go on from.")] = Path(
+        "train/checkpoints/default.safetensors"
+    ),
+    config: Annotated[
+        Path | None, typer.Option(help="A recipe in YAML; what it leaves out has its default.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="In the place of the recipe's.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Folder with the default model's corpora, to hear again.")
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Of your recordings (SPDX), beside the parent's, which stays."),
+    ] = None,
+    notice: Annotated[
+        list[str] | None, typer.Option(help="To go with the bundle, beside the parent's.")
+    ] = None,
+    one_voice: Annotated[
+        bool, typer.Option("--one-voice", help="All recordings may be one person's.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
+) -> None:
+    """A model of your own emotions and voices, as a bundle, with a report on how good it is."""
+    if threads:
+        torch.set_num_threads(threads)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    if out.suffix != ".edgeser":
+        raise CorpusError(f"the bundle would be {out}: expected a name that ends in .edgeser")
+    recipe = read_recipe(config) if config else OwnRecipe()
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
+    if learning_rate is not None:
+        recipe = replace(recipe, learning_rate=learning_rate)
+    parent = Checkpoint.load(start)
+    licence_of(parent.facts.get("licence", ""), licence)  # refused now, not after the training
+    own = read_own(data, parent.model.config.labels, recipe.labels, one_voice)
+    about = About(out.stem, licence, notice or ())
+    again: Sequence[Utterance] = ()
+    if replay is not None:
+        again = replayed(parent, replay, own.labels, recipe)
+        about = replace(about, notices=[*REPLAYED_NOTICES, *about.notices])
+        joined = " AND ".join(filter(None, (REPLAYED_LICENCE, licence)))
+        about = replace(about, licence=joined)
+    people = f"{len(own.speakers)} speakers" if own.speakers else "speakers that are not known"
+    typer.echo(f"{len(own.recordings)} recordings of {people}: {', '.join(own.labels)}")
+    made = Maker(parent, own, recipe, again, typer.echo).make(about)
+    _keep(made, recipe, out)
+    for line in summary(made):
+        typer.echo(line)
+    typer.echo(f"bundle: {out}; its checkpoint, recipe and report lie beside it")
+
+
+def summary(made: Made) -> list[str]:
+    """What the command says in the end."""
+    report = made.report
+    first, (low, high) = report["figures"]["first"], report["figures"]["interval"]
+    chance = 1 / len(report["labels"])
+    lines = [f"UA {first['ua']:.3f} ({low:.2f} to {high:.2f}; chance {chance:.2f})"]
+    if before := report.get("parent_figures"):
+        lines[0] += f", the parent {before['first']['ua']:.3f}"
+    whom = "people whom the judged models had not heard" if report["by_speaker"] else "known voices"
+    lines[0] += f", on {first['count']} recordings of {whom}"
+    if report["means_something"] == "nothing":
+        lines.append("These figures are too few to mean something:")
+    return [*lines, *(f"  {caution}" for caution in report["cautions"])]
+
+
+def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
+    checkpoint = made.checkpoint
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(out.with_suffix(".safetensors"))
+    export_bundle(
+        checkpoint.model,
+        out,
+        checkpoint.facts,
+        checkpoint.thresholds,
+        checkpoint.temperature,
+        made.graph,
+    )
+    write_recipe(recipe, out.with_suffix(".recipe.yaml"))
+    write(made.report, out)

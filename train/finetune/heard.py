@@ -1,0 +1,135 @@
+"""Own recordings through the SDK's own streams, with every frame kept.
+
+The bundle has temperature 1. A verdict at any other follows from its frames exactly, so that one
+pass serves to choose temperature and threshold, and to judge.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edgeser
+from edgeser.reference.verdict import shares
+from edgeser.results import says_something
+from train.data.manifest import Recording
+from train.finetune.recordings import Own
+from train.judge.hearing import AFTER, Heard, listen
+from train.judge.sounds import SAMPLE_RATE, floor_of
+
+BEFORE = 1.0
+"""Seconds of a recording's own floor ahead of it."""
+GAP = 2.0
+"""The same between two of a session."""
+LEAST_OVERLAP = 0.1
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a stream said of one recording: probabilities (T, L) and speech (T,) of its frames.
+
+    No frames if it was not found.
+    """
+
+    recording: Recording
+    probabilities: NDArray[np.float64]
+    speech: NDArray[np.float64]
+    seconds: float
+    """Of speech."""
+    before: int
+    """Utterances of the session before it."""
+    truth: int
+    """Index of its emotion."""
+
+    def at(self, temperature: float) -> NDArray[np.float64]:
+        """The verdict's probabilities (L,) at a temperature; all equal if it was not found."""
+        powers = np.power(np.maximum(self.probabilities, 1e-12), 1 / temperature)
+        return shares(powers / powers.sum(1, keepdims=True), list(self.speech))
+
+    def heard(
+        self, labels: Sequence[str], temperature: float, confidence: float, shortest: float
+    ) -> Heard:
+        """As a bundle with this temperature and these thresholds would have said it."""
+        probabilities = self.at(temperature)
+        best = int(probabilities.argmax())
+        named = self.seconds >= shortest and probabilities[best] >= confidence
+        found = len(self.speech) > 0
+        return Heard(
+            self.recording,
+            tuple(probabilities.tolist()),
+            labels[best] if found and named else None,
+            found,
+            before=self.before,
+        )
+
+    def among(self, model: Sequence[str], labels: Sequence[str]) -> "Frames":
+        """The same of a model with more labels, if these were all that there are."""
+        some = self.probabilities[:, [model.index(label) for label in labels]]
+        some = some / np.maximum(some.sum(1, keepdims=True), 1e-12)
+        truth = labels.index(self.recording.emotion)
+        return Frames(self.recording, some, self.speech, self.seconds, self.before, truth)
+
+
+def each_alone(model: edgeser.Model, own: Own) -> list[Frames]:
+    """Every recording in a stream of its own, after a second of its own floor."""
+    found = []
+    for number, (recording, samples) in enumerate(zip(own.recordings, own.audio, strict=True)):
+        rng = np.random.default_rng([1, number])
+        lead = floor_of(samples, BEFORE, rng)
+        sound = np.concatenate([lead, samples, floor_of(samples, AFTER, rng)])
+        span = (len(lead) / SAMPLE_RATE, (len(lead) + len(samples)) / SAMPLE_RATE)
+        events = listen(model, sound, SAMPLE_RATE, 0.0)
+        found.append(_matched(model, recording, span, events, 0))
+    return found
+
+
+def in_sessions(model: edgeser.Model, own: Own, seed: int = 0) -> list[Frames]:
+    """One stream for each speaker, who says everything in random order."""
+    by_speaker: dict[str, list[int]] = defaultdict(list)
+    for i, recording in enumerate(own.recordings):
+        by_speaker[recording.speaker].append(i)
+    found = []
+    for number, (_, indices) in enumerate(sorted(by_speaker.items())):
+        rng = np.random.default_rng([seed, number])
+        parts, spans, place = [], [], 0
+        order = [indices[i] for i in rng.permutation(len(indices))]
+        for i in order:
+            quiet = floor_of(own.audio[i], GAP, rng)
+            parts += [quiet, own.audio[i]]
+            begin = place + len(quiet)
+            place = begin + len(own.audio[i])
+            spans.append((begin / SAMPLE_RATE, place / SAMPLE_RATE))
+        parts.append(floor_of(own.audio[order[-1]], AFTER, rng))
+        events = listen(model, np.concatenate(parts), SAMPLE_RATE, 0.0)
+        found += [
+            _matched(model, own.recordings[i], span, events, before)
+            for before, (i, span) in enumerate(zip(order, spans, strict=True))
+        ]
+    return found
+
+
+def _matched(
+    model: edgeser.Model,
+    recording: Recording,
+    span: tuple[float, float],
+    events: Sequence[edgeser.Utterance],
+    before: int,
+) -> Frames:
+    """The utterance that overlaps a recording most, or none."""
+    labels = model.labels
+    truth = labels.index(recording.emotion) if recording.emotion in labels else -1
+    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
+    best = int(np.argmax(overlaps)) if overlaps else -1
+    if best < 0 or overlaps[best] <= LEAST_OVERLAP:
+        return Frames(recording, np.zeros((0, len(labels))), np.zeros(0), 0.0, before, truth)
+    kept = [frame for frame in events[best].timeline if says_something(frame)]
+    return Frames(
+        recording,
+        np.array([[f.probabilities[label] for label in labels] for f in kept]),
+        np.array([f.speech for f in kept]),
+        events[best].verdict.speech_seconds,
+        before,
+        truth,
+    )

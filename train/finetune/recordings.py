@@ -1,0 +1,170 @@
+"""Own recordings on disk: which there are, whose, and of which emotions."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from edgeser.bundle.tensors import size_limits
+from train.data.audio import read_audio
+from train.data.corpora.files import visible
+from train.data.corpora.table import read_table
+from train.data.manifest import CorpusError, Recording
+from train.models.segment import SAMPLE_RATE
+
+ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".mp3"}
+LONGEST = 30.0
+"""Seconds of one recording: one emotion for more of it is none."""
+LABEL_BYTES = 64
+"""Of a label in UTF-8, as bundles have it."""
+LAYOUT = (
+    "folders named by emotion (calm/anna/1.wav, or calm/1.wav if it is not known who speaks), or a "
+    "CSV with the columns path, corpus, speaker and emotion"
+)
+
+
+@dataclass(frozen=True)
+class Own:
+    """Recordings of at least two emotions, and their samples, mono float32 at 16 kHz."""
+
+    recordings: tuple[Recording, ...]
+    audio: tuple[NDArray[np.float32], ...]
+    labels: tuple[str, ...]
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Everybody who is known to speak."""
+        return tuple(sorted({r.speaker for r in self.recordings if r.speaker}))
+
+    def of(self, indices: Sequence[int]) -> "Own":
+        """Some of the recordings, with the same labels."""
+        return Own(
+            tuple(self.recordings[i] for i in indices),
+            tuple(self.audio[i] for i in indices),
+            self.labels,
+        )
+
+
+def read_own(
+    folder: Path, known: Sequence[str], wanted: Sequence[str] = (), one_voice: bool = False
+) -> Own:
+    """Read a folder. ``known`` are the parent's labels, which come first and in its order.
+
+    With ``wanted``, recordings of these emotions alone. With ``one_voice`` they may all be one
+    person's. Raises CorpusError, which says what to do, if nothing can be learned from it.
+    """
+    recordings = listed(folder)
+    labels = labels_of(recordings, folder, known, wanted)
+    recordings = [r for r in recordings if r.emotion in labels]
+    check_speakers(recordings, folder, one_voice)
+    return Own(tuple(recordings), tuple(samples_of(r.path) for r in recordings), labels)
+
+
+def listed(folder: Path) -> list[Recording]:
+    """The recordings of a folder that have an emotion: by its CSV, or in folders by emotion.
+
+    Emotions are in lower case, so that "Calm" and "calm" are one.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"no folder {folder}: expected your recordings there, in {LAYOUT}")
+    if any(visible(table) for table in folder.glob("*.csv")):
+        found = [r for r in read_table(folder) if r.emotion.strip()]
+    else:
+        found = [
+            Recording(path, folder.resolve().name, _speaker(path, place), place.name, "", "")
+            for place in sorted(filter(Path.is_dir, folder.iterdir()))
+            if visible(place)
+            for path in sorted(place.rglob("*"))
+            if visible(path) and path.suffix.lower() in ENDINGS
+        ]
+    if not found:
+        raise CorpusError(f"no recordings in {folder}: expected them in {LAYOUT}")
+    return [replace(r, emotion=_named(r.emotion)) for r in found]
+
+
+def labels_of(
+    recordings: Sequence[Recording],
+    folder: Path,
+    known: Sequence[str],
+    wanted: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """The emotions to tell apart: the parent's in its order, then others by name."""
+    counts = Counter(r.emotion for r in recordings)
+    chosen = {_named(label) for label in wanted} or set(counts)
+    if absent := sorted(chosen - set(counts)):
+        raise CorpusError(
+            f"{folder} has no recording of {', '.join(absent)}: it has {', '.join(sorted(counts))}"
+        )
+    if len(chosen) < 2:
+        raise CorpusError(
+            f"one emotion only, {min(chosen)}: a model tells emotions apart, so it needs "
+            "recordings of another too, for example neutral"
+        )
+    _, most = size_limits()["labels"]
+    if len(chosen) > most:
+        raise CorpusError(f"{len(chosen)} emotions: a bundle tells at most {most} apart")
+    for label in sorted(chosen):
+        size = len(label.encode())
+        if size > LABEL_BYTES:
+            raise CorpusError(
+                f"the emotion {label!r} has a name of {size} bytes: a bundle's labels have at "
+                f"most {LABEL_BYTES}; rename its folder, or what the CSV calls it"
+            )
+        if not label.isprintable():
+            raise CorpusError(f"the emotion {label!r} has a name that cannot be printed: rename it")
+        if counts[label] < 2:
+            raise CorpusError(
+                f"one recording of {label} is too few: expected two or more, and better twenty, of "
+                "each emotion"
+            )
+    return (*(k for k in known if k in chosen), *sorted(chosen - set(known)))
+
+
+def check_speakers(recordings: Sequence[Recording], folder: Path, one_voice: bool) -> None:
+    """Who speaks must be known of all or of none, and be more than one, unless ``one_voice``."""
+    speakers = {r.speaker for r in recordings}
+    if "" in speakers and len(speakers) > 1:
+        unknown = sum(not r.speaker for r in recordings)
+        raise CorpusError(
+            f"of {unknown} of {len(recordings)} recordings in {folder} it is not known who speaks: "
+            "name the speaker of all, or of none"
+        )
+    if speakers != {""} and len(speakers) < 2 and not one_voice:
+        raise CorpusError(
+            f"one speaker only, {min(speakers)}: nothing could say how a stranger would fare. "
+            "Record somebody else too, or say --one-voice if the model is for this person alone"
+        )
+
+
+def samples_of(path: Path) -> NDArray[np.float32]:
+    """Mono samples at 16 kHz. Raises CorpusError if a file is no recording of one utterance."""
+    try:
+        samples = read_audio(path)
+    except CorpusError as error:
+        raise CorpusError(f"{error}; expected a sound file: convert it, or take it away") from error
+    if not samples.size:
+        raise CorpusError(f"{path} is empty: expected some sound; take it away")
+    if not np.isfinite(samples).all():
+        raise CorpusError(f"{path} holds samples that are no numbers (NaN): take it away")
+    if (seconds := len(samples) / SAMPLE_RATE) > LONGEST:
+        raise CorpusError(
+            f"{path} lasts {seconds:.0f} s: expected one utterance in one emotion, of at most "
+            f"{LONGEST:.0f} s; cut it up"
+        )
+    return samples
+
+
+def _speaker(path: Path, place: Path) -> str:
+    """The folder below that of the emotion, if there is one."""
+    inside = path.relative_to(place).parts
+    return inside[0] if len(inside) > 1 else ""
+
+
+def _named(emotion: str) -> str:
+    """Some file systems take letters and their marks apart."""
+    return unicodedata.normalize("NFC", emotion).strip().lower()

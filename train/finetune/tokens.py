@@ -1,0 +1,69 @@
+"""Own recordings as a parent's front end and gate hear them."""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from train.data.augment import Room, Sounds
+from train.data.manifest import Recording
+from train.models.emotion import EmotionModel
+from train.models.segment import HOP, LEAD, SAMPLE_RATE
+from train.product import IN_ROOMS, speech_tokens
+from train.sessions import Utterance
+
+Samples = NDArray[np.float32]
+FASTER = 0.12
+"""Largest change of speed, and of pitch with it, from the third room on."""
+
+
+def heard(
+    parent: EmotionModel,
+    recordings: Sequence[Recording],
+    audio: Sequence[Samples],
+    labels: Sequence[str],
+    threshold: float,
+    rooms: int,
+) -> list[Utterance | None]:
+    """Utterances with their tokens of speech in several rooms.
+
+    None for a recording in which the gate hears nobody; a room in which it hears nobody is left
+    out. ``audio`` is mono at 16 kHz.
+    """
+    passes: list[list[NDArray[np.float32]]] = [[] for _ in recordings]
+    for number in range(rooms):
+        waves = [
+            in_room(recording, samples, number)
+            for recording, samples in zip(recordings, audio, strict=True)
+        ]
+        for row, tokens in enumerate(speech_tokens(parent, waves, threshold)):
+            passes[row].append(tokens)
+    found: list[Utterance | None] = []
+    for recording, passed in zip(recordings, passes, strict=True):
+        if not len(passed[0]):
+            found.append(None)
+            continue
+        target = tuple(float(label == recording.emotion) for label in labels)
+        full = tuple(tokens if len(tokens) else passed[0] for tokens in passed)
+        found.append(Utterance(full, target, recording.speaker, recording.corpus))
+    return found
+
+
+def in_room(recording: Recording, samples: Samples, number: int) -> Samples:
+    """A recording led in: as it is (room 0), or in its speaker's room of that number.
+
+    From the third room on the voice is another as well: faster and higher, or the reverse.
+    """
+    if number == 0:
+        hops = -(-len(samples) // HOP)
+        return np.pad(samples, (LEAD, hops * HOP - len(samples)))
+    seed = zlib.crc32(f"{recording.speaker}/{number}".encode())
+    place = np.random.default_rng([seed, zlib.crc32(recording.path.name.encode())])
+    if number > 1:
+        speed = 1 + np.random.default_rng(seed + 1).uniform(-FASTER, FASTER)
+        samples = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE * speed, quality="MQ")
+    before = int(place.integers(HOP))
+    hops = -(-(before + len(samples)) // HOP)
+    return Room(IN_ROOMS, Sounds(), seed)(samples, before, hops)

@@ -31,7 +31,7 @@ ROUNDS = 9
 
 
 def fastest_precision(bundle: Bundle) -> Precision:
-    """Time one hop of speech in each precision, in turns; some 30 ms in all.
+    """Time one hop of speech in each precision, in turns; some 70 ms in all.
 
     Of those within :data:`MARGIN` of the fastest it is the most exact one.
 

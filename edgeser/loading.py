@@ -52,7 +52,7 @@ def load(
             that they multiply. Spectra, attention and every state are float32 in all three, so a
             saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
             the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
-            ``"auto"``: the fastest of them on this machine's CPU, timed for some 30 ms, of those
+            ``"auto"``: the fastest of them on this machine's CPU, timed for some 70 ms, of those
             that name another emotion in at most 1% of the verdicts; ``model.precision`` says which
             it is. Another load, or another machine, may choose another.
             docs/model/precision.md has what it does to results.

@@ -52,11 +52,14 @@ def build(build_folder: Path = BUILD) -> Path:
     return build_folder / "bench" / "native" / "edgeser_bench"
 
 
-def measure(rounds: int, program: Path | None = None) -> tuple[str, dict[str, Case]]:
-    """The SIMD level in use, and all cases by name."""
+def measure(
+    rounds: int, program: Path | None = None, level: str | None = None
+) -> tuple[str, dict[str, Case]]:
+    """The SIMD level in use, and all cases by name; ``level`` None is the best one here."""
     program = program or build()
+    forced = [] if level is None else [level]
     with tempfile.TemporaryFile("w+") as said:
-        subprocess.run([program, str(rounds)], check=True, stdout=said)
+        subprocess.run([program, str(rounds), *forced], check=True, stdout=said)
         said.seek(0)
         result = json.load(said)
     cases = {

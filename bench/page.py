@@ -25,14 +25,25 @@ in `csrc/LIMITS.md`.
 TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
 
 
-def page(facts: Mapping[str, object], sections: Mapping[str, Sequence[Goal]], stem: str) -> str:
-    """All sections' figures, each held against what is wanted, and the pictures."""
+LEVELS = """\
+## Every SIMD level of this machine
+
+Each forced: time, and share of what bounds it (of reading its weights once for one row, else of the
+FMA peak that vectors as wide as the level's have).
+
+"""
+
+
+def page(
+    facts: Mapping[str, object], sections: Mapping[str, Sequence[Goal]], stem: str, levels: str
+) -> str:
+    """All sections' figures held against what is wanted, the levels' table, and the pictures."""
     reached, wanted = count(sections)
     pictures = "\n".join(
         f"![{picture}]({stem}-{picture}.png)\n" for picture in ("latency", "throughput", "roofline")
     )
     head = PAGE.format(**facts, reached=reached, wanted=wanted)
-    return "\n".join([head, tables(sections), pictures])
+    return "\n".join([head, tables(sections), LEVELS + levels, pictures])
 
 
 def tables(sections: Mapping[str, Sequence[Goal]]) -> str:

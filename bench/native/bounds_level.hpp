@@ -24,7 +24,8 @@ float read_once(const float* data, std::size_t count) noexcept {
 }
 
 template <class S>
-inline constexpr std::size_t fma_chains = S::block_rows * S::panel_vectors;
+inline constexpr std::size_t fma_chains =
+    S::block_rows * tile_vectors<S, S::block_rows, S::panel_vectors>();
 
 template <class S>
 float fma_only(std::size_t iterations) noexcept {

@@ -35,20 +35,20 @@ inline void frame_map(const MapPlan& plan, const float* from, float* to) {
 
 // What the bodies' weights are stored as in a precision, see Matrix; and what the maps that they
 // multiply.
-template <Precision P>
+template <class S, Precision P>
 struct Stored {
   using Weight = float;
   using Input = float;
 };
-template <>
-struct Stored<Precision::bfloat16> {
+template <class S>
+struct Stored<S, Precision::bfloat16> {
   using Weight = Pair;
   using Input = float;
 };
-template <>
-struct Stored<Precision::int8> {
+template <class S>
+struct Stored<S, Precision::int8> {
   using Weight = std::int8_t;
-  using Input = std::uint8_t;
+  using Input = typename S::Input;
 };
 
 // The results of R positions and one panel: bias + kernel @ patches. A kernel's row reads
@@ -57,7 +57,7 @@ struct Stored<Precision::int8> {
 template <class S, std::size_t R, std::size_t V, class Weight>
 EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
                                      const float* const (&positions)[R], std::size_t column,
-                                     const Weight* weights, float,
+                                     const Weight* weights, std::size_t stride, float,
                                      typename S::Vec (&result)[R][V]) {
   const std::size_t pieces = plan.kernel_height, piece = plan.piece;
   const bool one_run = pieces * piece <= longest_run;
@@ -79,8 +79,8 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
       EDGESER_UNROLL
       for (std::size_t r = 0; r < R; ++r)
         from[r] = positions[r] + k * plan.input.row_floats + start;
-      continue_run<S>(sum, from, weights, count);
-      weights += count * row_size<S, Weight>(V);
+      continue_run<S>(sum, from, weights, stride, count);
+      weights += count * stride;
       start += count;
       if (one_run && k + 1 < pieces) continue;
       EDGESER_UNROLL
@@ -96,11 +96,12 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
 // The same in int8: sums of products are exact, and the map has one scale.
 template <class S, std::size_t R, std::size_t V>
 EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
-                                     const std::uint8_t* const (&positions)[R], std::size_t column,
-                                     const std::int8_t* weights, float scale,
+                                     const typename S::Input* const (&positions)[R],
+                                     std::size_t column, const std::int8_t* weights,
+                                     std::size_t stride, float scale,
                                      typename S::Vec (&result)[R][V]) {
   const Matrix& m = plan.weights;
-  const std::uint8_t* from[R];
+  const typename S::Input* from[R];
   typename S::Ints sum[R][V];
   EDGESER_UNROLL
   for (std::size_t r = 0; r < R; ++r) {
@@ -110,8 +111,8 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
   for (std::size_t k = 0; k < plan.kernel_height; ++k) {
     EDGESER_UNROLL
     for (std::size_t r = 0; r < R; ++r) from[r] = positions[r] + k * plan.input.row_floats;
-    dot_rows<S>(sum, from, weights, plan.piece);
-    weights += plan.piece * V * S::lanes;
+    dot_rows<S>(sum, from, weights, stride, plan.piece);
+    weights += plan.piece / quad * stride;
   }
   EDGESER_UNROLL
   for (std::size_t v = 0; v < V; ++v) {
@@ -133,9 +134,7 @@ inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float 
   const std::size_t step_x = plan.stride_width * in.channels;
   const std::size_t step_y = plan.stride_height * in.row_floats;
   const typename S::Vec zero = S::broadcast(0.0f);
-  // GCC keeps six rows of integer sums in memory, and four in registers.
-  constexpr std::size_t most = std::is_same_v<Input, std::uint8_t> ? 4 : S::block_rows;
-  constexpr std::size_t rows = most < S::block_rows ? most : S::block_rows;
+  constexpr std::size_t rows = std::is_same_v<Input, float> ? S::block_rows : S::int_rows;
   for_each_panel<S, Weight>(
       plan.weights, [&](auto vectors, std::size_t column, const Weight* panel) {
         constexpr std::size_t V = decltype(vectors)::value;
@@ -146,25 +145,31 @@ inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float 
           float* to[R];
           for (std::size_t r = 0; r < R; ++r) {
             from[r] = input + y * step_y + x * step_x;
-            to[r] = output + out.origin + y * out.row_floats + x * out.channels + column;
+            to[r] = output + out.origin + y * out.row_floats + x * out.channels;
             if (++x == out.width) {
               x = 0;
               ++y;
             }
           }
-          typename S::Vec result[R][V];
-          convolve_block<S, R, V>(plan, from, column, panel, scale, result);
-          for (std::size_t r = 0; r < R; ++r) {
-            for (std::size_t v = 0; v < V; ++v) {
-              const typename S::Vec value = plan.relu ? S::max(result[r][v], zero) : result[r][v];
-              const std::size_t left = out.channels - column - v * S::lanes;
-              if (left >= S::lanes) {
-                S::store(to[r] + v * S::lanes, value);
-              } else {
-                S::store(to[r] + v * S::lanes, value, left);
+          for_each_tile<S, R, V>([&](auto width, auto first) {
+            constexpr std::size_t T = decltype(width)::value;
+            const std::size_t at = column + first.value * S::lanes;
+            typename S::Vec result[R][T];
+            convolve_block<S, R, T>(plan, from, at, panel + row_size<S, Weight>(first.value),
+                                    row_size<S, Weight>(V), scale, result);
+            for (std::size_t r = 0; r < R; ++r) {
+              for (std::size_t v = 0; v < T; ++v) {
+                const typename S::Vec value = plan.relu ? S::max(result[r][v], zero) : result[r][v];
+                float* const put = to[r] + at + v * S::lanes;
+                const std::size_t left = out.channels - at - v * S::lanes;
+                if (left >= S::lanes) {
+                  S::store(put, value);
+                } else {
+                  S::store(put, value, left);
+                }
               }
             }
-          }
+          });
         });
       });
 }
@@ -172,14 +177,14 @@ inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float 
 // One convolution, and ReLU where the plan has it. `input` and `output` point to maps with borders,
 // of which only the output's inside is written. With channels fastest, a row of the kernel reads
 // consecutive floats at every position, so a block of positions is a block of rows of a matrix
-// product. In int8 the whole map is quantised as one row first, into `bytes`.
+// product. In int8 the whole map is quantised as one row first, into `quantised`.
 template <class S, Precision P>
 inline void convolve(const ConvolutionPlan& plan, const float* input, float* output,
-                     std::uint8_t* bytes) {
-  using Weight = typename Stored<P>::Weight;
+                     typename S::Input* quantised) {
+  using Weight = typename Stored<S, P>::Weight;
   if constexpr (P == Precision::int8) {
-    const float scale = quantise_row<S>(input, plan.input.floats, bytes);
-    convolve_map<S, Weight>(plan, bytes, scale, output);
+    const float scale = quantise_row<S>(input, plan.input.floats, quantised);
+    convolve_map<S, Weight>(plan, quantised, scale, output);
   } else {
     convolve_map<S, Weight>(plan, input, 1.0f, output);
   }

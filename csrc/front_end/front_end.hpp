@@ -68,7 +68,7 @@ class FrontEnd {
   Precision precision() const { return precision_; }
 
   // segments (rows, segment), levels (rows) -> deep (rows, F), latent (rows, P, D), levels_out
-  // (rows), which may be `levels`. Never throws, allocates or locks; uses 300 KiB of stack.
+  // (rows), which may be `levels`. Never throws, allocates or locks; uses up to 400 KiB of stack.
   void read(const float* segments, const float* levels, std::size_t rows, float* deep,
             float* latent, float* levels_out) const noexcept {
     read_(plan_, segments, levels, rows, deep, latent, levels_out);

@@ -10,7 +10,8 @@ namespace edgeser {
 
 // Floats of stack that one segment's maps may take; a front end that needs more is refused.
 constexpr std::size_t front_end_scratch = 64 * 1024;
-// Floats that one map may have, border included: its bytes in int8 are on the stack too.
+// Floats that one map may have, border included: what it is quantised to in int8 is on the stack
+// too.
 constexpr std::size_t front_end_map = 32 * 1024;
 // Segments that go through the head together: its weights are most of the front end's.
 constexpr std::size_t front_end_head_rows = 4;

@@ -14,7 +14,7 @@ namespace edgeser {
 // A view (without a border) through all layers of a body to `result`, a map without a border.
 template <class S, Precision P>
 inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch,
-                      std::uint8_t* bytes) {
+                      typename S::Input* quantised) {
   float* input = scratch;
   frame_map<S>(body.layers[0].input, view, input);
   for (std::size_t n = 0; n < body.count; ++n) {
@@ -22,7 +22,7 @@ inline void read_body(const BodyPlan& body, const float* view, float* result, fl
     const bool last = n + 1 == body.count;
     float* const output = last ? result : input + layer.input.floats;
     if (!last) clear_border<S>(layer.output, output);
-    convolve<S, P>(layer, input, output, bytes);
+    convolve<S, P>(layer, input, output, quantised);
     input = output;
   }
 }
@@ -33,7 +33,7 @@ template <class S, Precision P>
 void front_end_read(const FrontEndPlan& plan, const float* segments, const float* levels,
                     std::size_t rows, float* deep, float* latent, float* levels_out) noexcept {
   alignas(64) float stack[front_end_scratch];
-  alignas(64) std::uint8_t bytes[P == Precision::int8 ? front_end_map + quad : 1];
+  alignas(64) typename S::Input quantised[P == Precision::int8 ? front_end_map + quad : 1];
   const std::size_t features = plan.wide_features + plan.narrow_features;
   float* const read = stack;  // features of the rows that go through the head together
   float* const wide = read + front_end_head_rows * features;
@@ -52,13 +52,13 @@ void front_end_read(const FrontEndPlan& plan, const float* segments, const float
       const float level = next_level<S>(plan.level, levels[row], heard);
       levels_out[row] = level;
       normalise<S>(plan.level, level, wide, plan.wide_view.floats);
-      read_body<S, P>(plan.wide, wide, read + r * features, scratch, bytes);
-      read_body<S, P>(plan.encoder, wide, latent + row * plan.latent_floats, scratch, bytes);
+      read_body<S, P>(plan.wide, wide, read + r * features, scratch, quantised);
+      read_body<S, P>(plan.encoder, wide, latent + row * plan.latent_floats, scratch, quantised);
       if (plan.narrow_features) {
         harmonics<S>(plan.harmonics, segment, narrow, scratch);
         normalise<S>(plan.level, level, narrow, plan.narrow_view.floats);
         read_body<S, P>(plan.narrow, narrow, read + r * features + plan.wide_features, scratch,
-                        bytes);
+                        quantised);
       }
     }
 

@@ -17,7 +17,8 @@ namespace edgeser {
 //
 // What a row of a panel is depends on the precision: float32, a vector of weights after another;
 // bfloat16, pairs of vectors woven together, see Pair; int8, four rows woven together, the last
-// ones with zeros, so that the four weights of an output are neighbours.
+// ones with zeros, so that the four weights of an output are neighbours. Their order is 0 1 2 3,
+// and 0 2 1 3 for a level that multiplies two at a time, see Level::dot_inputs.
 struct Matrix {
   const void* weights;  // the panels, 64-byte aligned
   const float* bias;    // `padded` values

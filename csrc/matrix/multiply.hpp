@@ -25,13 +25,17 @@ inline void multiply_floats(const Matrix& m, const float* x, std::size_t x_strid
         constexpr std::size_t R = decltype(block)::value;
         const float* inputs[R];
         for (std::size_t r = 0; r < R; ++r) inputs[r] = x + (row + r) * x_stride + part.start;
-        typename S::Vec sum[R][V];
-        multiply_run<S>(sum, inputs, weights, part.count);
-        EDGESER_UNROLL
-        for (std::size_t r = 0; r < R; ++r) {
-          float* const to = y + (row + r) * y_stride + column;
-          add_to_total<S>(run == 0 ? m.bias + column : to, sum[r], to);
-        }
+        for_each_tile<S, R, V>([&](auto width, auto first) {
+          typename S::Vec sum[R][decltype(width)::value];
+          multiply_run<S>(sum, inputs, weights + row_size<S, Weight>(first.value),
+                          row_size<S, Weight>(V), part.count);
+          const std::size_t at = column + first.value * S::lanes;
+          EDGESER_UNROLL
+          for (std::size_t r = 0; r < R; ++r) {
+            float* const to = y + (row + r) * y_stride + at;
+            add_to_total<S>(run == 0 ? m.bias + at : to, sum[r], to);
+          }
+        });
         between();
       });
       weights += part.count * row_size<S, Weight>(V);
@@ -62,8 +66,8 @@ inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std:
 template <class S, Precision P>
 inline std::size_t product_pieces(const Matrix& m, std::size_t rows) {
   const std::size_t panels = (m.padded / S::lanes + S::panel_vectors - 1) / S::panel_vectors;
-  const std::size_t runs = P == Precision::int8 ? 1 : run_count<S>(m.inputs);
-  return panels * runs * ((rows + S::block_rows - 1) / S::block_rows);
+  if constexpr (P == Precision::int8) return panels * ((rows + S::int_rows - 1) / S::int_rows);
+  return panels * run_count<S>(m.inputs) * ((rows + S::block_rows - 1) / S::block_rows);
 }
 
 }  // namespace edgeser

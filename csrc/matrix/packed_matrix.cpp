@@ -84,11 +84,12 @@ void pack_int8(const Level& level, const Source& source, std::size_t padded, std
     const double q = std::nearbyint(static_cast<double>(weight) / scales[c]);
     return static_cast<std::int8_t>(std::clamp(q, -127.0, 127.0));
   };
+  const std::size_t parts = quad / level.dot_inputs;
   for_each_panel(level, padded, [&](std::size_t column, std::size_t width) {
     for (std::size_t row = 0; row < source.inputs; row += quad) {
       for (std::size_t c = column; c < column + width; ++c) {
         for (std::size_t i = 0; i < quad; ++i, ++to) {
-          *to = quantised(row + i, c);
+          *to = quantised(row + i % parts * level.dot_inputs + i / parts, c);
           starts[c] -= level.byte_zero * *to;
         }
       }

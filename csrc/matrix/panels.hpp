@@ -57,6 +57,25 @@ inline void for_each_panel(const Matrix& m, F&& f) {
   }
 }
 
+// How many of a panel's vectors a block of so many rows takes at a time: a sum for each row and
+// vector, a weight for each vector and one input have to fit the registers.
+template <class S, std::size_t Rows, std::size_t Vectors>
+constexpr std::size_t tile_vectors() {
+  std::size_t vectors = Vectors;
+  while (vectors > 2 && Rows * vectors + vectors + 1 > S::registers) vectors = (vectors + 1) / 2;
+  return vectors;
+}
+
+// Calls f(Size<vectors>, Size<first vector>) for each tile of a panel of so many vectors.
+template <class S, std::size_t Rows, std::size_t Vectors, std::size_t First = 0, class F>
+inline void for_each_tile(F&& f) {
+  constexpr std::size_t most = tile_vectors<S, Rows, Vectors>(), left = Vectors - First;
+  constexpr std::size_t width = most < left ? most : left;
+  static_assert(First % 2 == 0, "a Pair lies within a tile");
+  f(Size<width>{}, Size<First>{});
+  if constexpr (width < left) for_each_tile<S, Rows, Vectors, First + width>(f);
+}
+
 // Calls f(Size<rows>, first row) for blocks of at most Most rows.
 template <class S, std::size_t Most = S::block_rows, class F>
 inline void for_each_block(std::size_t rows, F&& f) {

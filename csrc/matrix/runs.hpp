@@ -47,12 +47,12 @@ inline void load_row(typename S::Vec (&w)[Vectors], const Pair* weights) {
 
 // sum[r][v] += sum_i x[r][i] * weights[i][v]: a fused multiply-add after another for ascending i.
 // Every output lane has its own sum, so neither the vector width nor the number of rows computed
-// together can change a bit of the result.
+// together can change a bit of the result. Rows of weights lie `stride` apart.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline void continue_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
-                         const Weight* weights, std::size_t inputs) {
+                         const Weight* weights, std::size_t stride, std::size_t inputs) {
   using Vec = typename S::Vec;
-  for (std::size_t i = 0; i < inputs; ++i, weights += row_size<S, Weight>(Vectors)) {
+  for (std::size_t i = 0; i < inputs; ++i, weights += stride) {
     Vec w[Vectors];
     load_row<S>(w, weights);
     EDGESER_UNROLL
@@ -76,9 +76,9 @@ inline void begin_run(typename S::Vec (&sum)[Rows][Vectors]) {
 // One whole run, from zero.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
-                         const Weight* weights, std::size_t inputs) {
+                         const Weight* weights, std::size_t stride, std::size_t inputs) {
   begin_run<S>(sum);
-  continue_run<S>(sum, x, weights, inputs);
+  continue_run<S>(sum, x, weights, stride, inputs);
 }
 
 // to = total + sum
@@ -90,23 +90,26 @@ inline void add_to_total(const float* total, const typename S::Vec (&sum)[Vector
   }
 }
 
-// acc (Rows, Vectors * lanes) += x @ weights, run after run. acc lies in memory: a run needs all
-// the registers. Returns the weights just after those it read.
+// acc (Rows, Vectors * lanes) += x @ weights, the first `runs` runs of so many inputs. acc lies in
+// memory: a run needs all the registers. Returns the weights just after those it read.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline const Weight* multiply_add(float* acc, const float* const (&x)[Rows], const Weight* weights,
-                                  std::size_t inputs) {
-  for (std::size_t run = 0; run < run_count<S>(inputs); ++run) {
+                                  std::size_t inputs, std::size_t runs) {
+  constexpr std::size_t stride = row_size<S, Weight>(Vectors);
+  for (std::size_t run = 0; run < runs; ++run) {
     const auto [start, count] = run_at<S>(inputs, run);
     const float* from[Rows];
     for (std::size_t r = 0; r < Rows; ++r) from[r] = x[r] + start;
-    typename S::Vec sum[Rows][Vectors];
-    multiply_run<S>(sum, from, weights, count);
-    EDGESER_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-      float* const total = acc + r * Vectors * S::lanes;
-      add_to_total<S>(total, sum[r], total);
-    }
-    weights += count * row_size<S, Weight>(Vectors);
+    for_each_tile<S, Rows, Vectors>([&, n = count](auto width, auto first) {
+      typename S::Vec sum[Rows][decltype(width)::value];
+      multiply_run<S>(sum, from, weights + row_size<S, Weight>(first.value), stride, n);
+      EDGESER_UNROLL
+      for (std::size_t r = 0; r < Rows; ++r) {
+        float* const total = acc + (r * Vectors + first.value) * S::lanes;
+        add_to_total<S>(total, sum[r], total);
+      }
+    });
+    weights += count * stride;
   }
   return weights;
 }

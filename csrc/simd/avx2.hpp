@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "simd/compiler.hpp"
 #include "simd/vec256.hpp"
 
 namespace edgeser::simd {
@@ -12,29 +13,39 @@ struct Avx2Only;
 // AVX2 with FMA. Include only where these flags are on: see level.hpp.
 struct Avx2 : Vec256<Avx2Only> {
   static constexpr const char* name = "avx2";
-  static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t block_rows = 3;  // 12 accumulators of 16 registers
   using Narrow = Avx2;
 
-  // Bytes widened to 16 bits: vpmaddubsw would saturate.
-  struct Weights {
-    __m256i even, odd;
-  };
-  using Inputs = Weights;
+  // Inputs of 16 bits, and bytes of weights widened to as many: vpmaddubsw, the product of bytes,
+  // would saturate.
+  using Input = std::int16_t;
+  using Weights = __m256i;
+  using Inputs = __m256i;
+  static constexpr int byte_zero = 0;
+  static constexpr std::size_t dot_inputs = 2;
 
-  static Weights load_weights(const std::int8_t* p) {
+  // Input 0 and 1 of each quad lie in the even bytes, 2 and 3 in the odd ones.
+  static Weights load_weights(const std::int8_t* p, std::size_t part) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
+    return _mm256_srai_epi16(part ? bytes : _mm256_slli_epi16(bytes, 8), 8);
   }
-  static Inputs broadcast_inputs(const std::uint8_t* p) {
-    std::int32_t four;
-    std::memcpy(&four, p, sizeof four);
-    const __m256i bytes = _mm256_set1_epi32(four);
-    return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
+  static Inputs broadcast_inputs(const Input* p) {
+    std::int32_t two;
+    std::memcpy(&two, p, sizeof two);
+    return _mm256_set1_epi32(two);
   }
-  static Ints dot(Ints sum, const Inputs& x, const Weights& w) {
-    return _mm256_add_epi32(
-        sum, _mm256_add_epi32(_mm256_madd_epi16(x.even, w.even), _mm256_madd_epi16(x.odd, w.odd)));
+  static Ints dot(Ints sum, Inputs x, Weights w) {
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, w));
+    EDGESER_NOW(sum);
+    return sum;
+  }
+  static void store_inputs(Input* p, Vec a) {
+    const __m256i first_of_two =
+        _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 4, 5, 8, 9,
+                         12, 13, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i halves = _mm256_shuffle_epi8(_mm256_castps_si256(a), first_of_two);
+    _mm_storeu_si128(
+        reinterpret_cast<__m128i*>(p),
+        _mm_unpacklo_epi64(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1)));
   }
 };
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "simd/compiler.hpp"
 #include "simd/vec512.hpp"
 
 namespace edgeser::simd {
@@ -13,28 +14,31 @@ struct Avx512Only;
 struct Avx512 : Vec512<Avx512Only> {
   static constexpr const char* name = "avx512";
 
-  // Bytes widened to 16 bits, as in Avx2.
-  struct Weights {
-    __m512i even, odd;
-  };
-  using Inputs = Weights;
+  // 16 bits, as in Avx2.
+  using Input = std::int16_t;
+  using Weights = __m512i;
+  using Inputs = __m512i;
+  static constexpr int byte_zero = 0;
+  static constexpr std::size_t dot_inputs = 2;
 
-  static Weights load_weights(const std::int8_t* p) {
+  static Weights load_weights(const std::int8_t* p, std::size_t part) {
     const __m512i bytes = _mm512_loadu_si512(p);
-    return {_mm512_srai_epi16(_mm512_slli_epi16(bytes, 8), 8), _mm512_srai_epi16(bytes, 8)};
+    return _mm512_srai_epi16(part ? bytes : _mm512_slli_epi16(bytes, 8), 8);
   }
-  static Inputs broadcast_inputs(const std::uint8_t* p) {
-    std::int32_t four;
-    std::memcpy(&four, p, sizeof four);
-    const __m512i bytes = _mm512_set1_epi32(four);
-    return {_mm512_and_si512(bytes, _mm512_set1_epi16(255)), _mm512_srli_epi16(bytes, 8)};
+  static Inputs broadcast_inputs(const Input* p) {
+    std::int32_t two;
+    std::memcpy(&two, p, sizeof two);
+    return _mm512_set1_epi32(two);
   }
-  static Ints dot(Ints sum, const Inputs& x, const Weights& w) {
-    return _mm512_add_epi32(
-        sum, _mm512_add_epi32(_mm512_madd_epi16(x.even, w.even), _mm512_madd_epi16(x.odd, w.odd)));
+  static Ints dot(Ints sum, Inputs x, Weights w) {
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(x, w));
+    EDGESER_NOW(sum);
+    return sum;
   }
-  static Vec exponent(Vec a) { return _mm512_getexp_ps(a); }
-  static Vec mantissa(Vec a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
+  static void store_inputs(Input* p, Vec a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtepi32_epi16(_mm512_castps_si512(a)));
+  }
 };
 
 }  // namespace edgeser::simd

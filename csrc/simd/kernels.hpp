@@ -22,6 +22,7 @@ inline constexpr Level kernels = {
     S::lanes,
     S::panel_vectors,
     S::byte_zero,
+    S::dot_inputs,
     {tacn_step<S, Precision::float32>, tacn_step<S, Precision::bfloat16>,
      tacn_step<S, Precision::int8>},
     {vq_fuse<S, Precision::float32>, vq_fuse<S, Precision::bfloat16>,

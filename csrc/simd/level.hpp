@@ -29,6 +29,7 @@ struct Level {
   std::size_t lanes;          // floats a vector
   std::size_t panel_vectors;  // vectors a panel of a packed matrix
   int byte_zero;              // how int8 inputs store a zero
+  std::size_t dot_inputs;     // inputs of a quad that an int8 product takes at a time
 
   TacnStep* step[precision_count];  // by Precision
   VqFuse* fuse[precision_count];    // by Precision

@@ -14,8 +14,10 @@ namespace edgeser::simd {
 struct Plain {
   static constexpr const char* name = "plain";
   static constexpr std::size_t lanes = 4;
+  static constexpr std::size_t registers = 16;
   static constexpr std::size_t panel_vectors = 2;
   static constexpr std::size_t block_rows = 2;
+  static constexpr std::size_t int_rows = 2;
   using Narrow = Plain;
 
   struct Vec {
@@ -123,6 +125,7 @@ struct Plain {
   struct Ints {
     std::int32_t lane[lanes];
   };
+  using Input = std::uint8_t;
   struct Weights {
     std::int8_t byte[4 * lanes];
   };
@@ -131,6 +134,9 @@ struct Plain {
   };
   // What is stored for an input of zero, so that all inputs fit the type that `dot` wants.
   static constexpr int byte_zero = 0;
+  // How many inputs of a quad `dot` takes; `part` is the first of those that weights are loaded
+  // for.
+  static constexpr std::size_t dot_inputs = 4;
 
   static Ints load_ints(const std::int32_t* p) {
     Ints r;
@@ -141,19 +147,19 @@ struct Plain {
     return map([&](std::size_t i) { return static_cast<float>(a.lane[i]); });
   }
   // The lowest byte of each lane.
-  static void store_bytes(std::uint8_t* p, Vec a) {
+  static void store_inputs(Input* p, Vec a) {
     for (std::size_t i = 0; i < lanes; ++i) {
       std::uint32_t bits;
       std::memcpy(&bits, &a.lane[i], sizeof bits);
       p[i] = static_cast<std::uint8_t>(bits);
     }
   }
-  static Weights load_weights(const std::int8_t* p) {
+  static Weights load_weights(const std::int8_t* p, std::size_t) {
     Weights r;
     std::memcpy(r.byte, p, sizeof r.byte);
     return r;
   }
-  static Inputs broadcast_inputs(const std::uint8_t* p) {
+  static Inputs broadcast_inputs(const Input* p) {
     Inputs r;
     std::memcpy(r.byte, p, sizeof r.byte);
     return r;

@@ -15,7 +15,9 @@ template <class Level>
 struct Vec128 {
   static constexpr std::size_t lanes = 4;
   static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t block_rows = 6;  // 24 accumulators of 32 registers
+  static constexpr std::size_t registers = 32;
+  static constexpr std::size_t block_rows = 6;
+  static constexpr std::size_t int_rows = 4;  // GCC keeps the sums of six in memory
 
   using Vec = float32x4_t;
   using Mask = uint32x4_t;
@@ -66,19 +68,21 @@ struct Vec128 {
   }
 
   using Ints = int32x4_t;
+  using Input = std::uint8_t;
   using Weights = int8x16_t;
   using Inputs = int8x16_t;
   static constexpr int byte_zero = 0;
+  static constexpr std::size_t dot_inputs = 4;
 
   static Ints load_ints(const std::int32_t* p) { return vld1q_s32(p); }
   static Vec to_float(Ints a) { return vcvtq_f32_s32(a); }
-  static void store_bytes(std::uint8_t* p, Vec a) {
+  static void store_inputs(Input* p, Vec a) {
     const uint16x4_t halves = vmovn_u32(vreinterpretq_u32_f32(a));
     const uint8x8_t bytes = vmovn_u16(vcombine_u16(halves, halves));
     vst1_lane_u32(reinterpret_cast<std::uint32_t*>(p), vreinterpret_u32_u8(bytes), 0);
   }
-  static Weights load_weights(const std::int8_t* p) { return vld1q_s8(p); }
-  static Inputs broadcast_inputs(const std::uint8_t* p) {
+  static Weights load_weights(const std::int8_t* p, std::size_t) { return vld1q_s8(p); }
+  static Inputs broadcast_inputs(const Input* p) {
     return vreinterpretq_s8_u32(vld1q_dup_u32(reinterpret_cast<const std::uint32_t*>(p)));
   }
 };

@@ -13,6 +13,10 @@ namespace edgeser::simd {
 template <class Level>
 struct Vec256 {
   static constexpr std::size_t lanes = 8;
+  static constexpr std::size_t registers = 16;
+  static constexpr std::size_t panel_vectors = 4;
+  static constexpr std::size_t block_rows = 6;  // of two vectors: see tile_vectors()
+  static constexpr std::size_t int_rows = 6;
 
   using Vec = __m256;
   using Mask = __m256;
@@ -58,21 +62,10 @@ struct Vec256 {
   }
 
   using Ints = __m256i;
-  static constexpr int byte_zero = 128;  // inputs are unsigned
-
   static Ints load_ints(const std::int32_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
   static Vec to_float(Ints a) { return _mm256_cvtepi32_ps(a); }
-  static void store_bytes(std::uint8_t* p, Vec a) {
-    const __m256i first_of_four =
-        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
-                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-    const __m256i bytes = _mm256_shuffle_epi8(_mm256_castps_si256(a), first_of_four);
-    _mm_storel_epi64(
-        reinterpret_cast<__m128i*>(p),
-        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
-  }
 };
 
 }  // namespace edgeser::simd

@@ -16,8 +16,10 @@ template <class Level>
 struct Vec512 {
   static constexpr std::size_t lanes = 16;
   static constexpr std::size_t panel_vectors = 4;
-  static constexpr std::size_t block_rows = 6;  // 24 accumulators of 32 registers
-  using Narrow = Vec256<Level>;                 // for what fills half a vector
+  static constexpr std::size_t registers = 32;
+  static constexpr std::size_t block_rows = 6;
+  static constexpr std::size_t int_rows = 4;  // GCC keeps the sums of six in memory
+  using Narrow = Vec256<Level>;               // for what fills half a vector
 
   using Vec = __m512;
   using Mask = __mmask16;
@@ -61,13 +63,8 @@ struct Vec512 {
   }
 
   using Ints = __m512i;
-  static constexpr int byte_zero = 128;  // inputs are unsigned
-
   static Ints load_ints(const std::int32_t* p) { return _mm512_loadu_si512(p); }
   static Vec to_float(Ints a) { return _mm512_cvtepi32_ps(a); }
-  static void store_bytes(std::uint8_t* p, Vec a) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_castps_si512(a)));
-  }
 };
 
 }  // namespace edgeser::simd

@@ -34,24 +34,66 @@ struct LaneArgmin {
   }
 };
 
-// Updates `best` of R rows with the scores of one panel of codes.
+// Updates `best` of R rows with the scores of the codes from `column` on.
 template <class S, std::size_t R, std::size_t V>
-inline void score_panel(const VqFusionPlan& plan, const float* const (&vectors)[R],
-                        std::size_t column, const float* weights, LaneArgmin<S>* best) {
-  alignas(64) float scores[R * V * S::lanes];
-  fill_rows<S, R>(scores, plan.scores.bias + column, V * S::lanes);
-  multiply_add<S, R, V>(scores, vectors, weights, plan.code_width);
+inline void keep_lowest(const typename S::Vec (&scores)[R][V], std::size_t column,
+                        LaneArgmin<S>* best) {
+  EDGESER_UNROLL
   for (std::size_t v = 0; v < V; ++v) {
     const typename S::Vec index =
         S::add(S::iota(), S::broadcast(static_cast<float>(column + v * S::lanes)));
     EDGESER_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
-      const typename S::Vec score = S::load(scores + (r * V + v) * S::lanes);
-      const typename S::Mask lower = S::less(score, best[r].value);
-      best[r].value = S::select(lower, score, best[r].value);
+      const typename S::Mask lower = S::less(scores[r][v], best[r].value);
+      best[r].value = S::select(lower, scores[r][v], best[r].value);
       best[r].index = S::select(lower, index, best[r].index);
     }
   }
+}
+
+// The same for a tile of codes of so many values: total + x @ weights, in one run. Rows of `total`
+// lie `total_stride` apart.
+template <class S, std::size_t R, std::size_t V>
+EDGESER_NOINLINE void score_tile(const float* const (&x)[R], const float* weights,
+                                 std::size_t stride, std::size_t inputs, const float* total,
+                                 std::size_t total_stride, std::size_t column,
+                                 LaneArgmin<S>* best) {
+  typename S::Vec score[R][V];
+  multiply_run<S>(score, x, weights, stride, inputs);
+  EDGESER_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    EDGESER_UNROLL
+    for (std::size_t v = 0; v < V; ++v) {
+      score[r][v] = S::add(S::load(total + r * total_stride + v * S::lanes), score[r][v]);
+    }
+  }
+  keep_lowest<S>(score, column, best);
+}
+
+// The same for one panel of codes.
+template <class S, std::size_t R, std::size_t V>
+inline void score_panel(const VqFusionPlan& plan, const float* const (&vectors)[R],
+                        std::size_t column, const float* weights, LaneArgmin<S>* best) {
+  constexpr std::size_t stride = V * S::lanes;
+  const float* from[R];
+  for (std::size_t r = 0; r < R; ++r) from[r] = vectors[r];
+  const float* total = plan.scores.bias + column;
+  std::size_t inputs = plan.code_width, total_stride = 0;
+  alignas(64) float scores[R * stride];
+  if (inputs > longest_run) {  // all runs but the last
+    const Run last = run_at<S>(inputs, run_count<S>(inputs) - 1);
+    fill_rows<S, R>(scores, total, stride);
+    weights = multiply_add<S, R, V>(scores, vectors, weights, inputs, run_count<S>(inputs) - 1);
+    for (std::size_t r = 0; r < R; ++r) from[r] += last.start;
+    inputs = last.count;
+    total = scores;
+    total_stride = stride;
+  }
+  for_each_tile<S, R, V>([&](auto width, auto first) {
+    const std::size_t at = first.value * S::lanes;
+    score_tile<S, R, decltype(width)::value>(from, weights + at, stride, inputs, total + at,
+                                             total_stride, column + at, best);
+  });
 }
 
 // codes[r] = argmin_k |latent_r - e_k|^2 for `rows` vectors of D floats, lowest index on ties. A
@@ -107,7 +149,8 @@ inline void add_codes(const VqFusionPlan& plan, const std::int32_t* codes, const
       const auto code = static_cast<std::size_t>(codes[r * plan.positions + p]);
       vectors[r] = plan.codebook + code * plan.code_width;
     }
-    weights = multiply_add<S, R, V>(acc, vectors, weights, plan.code_width);
+    weights = multiply_add<S, R, V>(acc, vectors, weights, plan.code_width,
+                                    run_count<S>(plan.code_width));
   }
 }
 
@@ -122,24 +165,23 @@ void vq_fuse(const VqFusionPlan& plan, const float* deep, const float* latent, s
 
   for_each_block<S>(rows, [&](auto block, std::size_t row) {
     constexpr std::size_t R = decltype(block)::value;
-    for_each_panel<S, Weight>(plan.deep,
-                              [&](auto vectors, std::size_t column, const Weight* weights) {
-                                constexpr std::size_t V = decltype(vectors)::value;
-                                const float* inputs[R];
-                                alignas(64) float acc[R * V * S::lanes];
-                                fill_rows<S, R>(acc, plan.deep.bias + column, V * S::lanes);
-                                for (std::size_t r = 0; r < R; ++r)
-                                  inputs[r] = deep + (row + r) * plan.deep_width;
-                                multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width);
-                                add_codes<S, R, V>(plan, codes + row * plan.positions,
-                                                   panel_at<S, Weight>(plan.latent, column), acc);
-                                const std::size_t left = width - column;
-                                const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
-                                for (std::size_t r = 0; r < R; ++r) {
-                                  std::memcpy(tokens + (row + r) * width + column,
-                                              acc + r * V * S::lanes, count * sizeof(float));
-                                }
-                              });
+    for_each_panel<S, Weight>(plan.deep, [&](auto vectors, std::size_t column,
+                                             const Weight* weights) {
+      constexpr std::size_t V = decltype(vectors)::value;
+      const float* inputs[R];
+      alignas(64) float acc[R * V * S::lanes];
+      fill_rows<S, R>(acc, plan.deep.bias + column, V * S::lanes);
+      for (std::size_t r = 0; r < R; ++r) inputs[r] = deep + (row + r) * plan.deep_width;
+      multiply_add<S, R, V>(acc, inputs, weights, plan.deep_width, run_count<S>(plan.deep_width));
+      add_codes<S, R, V>(plan, codes + row * plan.positions,
+                         panel_at<S, Weight>(plan.latent, column), acc);
+      const std::size_t left = width - column;
+      const std::size_t count = left < V * S::lanes ? left : V * S::lanes;
+      for (std::size_t r = 0; r < R; ++r) {
+        std::memcpy(tokens + (row + r) * width + column, acc + r * V * S::lanes,
+                    count * sizeof(float));
+      }
+    });
   });
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bench import judge
 from bench.goals import AT_MOST, Goal
+from bench.machines import level_table, write
 from bench.native import Case
 from bench.page import page
 from bench.rounds import Rounds, take_turns
@@ -82,7 +87,38 @@ def test_a_kernel_is_held_against_reading_and_against_the_peak() -> None:
 def test_the_page_counts_and_names_what_is_missed() -> None:
     names = ("machine", "version", "simd", "python", "cores", "system", "date", "shared", "rounds")
     sections = {"A part": [Goal("one", 2, 1), Goal("two", 3, 1, AT_MOST, " s", "so it is")]}
-    text = page(dict.fromkeys(names, "x"), sections, "x")
+    text = page(dict.fromkeys(names, "x"), sections, "x", "| kernel | avx2 |\n")
     assert "1 of 2 figures" in text
     assert "| two | 3 s | at most 1 s | **missed** | so it is |" in text
     assert "x-roofline.png" in text
+    assert "| kernel | avx2 |" in text
+
+
+def test_every_level_has_a_column_and_a_share_of_its_own_bound() -> None:
+    def case(rows: int, ours: float) -> Case:
+        seconds = {"flop": [1e-11], "read": [4e-6], "fuse": [ours]}
+        return Case({"flops": 4e5, "vectors": rows}, Rounds(seconds))
+
+    wide, narrow = case(64, 5e-6), case(64, 8e-6)
+    table = level_table(
+        {"avx512": {"lookup": wide, "one": case(1, 8e-6)}, "avx2": {"lookup": narrow}}
+    )
+    assert "| kernel | avx512 | avx2 |" in table
+    assert "| lookup | 5 µs, 0.80 | 8 µs, 0.50 |" in table
+    assert "| one | 8 µs, 0.50 |  |" in table
+
+
+def test_machines_stand_side_by_side_with_their_levels(tmp_path: Path) -> None:
+    def left(name: str, simd: str, *goals: Goal) -> None:
+        about = {"machine": name, "simd": simd, "date": "today", "version": "1"}
+        said = [{**asdict(goal), "reached": goal.reached} for goal in goals]
+        (tmp_path / f"{name}.json").write_text(json.dumps({**about, "goals": {"A": said}}))
+
+    left("a", "avx2", Goal("one", 2, 3), Goal("two", 1))
+    left("b", "neon", Goal("one", 4, 3))
+    (tmp_path / "other.json").write_text("{}")
+    write(tmp_path)
+    text = (tmp_path / "machines.md").read_text()
+    assert "| figure | a, avx2, today, version 1 | b, neon, today, version 1 |" in text
+    assert "| one | 2 **missed** | 4 reached |" in text
+    assert "| two | 1 |  |" in text

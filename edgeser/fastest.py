@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeser.bundle import Bundle
 from edgeser.native import kernels
 from edgeser.options import PRECISIONS, Precision
-from edgeser.bundle import Bundle
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core

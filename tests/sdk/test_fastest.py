@@ -10,8 +10,8 @@ import pytest
 
 import edgeser
 from edgeser import fastest
-from edgeser.options import PRECISIONS
 from edgeser.fastest import CHANGED_VERDICTS, MOST_CHANGED, choose
+from edgeser.options import PRECISIONS
 
 
 def test_the_fastest_is_chosen() -> None:

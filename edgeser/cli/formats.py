@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,11 +89,23 @@ class _Parquet:
                 file.write_table(pa.table(values, schema))
 
     def names(self, path: Path) -> list[str]:
-        return list(self._pq.ParquetFile(path).schema_arrow.names)
+        with self._damage():
+            return list(self._pq.ParquetFile(path).schema_arrow.names)
 
     def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        file = self._pq.ParquetFile(path)
-        if file.schema_arrow.names != list(columns):
-            raise ValueError("its columns are others")
-        for batch in file.iter_batches(_AT_A_TIME):
-            yield from zip(*batch.to_pydict().values(), strict=True)
+        with self._damage():
+            file = self._pq.ParquetFile(path)
+            if file.schema_arrow.names != list(columns):
+                raise ValueError("its columns are others")
+            for batch in file.iter_batches(_AT_A_TIME):
+                yield from zip(*batch.to_pydict().values(), strict=True)
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Errors of the system as they are; what Arrow says of the content as ValueError."""
+        try:
+            yield
+        except (OSError, self._pa.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise ValueError((str(error) or "it is damaged").splitlines()[0]) from None

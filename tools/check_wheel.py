@@ -1,7 +1,8 @@
 """Test the installed package, not the checkout that it was built from: what every wheel must pass.
 
 ``python tools/check_wheel.py`` runs the tests of promises, bundles and utterances in a folder that
-has the tests alone. It needs what the group ``wheel-test`` in pyproject.toml names.
+has the tests alone. It needs what the group ``wheel-test`` in pyproject.toml names. Arguments go on
+to pytest.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ with tempfile.TemporaryDirectory() as folder:
     for command in (
         ["edgeser", "info"],
         ["edgeser", "demo"],
-        ["pytest", "-q", "-m", "not slow and not checkout", *(f"tests/{name}" for name in TESTS)],
+        [
+            "pytest",
+            "-q",
+            "-m",
+            "not slow and not checkout",
+            *(f"tests/{name}" for name in TESTS),
+            *sys.argv[1:],
+        ],
     ):
         subprocess.run([sys.executable, "-m", *command], cwd=here, check=True)  # noqa: S603

@@ -1,9 +1,9 @@
 """Add what a package manager cannot see to a bill of materials in CycloneDX.
 
-``.ci/sbom`` calls it: ``python tools/sbom.py PYTHON.json WHEEL OUT.json``. To the packages of Python
-it adds the code of others that is compiled into the wheel, as ``csrc/third_party/README.md`` and
-``constraints.txt`` say, the wheel itself, and the model inside it; then it holds the whole against
-CycloneDX's schema.
+``.ci/sbom`` calls it: ``python tools/sbom.py PYTHON.json WHEEL OUT.json``. To the packages of
+Python it adds the code of others that is compiled into the wheel, as
+``csrc/third_party/README.md`` and ``constraints.txt`` say, the wheel itself, and the model inside
+it; then it holds the whole against CycloneDX's schema.
 """
 
 from __future__ import annotations

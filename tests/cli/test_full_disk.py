@@ -11,8 +11,8 @@ import pytest
 
 import edgeser
 from edgeser.bundle import read_bundle, write_bundle
-from edgeser.files import write_whole
 from edgeser.cli import main
+from edgeser.files import write_whole
 from edgeser.loading import DEFAULT_BUNDLE
 
 if sys.platform == "win32":
@@ -31,7 +31,7 @@ def test_whole_or_as_before(tmp_path: Path) -> None:
     assert failed.value.filename == str(path)
     assert failed.value.errno == errno.EFBIG
     assert path.read_bytes() == b"before"
-    assert os.listdir(tmp_path) == ["x.bin"]
+    assert list(tmp_path.iterdir()) == [path]
     write_whole(path, b"after")
     assert path.read_bytes() == b"after"
 
@@ -62,7 +62,7 @@ def test_a_bundle(tmp_path: Path) -> None:
     path = tmp_path / "m.edgeser"
     with room(100_000), pytest.raises(OSError, match=r"m\.edgeser"):  # type: ignore[attr-defined]
         write_bundle(path, read.manifest.raw, read.frontend, read.tensors)
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_timeline(

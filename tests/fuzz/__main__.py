@@ -1,8 +1,9 @@
-"""Fuzz what Python parses, by atheris: ``python -m tests.fuzz TARGET [SECONDS] [libFuzzer's options]``.
+"""Fuzz what Python parses, by atheris: ``python -m tests.fuzz TARGET [SECONDS] [OPTION ...]``.
 
 Targets are ``protocol``, ``recording`` and ``table``. What is found on the way is kept in
 ``build/fuzz-python/TARGET``, and an input that failed in ``build/fuzz-python/TARGET-crash-...``,
-which ``python -m tests.fuzz TARGET 0 FILE`` runs again. Needs atheris: ``pip install atheris``.
+which ``python -m tests.fuzz TARGET 0 FILE`` runs again. Options are
+libFuzzer's. Needs atheris: ``pip install atheris``.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ RATE = 1_000
 PASSED = st.sampled_from([0.0, POLL, 0.1, STALL + 0.1])
 
 
-class Broken(Exception):
+class UnforeseenError(Exception):
     """What nobody foresaw."""
 
 
@@ -110,7 +110,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def read(self) -> None:
         if self.ended == "with an error" and not self.ring._items:
-            with pytest.raises(Broken):
+            with pytest.raises(UnforeseenError):
                 self.ring.get()
             return
         item = self.ring.get()
@@ -142,7 +142,7 @@ class Queue(RuleBasedStateMachine):
         self.ended = how
         if how == "at once":
             self.gone = self.ring.waiting
-        self.ring.end(None if how == "at once" else Broken())
+        self.ring.end(None if how == "at once" else UnforeseenError())
 
     @rule(seconds=PASSED)
     def close(self, seconds: float) -> None:

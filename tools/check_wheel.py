@@ -29,16 +29,10 @@ with tempfile.TemporaryDirectory() as folder:
     print(found, flush=True)
     if Path(found.split(maxsplit=1)[1]).is_relative_to(ROOT / "edgeser"):
         sys.exit("this is the checkout: install the wheel first, without -e")
+    quick = ["pytest", "-q", "-m", "not slow and not checkout", *sys.argv[1:]]
     for command in (
         ["edgeser", "info"],
         ["edgeser", "demo"],
-        [
-            "pytest",
-            "-q",
-            "-m",
-            "not slow and not checkout",
-            *(f"tests/{name}" for name in TESTS),
-            *sys.argv[1:],
-        ],
+        [*quick, *(f"tests/{name}" for name in TESTS)],
     ):
         subprocess.run([sys.executable, "-m", *command], cwd=here, check=True)  # noqa: S603

@@ -14,6 +14,7 @@ from edgeser.errors import MissingExtraError, TableError
 Columns = Mapping[str, type]
 Row = Sequence[str | int | float | None]
 _AT_A_TIME = 10_000  # rows
+_TOO_LARGE = 1 << 63  # for Parquet and SQLite
 
 
 class Format(Protocol):
@@ -57,13 +58,20 @@ class _Csv:
                 reader = csv.reader(file)
                 if next(reader, None) != list(columns):
                     raise ValueError("its columns are others")
-                kinds = list(columns.values())
+                kinds = [_whole if kind is int else kind for kind in columns.values()]
                 for row in reader:
                     yield [
                         kind(text) if text else None for kind, text in zip(kinds, row, strict=True)
                     ]
             except csv.Error as error:
                 raise ValueError(str(error)) from None
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not -_TOO_LARGE <= number < _TOO_LARGE:
+        raise ValueError(f"a number of {len(text)} figures is none of it")
+    return number
 
 
 class _Parquet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -133,7 +132,6 @@ def _access() -> Access:
 
 @lru_cache
 def _folder() -> Path:
-    logging.getLogger("edgeser").setLevel(logging.ERROR)  # files that are cut short are its bread
     memory = Path("/dev/shm")
     keeper = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
     _KEPT.append(keeper)

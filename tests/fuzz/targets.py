@@ -133,7 +133,9 @@ def _access() -> Access:
 @lru_cache
 def _folder() -> Path:
     memory = Path("/dev/shm")
-    keeper = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    keeper = tempfile.TemporaryDirectory(
+        prefix="edgeser-fuzz-", dir=memory if memory.is_dir() else None
+    )
     _KEPT.append(keeper)
     return Path(keeper.name)
 

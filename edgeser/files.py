@@ -1,4 +1,7 @@
-"""Files that somebody else may have put there: read without waiting, and never without an end."""
+"""Files that somebody else may have put there: read without waiting, and never without an end.
+
+And files that are written: whole, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +38,27 @@ def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.
     if len(data) > most:
         raise ValueError(f"it has more than {most} bytes")
     return data, status
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """Write a file that then holds all of ``data``, or what it held before.
+
+    A link stays one, and a device or a pipe is written into.
+
+    Raises:
+        OSError: it cannot be written; it has the file's name, which the system does not tell of a
+            disk that is full.
+    """
+    given, target = Path(path), Path(os.path.realpath(path))
+    try:
+        if given.exists() and not given.is_file():
+            given.write_bytes(data)
+            return
+        partial = target.with_name(f"{target.name}.partial")
+        try:
+            partial.write_bytes(data)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from edgeser.audio.recording import open_recording
 from edgeser.errors import AudioError, MissingExtraError
+from edgeser.files import write_whole
 from edgeser.palette import SPEECH, colours
 from edgeser.results import Analysis, says_something
 
@@ -90,7 +92,18 @@ def save_timeline(analysis: Analysis, path: str | os.PathLike[str]) -> None:
     """
     check_plot_path(Path(path))
     waveform = None if analysis.source is None else envelope(analysis.source)
-    timeline(analysis, waveform).savefig(path, dpi=150, facecolor="white")
+    save_figure(timeline(analysis, waveform), path, dpi=150, facecolor="white")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], **options: Any) -> None:
+    """Write a figure of matplotlib, whole or not at all; options are those of ``savefig``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, format=Path(path).suffix.lstrip(".").lower(), **options)
+    write_whole(path, image.getbuffer())
 
 
 def check_plot_path(path: Path) -> None:

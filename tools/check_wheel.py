@@ -1,7 +1,8 @@
 """Test the installed package, not the checkout that it was built from: what every wheel must pass.
 
 ``python tools/check_wheel.py`` runs the tests of promises, bundles and utterances in a folder that
-has the tests alone. It needs what the group ``wheel-test`` in pyproject.toml names.
+has the tests alone. It needs what the group ``wheel-test`` in pyproject.toml names. Arguments go on
+to pytest.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ with tempfile.TemporaryDirectory() as folder:
     print(found, flush=True)
     if Path(found.split(maxsplit=1)[1]).is_relative_to(ROOT / "edgeser"):
         sys.exit("this is the checkout: install the wheel first, without -e")
+    quick = ["pytest", "-q", "-m", "not slow and not checkout", *sys.argv[1:]]
     for command in (
         ["edgeser", "info"],
         ["edgeser", "demo"],
-        ["pytest", "-q", "-m", "not slow and not checkout", *(f"tests/{name}" for name in TESTS)],
+        [*quick, *(f"tests/{name}" for name in TESTS)],
     ):
         subprocess.run([sys.executable, "-m", *command], cwd=here, check=True)  # noqa: S603

@@ -1,4 +1,6 @@
-// A running stream allocates nothing: every way to ask for memory counts.
+// A running stream allocates nothing and locks nothing: every way to ask for memory counts, and
+// where that can be, every way to wait for another thread. Built with -DEDGESER_SANITIZE=realtime,
+// RealtimeSanitizer holds it to both, and to no call of the system that may block.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -33,32 +35,85 @@ void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); 
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
+#ifdef EDGESER_COUNT_LOCKS
+#include <dlfcn.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include <mutex>
+
+namespace {
+
+std::atomic<long> locks = 0;
+
+}  // namespace
+
+// These stand before the C library's, for all that this program is made of.
+#define COUNTED(name, type)                                                             \
+  extern "C" int name(type* what) noexcept {                                            \
+    static const auto real = reinterpret_cast<int (*)(type*)>(dlsym(RTLD_NEXT, #name)); \
+    ++locks;                                                                            \
+    return real(what);                                                                  \
+  }
+COUNTED(pthread_mutex_lock, pthread_mutex_t)
+COUNTED(pthread_mutex_trylock, pthread_mutex_t)
+COUNTED(pthread_rwlock_rdlock, pthread_rwlock_t)
+COUNTED(pthread_rwlock_wrlock, pthread_rwlock_t)
+
+TEST(allocation_locks_are_counted) {
+  const long before = locks;
+  std::mutex mutex;
+  const std::lock_guard guard(mutex);
+  CHECK_EQUAL(locks - before, 1);
+}
+#else
+namespace {
+
+constexpr long locks = 0;
+
+}  // namespace
+#endif
+
+#if defined(__has_feature)
+#if __has_feature(realtime_sanitizer)
+#define NONBLOCKING [[clang::nonblocking]]
+#endif
+#endif
+#ifndef NONBLOCKING
+#define NONBLOCKING
+#endif
+
 using namespace edgeser;
 
-TEST(allocation_none_while_a_stream_runs) {
+namespace {
+
+// A chunk, or without one the end of the recording.
+void hear(const Core& core, Stream* stream, const Chunk* chunk, Workspace& scratch) NONBLOCKING {
+  Turn turn(core, &stream, chunk, 1, chunk ? Stream::Kind::process : Stream::Kind::flush, scratch);
+  turn.run();
+  turn.finish();
+}
+
+}  // namespace
+
+TEST(allocation_and_locks_none_while_a_stream_runs) {
   StreamOptions options;
   options.rules = UtteranceRules{.speech = 0.4, .onset = 0.03, .hangover = 0.05, .longest = 0.5};
   for (const int rate : {8000, 11025}) {
     const auto stream = toy::stream(toy::core(), rate, options);
     Workspace scratch(*toy::core(), 1);
     const std::vector<float> samples = toy::sound(3, 120'000);
-    Stream* const one = stream.get();
     std::size_t frames = 0, events = 0;
-    const long before = allocations;
+    const long before = allocations, locks_before = locks;
     for (std::size_t at = 0; at + 1200 <= samples.size(); at += 1200) {
       const Chunk chunk = toy::chunk(&samples[at], 1200);
-      Turn turn(*toy::core(), &one, &chunk, 1, Stream::Kind::process, scratch);
-      turn.run();
-      turn.finish();
+      hear(*toy::core(), stream.get(), &chunk, scratch);
       frames += stream->results().frames.size();
       events += stream->results().events.size();
     }
-    {
-      Turn turn(*toy::core(), &one, nullptr, 1, Stream::Kind::flush, scratch);
-      turn.run();
-      turn.finish();
-    }
+    hear(*toy::core(), stream.get(), nullptr, scratch);
     CHECK_EQUAL(allocations - before, 0);
+    CHECK_EQUAL(locks - locks_before, 0);
     CHECK(frames > 600 && events > 10);
   }
 }

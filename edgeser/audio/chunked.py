@@ -72,7 +72,8 @@ def span_of_au(data: Bytes, start: int) -> Span:
     if length == 0 and rest > 0:
         return Span(start, data.size, ((start + 8, _LARGEST),))
     if length > rest:
-        return Span(start, data.size, share=1.0 if length >= _ENDLESS else max(0, rest) / length)
+        told = 0 < length < _ENDLESS
+        return Span(start, data.size, share=max(0, rest) / length if told else 1.0)
     end = start + offset + length
     return Span(start, end if data.at(end, 4) == b".snd" else data.size)
 

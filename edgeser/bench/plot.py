@@ -8,10 +8,11 @@ import numpy as np
 
 from edgeser.bench.measure import Report
 from edgeser.errors import MissingExtraError
+from edgeser.plot import save_figure
 
 
 def save_report(report: Report, path: Path) -> None:
-    """Draw into a PNG. Raises MissingExtraError without matplotlib."""
+    """Draw into an image. Raises MissingExtraError without matplotlib, OSError if it cannot."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
@@ -56,4 +57,4 @@ def save_report(report: Report, path: Path) -> None:
     figure.suptitle(
         f"edgeser {report.edgeser}, {report.model}, {report.machine} ({report.simd}), {report.pace}"
     )
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)

@@ -8,7 +8,6 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from safetensors.numpy import save
 from edgeser.bundle.manifest import FORMAT
 from edgeser.bundle.reader import parse_bundle
 from edgeser.errors import BundleError
+from edgeser.files import write_whole
 
 COMMENT = b"edgeser sha256:"
 """The zip comment is this and the SHA-256 of manifest.json in hex: what names the whole bundle."""
@@ -44,6 +44,7 @@ def write_bundle(
 
     Raises:
         BundleError: if what is to be written would be refused when read. Nothing is written then.
+        OSError: it cannot be written; what was there stays.
     """
     contents = {
         "frontend.onnx": bytes(frontend),
@@ -73,11 +74,5 @@ def write_bundle(
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
     parse_bundle(buffer.getvalue())
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        partial.write_bytes(buffer.getbuffer())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, buffer.getbuffer())
     return digest

@@ -15,6 +15,7 @@ from edgeser.backends.tensorrt import Batches, build, find_flavour
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.errors import MissingExtraError
+from edgeser.files import write_whole
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -105,7 +106,7 @@ def export(
     files: dict[str, dict[str, Any]] = {}
     for what, file in wanted.items():
         if file:
-            file.write_bytes(made[what])
+            write_whole(file, made[what])
             files[what] = {"path": str(file), "bytes": len(made[what])}
     if triton_repository:
         from edgeser.tritonserver.repository import write_repository

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from edgeser.errors import MissingExtraError, TableError
 Columns = Mapping[str, type]
 Row = Sequence[str | int | float | None]
 _AT_A_TIME = 10_000  # rows
+_TOO_LARGE = 1 << 63  # for Parquet and SQLite
 
 
 class Format(Protocol):
@@ -56,13 +58,20 @@ class _Csv:
                 reader = csv.reader(file)
                 if next(reader, None) != list(columns):
                     raise ValueError("its columns are others")
-                kinds = list(columns.values())
+                kinds = [_whole if kind is int else kind for kind in columns.values()]
                 for row in reader:
                     yield [
                         kind(text) if text else None for kind, text in zip(kinds, row, strict=True)
                     ]
             except csv.Error as error:
                 raise ValueError(str(error)) from None
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not -_TOO_LARGE <= number < _TOO_LARGE:
+        raise ValueError(f"a number of {len(text)} figures is none of it")
+    return number
 
 
 class _Parquet:
@@ -88,11 +97,23 @@ class _Parquet:
                 file.write_table(pa.table(values, schema))
 
     def names(self, path: Path) -> list[str]:
-        return list(self._pq.ParquetFile(path).schema_arrow.names)
+        with self._damage():
+            return list(self._pq.ParquetFile(path).schema_arrow.names)
 
     def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        file = self._pq.ParquetFile(path)
-        if file.schema_arrow.names != list(columns):
-            raise ValueError("its columns are others")
-        for batch in file.iter_batches(_AT_A_TIME):
-            yield from zip(*batch.to_pydict().values(), strict=True)
+        with self._damage():
+            file = self._pq.ParquetFile(path)
+            if file.schema_arrow.names != list(columns):
+                raise ValueError("its columns are others")
+            for batch in file.iter_batches(_AT_A_TIME):
+                yield from zip(*batch.to_pydict().values(), strict=True)
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Errors of the system as they are; what Arrow says of the content as ValueError."""
+        try:
+            yield
+        except (OSError, self._pa.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise ValueError((str(error) or "it is damaged").splitlines()[0]) from None

@@ -17,6 +17,9 @@ from edgeser.cli.formats import Columns, Row, format_of
 from edgeser.cli.lock import Lock
 from edgeser.errors import TableError
 
+_NAMES = "SELECT DISTINCT file FROM results"
+_LAST = "SELECT coalesce(max(place), 0) FROM results"
+
 
 class Table:
     """Rows of recordings. A context manager: leaving it, for whatever reason, writes the file.
@@ -56,21 +59,21 @@ class Table:
             self._rows = sqlite3.connect(self._unfinished, isolation_level=None)
             try:
                 self._open()
+                self.done = {name for (name,) in self._rows.execute(_NAMES)}
+                """Names of the recordings that it holds."""
+                (last,) = self._rows.execute(_LAST).fetchone()
             except BaseException:
                 self._rows.close()
                 raise
         except sqlite3.OperationalError as error:  # the disk is full, or it is no place to write
             self._lock.release()
             raise TableError(f"{self._unfinished}: cannot be written: {error}") from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._lock.release()
             raise self._alien(str(error)) from None
         except BaseException:
             self._lock.release()
             raise
-        self.done = {name for (name,) in self._rows.execute("SELECT DISTINCT file FROM results")}
-        """Names of the recordings that it holds."""
-        (last,) = self._rows.execute("SELECT coalesce(max(place), 0) FROM results").fetchone()
         self._first_place = last + 1
         self._kept = True
 

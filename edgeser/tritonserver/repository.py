@@ -22,6 +22,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, load_from_string
 
 from edgeser.bundle import Bundle
+from edgeser.files import write_whole
 
 StepBackend = Literal["onnxruntime", "tensorrt"]
 
@@ -80,7 +81,7 @@ def write_repository(
     files[stepped / "initial_state" / "level"] = initial.tobytes()
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(path, content)
     return list(files)
 
 

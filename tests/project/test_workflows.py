@@ -21,8 +21,8 @@ def read(path: Path) -> dict[Any, Any]:
     return loaded
 
 
-def test_the_five_are_there() -> None:
-    names = ["docs", "release", "sanitizers", "tests", "wheels"]
+def test_all_are_there() -> None:
+    names = ["docs", "release", "sanitizers", "supply", "tests", "wheels"]
     assert [path.stem for path in WORKFLOWS] == names
 
 
@@ -46,7 +46,7 @@ def test_a_workflow_is_pinned_bounded_and_reads_only(path: Path) -> None:
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
             for script in re.findall(
-                r"(?:python3?|bash) ((?:tools|\.ci)/\S+)", step.get("run", "")
+                r"(?:python3?|bash|^) ?((?:tools|\.ci)/\S+)", step.get("run", "")
             ):
                 assert (ROOT / script).exists(), script
 

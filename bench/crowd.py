@@ -1,0 +1,305 @@
+"""Many clients of ``edgeser serve`` in one cheap process: what the server costs, not what they cost.
+
+A client is a plain socket and a place in a ring of frames that were made before, so that talking
+costs one system call a message. What the server says is read when the client talks next, and only
+counted; a few *witnesses* are read as soon as something comes, and say how late it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import select
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.sound import RATE, recording
+
+TICKS = os.sysconf("SC_CLK_TCK")
+QUIET_LEVEL = 8.0
+"""Of 32768: the noise of a room in which nobody speaks."""
+CONNECT_SECONDS = 0.005
+"""Between two clients that connect: a server lets in 400 a second."""
+TEXT, BINARY, CLOSE = 1, 2, 8
+FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
+
+
+def masked(payload: bytes) -> bytes:
+    """A client's binary message, masked with zeros (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([128 | size])
+    elif size < 1 << 16:
+        length = bytes([128 | 126]) + size.to_bytes(2, "big")
+    else:
+        length = bytes([128 | 127]) + size.to_bytes(8, "big")
+    return b"\x82" + length + bytes(4) + payload
+
+
+def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:
+    """The messages of a sound that is said again and again."""
+    size = round(seconds * rate)
+    return [
+        masked(sound[at : at + size].tobytes()) for at in range(0, len(sound) - size + 1, size)
+    ]
+
+
+def speech() -> npt.NDArray[np.int16]:
+    """The sample, at 16 kHz."""
+    return (recording() * 32767).astype(np.int16)
+
+
+def quiet(seconds: float = 16.0) -> npt.NDArray[np.int16]:
+    """A room in which nobody speaks."""
+    noise = np.random.default_rng(0).normal(0, QUIET_LEVEL, round(seconds * RATE))
+    return noise.astype(np.int16)
+
+
+@dataclass(eq=False, slots=True)
+class Voice:
+    """One client."""
+
+    socket: socket.socket
+    messages: Sequence[bytes]
+    at: int
+    """Of its next message, in the ring."""
+    phase: float
+    """Seconds, less than a message's."""
+    witness: bool
+    kept: bytearray = field(default_factory=bytearray)
+    frames: int = 0
+    sent: int = 0
+    lost: str = ""
+    """What ended it, if anything did."""
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When a frame came, and how late it was; of witnesses."""
+
+
+def connect(address: str, query: str) -> socket.socket:
+    """A WebSocket to ``/v1/stream``, its handshake done; nothing of what follows it is read."""
+    parts = urlsplit(address)
+    ours = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = (
+        f"GET /v1/stream?{query} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+        f"Sec-WebSocket-Key: {key}",
+    )
+    ours.sendall("\r\n".join((*lines, "", "")).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        if not (byte := ours.recv(1)):
+            raise ConnectionError(f"no WebSocket: {answer[:80]!r}")
+        answer += byte
+    if not answer.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(f"no WebSocket: {answer[:80]!r}")
+    ours.setblocking(False)
+    return ours
+
+
+class Crowd:
+    """Clients that talk at the pace of real time.
+
+    Args:
+        address: of the server, as ``http://127.0.0.1:8765``.
+        talkers, listeners: so many clients speak, and so many are quiet rooms.
+        seconds: of one message.
+        witnesses: how many of them tell how late frames are.
+        query: of the URL.
+        hop: seconds between two frames.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        talkers: int,
+        listeners: int = 0,
+        *,
+        seconds: float = 0.1,
+        witnesses: int = 20,
+        query: str = f"rate={RATE}",
+        hop: float = 0.128,
+    ) -> None:
+        self._seconds, self._hop = seconds, hop
+        speaking, silent = ring(speech(), seconds), ring(quiet(), seconds)
+        draw = np.random.default_rng(talkers + listeners)
+        self.voices: list[Voice] = []
+        count = talkers + listeners
+        every = max(1, count // max(1, witnesses))
+        for place in range(count):
+            # Spread the quiet ones evenly among those who speak.
+            says = (place * talkers) // count != ((place + 1) * talkers) // count
+            messages = speaking if says else silent
+            self.voices.append(
+                Voice(
+                    connect(address, query),
+                    messages,
+                    int(draw.integers(len(messages))),
+                    float(draw.random() * seconds),
+                    place % every == 0,
+                )
+            )
+            time.sleep(CONNECT_SECONDS)
+        self._begin = 0.0
+
+    def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
+        """Talk for so long; what was seen after ``warm_up``, and what the processes cost then."""
+        order = sorted(self.voices, key=lambda voice: voice.phase)
+        poll, known = select.epoll(), {v.socket.fileno(): v for v in self.voices}
+        for voice in self.voices:
+            if voice.witness:
+                poll.register(voice.socket.fileno(), select.EPOLLIN)
+        pids = list(pids)
+        self._begin = begin = time.perf_counter() + 0.05
+        start, end = begin + warm_up, begin + warm_up + seconds
+        before: tuple[float, float] | None = None
+        frames_before, late, turn = 0, [], 0
+        while True:
+            base = begin + turn * self._seconds
+            for voice in order:
+                due = base + voice.phase
+                while (rest := due - time.perf_counter()) > 0.0005:
+                    for handle, _ in poll.poll(rest):
+                        self._read(known[handle], time.perf_counter())
+                late.append(-rest)
+                self._say(voice)
+            now = time.perf_counter()
+            if before is None and now >= start:
+                before = cpu_seconds(pids), time.process_time()
+                start, frames_before = now, sum(voice.frames for voice in self.voices)
+            if before is not None and now >= end:
+                break
+            turn += 1
+        passed = now - start
+        costs = cpu_seconds(pids) - before[0], time.process_time() - before[1]
+        poll.close()
+        frames = sum(voice.frames for voice in self.voices) - frames_before
+        waits = [wait for v in self.voices for when, wait in v.waits if when > start]
+        return Told(
+            clients=len(self.voices),
+            seconds=passed,
+            frames=frames,
+            share=frames / (len(self.voices) * passed / self._hop),
+            lost=sum(bool(voice.lost) for voice in self.voices),
+            p50_ms=1000 * float(np.median(waits)) if waits else float("nan"),
+            p99_ms=1000 * float(np.quantile(waits, 0.99)) if waits else float("nan"),
+            late_p99_ms=1000 * float(np.quantile(late, 0.99)),
+            server_cpu=costs[0] / passed,
+            client_cpu=costs[1] / passed,
+        )
+
+    def close(self) -> None:
+        """Leave without a word."""
+        for voice in self.voices:
+            voice.socket.close()
+
+    def _say(self, voice: Voice) -> None:
+        if voice.lost:
+            return
+        if not voice.witness:
+            self._read(voice, 0.0)
+        message = voice.messages[voice.at]
+        voice.at = (voice.at + 1) % len(voice.messages)
+        voice.sent += 1
+        try:
+            sent = voice.socket.send(message)
+        except BlockingIOError:
+            sent = 0
+        except OSError as gone:
+            voice.lost = str(gone)
+            return
+        if sent < len(message):
+            voice.lost = "the server does not read"
+
+    def _read(self, voice: Voice, now: float) -> None:
+        try:
+            data = voice.socket.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError as gone:
+            data, voice.lost = b"", str(gone)
+        if not data:
+            voice.lost = voice.lost or "closed"
+            return
+        kept = voice.kept
+        kept += data
+        at, size = 0, len(kept)
+        while size - at >= 2:
+            length, header = kept[at + 1], 2
+            if length == 126:
+                length, header = int.from_bytes(kept[at + 2 : at + 4], "big"), 4
+            elif length == 127:
+                length, header = int.from_bytes(kept[at + 2 : at + 10], "big"), 10
+            if size - at < header + length:
+                break
+            kind, body = kept[at] & 15, at + header
+            if kind == CLOSE:
+                voice.lost = f"closed with {int.from_bytes(kept[body : body + 2], 'big')}"
+            elif kind == BINARY or (kind == TEXT and kept.startswith(FRAME_START, body)):
+                voice.frames += 1
+                if voice.witness:
+                    heard = voice.frames * self._hop  # seconds of its audio
+                    message = int(np.ceil(heard / self._seconds - 1e-9)) - 1
+                    due = self._begin + message * self._seconds + voice.phase
+                    voice.waits.append((now, now - due))
+            at = body + length
+        del kept[:at]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a crowd saw."""
+
+    clients: int
+    seconds: float
+    frames: int
+    share: float
+    """Frames that came, of those due."""
+    lost: int
+    """Clients that the server left."""
+    p50_ms: float
+    p99_ms: float
+    """Of the witnesses: from when the message with a frame's last sample was due, until it came."""
+    late_p99_ms: float
+    """How late messages were sent."""
+    server_cpu: float
+    """Cores that the server's processes were busy."""
+    client_cpu: float
+
+    @property
+    def milliseconds(self) -> float:
+        """Processor time of the server for a second of one client's audio that was heard."""
+        return 1000 * self.server_cpu / (self.clients * self.share) if self.frames else float("nan")
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Of processes, user and system, so far."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it started."""
+    found = [pid]
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        children = (thread / "children").read_text().split()
+        found += [one for child in children for one in family(int(child))]
+    return found
+
+
+def resident_mib(pids: Iterable[int]) -> float:
+    """Memory of processes."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

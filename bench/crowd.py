@@ -1,4 +1,4 @@
-"""Many clients of ``edgeser serve`` in one cheap process: what the server costs, not what they cost.
+"""Many clients of ``edgeser serve`` in one cheap process: what the server costs, not they.
 
 A client is a plain socket and a place in a ring of frames that were made before, so that talking
 costs one system call a message. What the server says is read when the client talks next, and only
@@ -46,9 +46,7 @@ def masked(payload: bytes) -> bytes:
 def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:
     """The messages of a sound that is said again and again."""
     size = round(seconds * rate)
-    return [
-        masked(sound[at : at + size].tobytes()) for at in range(0, len(sound) - size + 1, size)
-    ]
+    return [masked(sound[at : at + size].tobytes()) for at in range(0, len(sound) - size + 1, size)]
 
 
 def speech() -> npt.NDArray[np.int16]:

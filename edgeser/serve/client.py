@@ -60,8 +60,8 @@ class Client:
         """Set once more events are unread than may be."""
         self.awaited_since: float | None = None
         """Since when its next message is waited for; None while it is not."""
-        self.group = ""
-        """Of addresses, that it comes from."""
+        self.seat = -1
+        """On the server's board."""
         self.due_since: float | None = None
         """Since when a step would do anything for it."""
         self._needed = self.utterances.until_frame

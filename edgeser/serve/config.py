@@ -94,3 +94,5 @@ class ServeConfig:
     """The public key of whom the bundle must be: ``key`` of :func:`edgeser.load`."""
     kiosk: Kiosk = field(default_factory=Kiosk)
     """What the page says and looks like."""
+    workers: int = 1
+    """Processes that serve; more than one on Linux only. One core each is what they use."""

@@ -131,10 +131,10 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def _turn(self, data: bytes) -> None:
         """Frames whose turn it is."""
-        ear = self._ear
-        if ear is None or not self._turns.whole or self.frames:  # some are of a message's parts
-            super().data_received(data)
-        elif (messages := whole_messages(data, self._limits.message_bytes)) is None:
+        ear, messages = self._ear, None
+        if ear is not None and self._turns.whole and not self.frames:  # of a message in parts
+            messages = whole_messages(data, self._limits.message_bytes)
+        if ear is None or messages is None:
             super().data_received(data)
         else:
             for message in messages:

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import time
+import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
+import edgeser
 from bench.sound import RATE, recording
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -28,6 +30,8 @@ QUIET_LEVEL = 8.0
 CONNECT_SECONDS = 0.005
 """Between two clients that connect: a server lets in 400 a second."""
 TEXT, BINARY, CLOSE = 1, 2, 8
+FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
+"""In binary: ``edgeser.serve.encoding``."""
 FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
 
 
@@ -127,7 +131,7 @@ class Crowd:
         query: str = f"rate={RATE}",
         hop: float = 0.128,
     ) -> None:
-        self._seconds, self._hop = seconds, hop
+        self._address, self._seconds, self._hop = address, seconds, hop
         speaking, silent = ring(speech(), seconds), ring(quiet(), seconds)
         draw = np.random.default_rng(talkers + listeners)
         self.voices: list[Voice] = []
@@ -160,7 +164,7 @@ class Crowd:
         self._begin = begin = time.perf_counter() + 0.05
         start, end = begin + warm_up, begin + warm_up + seconds
         before: tuple[float, float] | None = None
-        frames_before, late, turn = 0, [], 0
+        frames_before, late, turn, heard = 0, [], 0, 0.0
         while True:
             base = begin + turn * self._seconds
             for voice in order:
@@ -172,6 +176,7 @@ class Crowd:
                 self._say(voice)
             now = time.perf_counter()
             if before is None and now >= start:
+                heard = audio_seconds(self._address)
                 before = cpu_seconds(pids), time.process_time()
                 start, frames_before = now, sum(voice.frames for voice in self.voices)
             if before is not None and now >= end:
@@ -186,7 +191,7 @@ class Crowd:
             clients=len(self.voices),
             seconds=passed,
             frames=frames,
-            share=frames / (len(self.voices) * passed / self._hop),
+            share=(audio_seconds(self._address) - heard) / (len(self.voices) * passed),
             lost=sum(bool(voice.lost) for voice in self.voices),
             p50_ms=1000 * float(np.median(waits)) if waits else float("nan"),
             p99_ms=1000 * float(np.quantile(waits, 0.99)) if waits else float("nan"),
@@ -242,15 +247,19 @@ class Crowd:
             kind, body = kept[at] & 15, at + header
             if kind == CLOSE:
                 voice.lost = f"closed with {int.from_bytes(kept[body : body + 2], 'big')}"
-            elif kind == BINARY or (kind == TEXT and kept.startswith(FRAME_START, body)):
-                voice.frames += 1
-                if voice.witness:
-                    heard = voice.frames * self._hop  # seconds of its audio
-                    message = int(np.ceil(heard / self._seconds - 1e-9)) - 1
-                    due = self._begin + message * self._seconds + voice.phase
-                    voice.waits.append((now, now - due))
+            elif kind == BINARY:
+                self._heard(voice, length // FRAME_BYTES, now)
+            elif kind == TEXT and kept.startswith(FRAME_START, body):
+                self._heard(voice, 1, now)
             at = body + length
         del kept[:at]
+
+    def _heard(self, voice: Voice, frames: int, now: float) -> None:
+        voice.frames += frames
+        if voice.witness:
+            message = int(np.ceil(voice.frames * self._hop / self._seconds - 1e-9)) - 1
+            due = self._begin + message * self._seconds + voice.phase
+            voice.waits.append((now, now - due))
 
 
 @dataclass(frozen=True)
@@ -260,8 +269,9 @@ class Told:
     clients: int
     seconds: float
     frames: int
+    """That came."""
     share: float
-    """Frames that came, of those due."""
+    """Of the audio that was said, what the server says that it heard meanwhile."""
     lost: int
     """Clients that the server left."""
     p50_ms: float
@@ -276,7 +286,17 @@ class Told:
     @property
     def milliseconds(self) -> float:
         """Processor time of the server for a second of one client's audio that was heard."""
-        return 1000 * self.server_cpu / (self.clients * self.share) if self.frames else float("nan")
+        heard = self.clients * self.share
+        return 1000 * self.server_cpu / heard if heard else float("nan")
+
+
+def audio_seconds(address: str) -> float:
+    """That a server heard so far, of all clients."""
+    url = f"{address}/metrics"
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  of our own server
+        lines = answer.read().decode().splitlines()
+    name = "edgeser_audio_seconds_total "
+    return float(next(line for line in lines if line.startswith(name)).removeprefix(name))
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

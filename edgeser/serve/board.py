@@ -75,7 +75,7 @@ class Board:
         os.ftruncate(handle, _size(rows, seats))
         return Board(rows, seats, handle)
 
-    def row(self, row: int) -> memoryview:
+    def row(self, row: int) -> memoryview[float]:
         """The numbers of one process, which it alone writes."""
         return self._cells[row * CELLS : (row + 1) * CELLS]
 
@@ -149,7 +149,7 @@ class Place:
     row: int
 
     @property
-    def cells(self) -> memoryview:
+    def cells(self) -> memoryview[float]:
         """Its numbers."""
         return self.board.row(self.row)
 

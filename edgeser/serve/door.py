@@ -142,10 +142,10 @@ class Door:
         loop = asyncio.get_running_loop()
         if self._place.alone:
             return await loop.sock_accept(listening)
-        somebody = loop.create_future()
-        loop.add_reader(listening, lambda: somebody.done() or somebody.set_result(None))
+        somebody = asyncio.Event()
+        loop.add_reader(listening, somebody.set)
         try:
-            await somebody
+            await somebody.wait()
         finally:
             loop.remove_reader(listening)
         if (patience := self._place.patience()) > 0:

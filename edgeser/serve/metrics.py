@@ -16,7 +16,7 @@ from edgeser.version import __version__
 class Figure:
     """One number of this process."""
 
-    def __init__(self, cells: memoryview, at: int) -> None:
+    def __init__(self, cells: memoryview[float], at: int) -> None:
         self._cells, self._at = cells, at
 
     def inc(self, amount: float = 1.0) -> None:
@@ -27,7 +27,7 @@ class Figure:
 class Spread:
     """How often values of this process fell between bounds, and their sum."""
 
-    def __init__(self, cells: memoryview, at: int, bounds: Sequence[float]) -> None:
+    def __init__(self, cells: memoryview[float], at: int, bounds: Sequence[float]) -> None:
         self._cells, self._at, self._bounds = cells, at, bounds
 
     def observe(self, value: float) -> None:

@@ -155,7 +155,12 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), board, listening),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which tells it
-                env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": found},
+                env={  # a thread for each core, in a process for each core, would be too many
+                    "OMP_NUM_THREADS": "1",
+                    **os.environ,
+                    "PYTHONSAFEPATH": "1",
+                    "PYTHONPATH": found,
+                },
             )
         member.process, member.channel, member.problem = process, ours, None
         member.lines, member.serving_since = Lines(), None

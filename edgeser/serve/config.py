@@ -95,4 +95,10 @@ class ServeConfig:
     kiosk: Kiosk = field(default_factory=Kiosk)
     """What the page says and looks like."""
     workers: int = 1
-    """Processes that serve; more than one on Linux only. One core each is what they use."""
+    """Processes that serve, behind the one port; more than one on Linux alone. The limits hold for
+    all of them together, but for those of what is no client yet, which are each one's own."""
+
+    def __post_init__(self) -> None:
+        """Raises ServeError if nobody would serve."""
+        if self.workers < 1:
+            raise ServeError(f"{self.workers} workers serve nobody: give 1 or more")

@@ -39,7 +39,8 @@ class Spread:
 class Metrics:
     """What ``/metrics`` tells: of this process what is counted here, of all what is told."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place | None = None) -> None:
+        place = place or Place(Board(1, 1), 0)
         self._board = place.board
         self._next = FIRST_FIGURE
         self._spreads: list[tuple[str, str, int, Sequence[float]]] = []
@@ -62,12 +63,12 @@ class Metrics:
         self.batch = self._spread(
             "batch_streams", "Streams in one batch.", (1, 2, 4, 8, 16, 32, 64, 128)
         )
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
 
     def text(self) -> bytes:
         """In Prometheus's text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
         """For prometheus_client: the sums of all processes."""

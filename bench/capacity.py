@@ -2,10 +2,11 @@
 
     python -m bench.capacity
 
-A crowd of clients (``bench.crowd``) talks at the pace of real time, in several ways. What counts is
-the processor time, user and system, of all of the server's processes for a second of one client's
-audio: others who use the machine change it less than they change how late frames are. What they do
-change is the caches, and which share of a core two hyperthreads get, so the load is named.
+A crowd of clients (``bench.crowd``) talks to it in several ways. What counts is the processor time,
+user and system, of all of the server's processes for a second of one client's audio. The clients
+speak in step, and no clock says how fast, so that others who use the machine change how long it
+takes and not what there is to do. What they do change is the caches, and what a core does in a
+second where two hyperthreads share it: so the load is named.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE
 from edgeser.backends import kernels
 from edgeser.cores import cores
+from edgeser.serve.hub import TOGETHER_SECONDS
 
 WARM_UP = 3.0  # seconds of a run that do not count
 FULL = 0.6
@@ -40,14 +42,14 @@ PAGE = """\
 
 edgeser {version} on {machine}, {cores} cores, kernels for {simd}, {system}, Python {python};
 {date}. The machine {shared}; its load was {load_before:.1f} before and {load_after:.1f} after, of
-{cores} cores. `--workers {workers}`, `--precision {precision}`; {clients} clients at a time, 16-bit
-audio at {rate} Hz, {seconds:g} s of each after a start that does not count.
+{cores} cores. `--workers {workers}`, `--precision {precision}`; {clients} clients for each worker.
+They speak in step, as fast as they are heard: 16-bit audio at {rate} Hz, {seconds:g} s of each
+after a start that does not count.
 
 *Server* is processor time, user and system, of all of the server's processes for a second of audio
-of one client that was heard, in milliseconds: 1 is a thousandth of a core. *Clients* is what the
-crowd took beside it, for a second of one. *Heard* is how much of the audio the server got to
-meanwhile; far below 100 % others had the processor, and steps were larger, and cheaper, than they
-would have been.
+of one client, in milliseconds: 1 is a thousandth of a core. *Clients* is what the crowd took beside
+it. Those who are due together share a batch of the model: {clients} are as many as become due
+within the 8 ms between two steps where a worker has {alike:,.0f} clients at the pace of real time.
 
 {table}
 
@@ -93,6 +95,7 @@ def serving(*options: str) -> Iterator[tuple[str, int]]:
     """A server in a process of its own: its address and process id."""
     command = [sys.executable, "-m", "edgeser", "serve", "--port", "0", "--json"]
     command += ["--connections", "4096", "--per-address", "4096", *options]
+    command += ["--speed", "1000", "--messages", "100000"]  # as fast as it goes
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -112,9 +115,10 @@ def measure(way: Way, clients: int, seconds: float, *options: str) -> tuple[Told
             clients - talkers,
             seconds=way.seconds,
             query=f"rate={RATE}&{way.query}",
+            witnesses=4,
         )
         try:
-            told = crowd.talk(WARM_UP, seconds, family(pid))
+            told = crowd.talk_in_step(WARM_UP, seconds, family(pid))
             return told, empty, resident_mib(family(pid))
         finally:
             crowd.close()
@@ -139,8 +143,8 @@ def model_milliseconds(precision: str, speaks: bool, streams: int = 16, hops: in
 
 
 def main(
-    clients: Annotated[int, typer.Option(min=1, help="At a time.")] = 64,
-    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 15.0,
+    clients: Annotated[int, typer.Option(min=1, help="For each worker.")] = 64,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 10.0,
     workers: Annotated[int, typer.Option(min=0, help="As of edgeser serve.")] = 0,
     precision: Annotated[str, typer.Option(help="As of edgeser serve.")] = "float32",
     shared: Annotated[
@@ -152,21 +156,20 @@ def main(
     workers = workers or cores()
     options = ("--workers", str(workers), "--precision", precision)
     before = os.getloadavg()[0]
-    seen, rows = {}, ["| clients | server, ms | clients, ms | heard |", "|---|---|---|---|"]
+    seen, rows = {}, ["| clients | server, ms | clients, ms |", "|---|---|---|"]
     plan = [
         "| microphones | " + " | ".join(f"{n:,}" for n in MICROPHONES) + " |",
         "|---" * (1 + len(MICROPHONES)) + "|",
     ]
     base = each = 0.0
     for way in WAYS:
-        told, empty, full = measure(way, clients, seconds, *options)
-        base, each = empty / workers, (full - empty) / clients
+        told, empty, full = measure(way, clients * workers, seconds, *options)
+        base, each = empty / workers, (full - empty) / (clients * workers)
         cost = told.milliseconds
-        theirs = 1000 * told.client_cpu / clients
-        rows.append(f"| {way.name} | {cost:.2f} | {theirs:.2f} | {told.share:.0%} |")
+        rows.append(f"| {way.name} | {cost:.2f} | {told.clients_milliseconds:.2f} |")
         needed = [f"{n * cost / 1000 / FULL:.1f}" for n in MICROPHONES]
         plan.append(f"| {way.name} | " + " | ".join(needed) + " |")
-        seen[way.name] = {**asdict(told), "milliseconds": cost}
+        seen[way.name] = asdict(told)
         typer.echo(rows[-1])
     model = {speaks: model_milliseconds(precision, speaks) for speaks in (True, False)}
     about = {
@@ -189,6 +192,7 @@ def main(
         full=FULL,
         base=base,
         each=each,
+        alike=round(clients * edgeser.load().hop / TOGETHER_SECONDS, -2),
     )
     figures = {**about, "model_ms": {"speech": model[True], "quiet": model[False]}, "ways": seen}
     save(f"{machine_stem()}-capacity", figures, text, out)

@@ -8,6 +8,7 @@ counted; a few *witnesses* are read as soon as something comes, and say how late
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import select
 import socket
@@ -115,8 +116,8 @@ class Crowd:
         address: of the server, as ``http://127.0.0.1:8765``.
         talkers, listeners: so many clients speak, and so many are quiet rooms.
         seconds: of one message.
-        witnesses: how many of them tell how late frames are.
-        query: of the URL.
+        witnesses: how many of them tell how late frames are; they hear all frames, in binary.
+        query: of the others' URL.
         hop: seconds between two frames.
     """
 
@@ -136,37 +137,35 @@ class Crowd:
         draw = np.random.default_rng(talkers + listeners)
         self.voices: list[Voice] = []
         count = talkers + listeners
-        every = max(1, count // max(1, witnesses))
+        every = max(1, count // witnesses) if witnesses else count + 1
         for place in range(count):
             # Spread the quiet ones evenly among those who speak.
             says = (place * talkers) // count != ((place + 1) * talkers) // count
-            messages = speaking if says else silent
+            messages, watches = speaking if says else silent, witnesses > 0 and place % every == 0
             self.voices.append(
                 Voice(
-                    connect(address, query),
+                    connect(address, f"rate={RATE}&encoding=binary" if watches else query),
                     messages,
                     int(draw.integers(len(messages))),
                     float(draw.random() * seconds),
-                    place % every == 0,
+                    watches,
                 )
             )
             time.sleep(CONNECT_SECONDS)
         self._begin = 0.0
 
     def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
-        """Talk for so long; what was seen after ``warm_up``, and what the processes cost then."""
+        """Talk for so long, at the pace of real time.
+
+        What was seen after ``warm_up``, and what the processes cost then.
+        """
         order = sorted(self.voices, key=lambda voice: voice.phase)
-        poll, known = select.epoll(), {v.socket.fileno(): v for v in self.voices}
-        for voice in self.voices:
-            if voice.witness:
-                poll.register(voice.socket.fileno(), select.EPOLLIN)
-        pids = list(pids)
-        self._begin = begin = time.perf_counter() + 0.05
-        start, end = begin + warm_up, begin + warm_up + seconds
-        before: tuple[float, float] | None = None
-        frames_before, late, turn, heard = 0, [], 0, 0.0
-        while True:
-            base = begin + turn * self._seconds
+        poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
+        late: list[float] = []
+        self._begin = time.perf_counter() + 0.05
+        seen: _Seen | None = None
+        for turn in itertools.count():
+            base = self._begin + turn * self._seconds
             for voice in order:
                 due = base + voice.phase
                 while (rest := due - time.perf_counter()) > 0.0005:
@@ -174,31 +173,47 @@ class Crowd:
                         self._read(known[handle], time.perf_counter())
                 late.append(-rest)
                 self._say(voice)
-            now = time.perf_counter()
-            if before is None and now >= start:
-                heard = audio_seconds(self._address)
-                before = cpu_seconds(pids), time.process_time()
-                start, frames_before = now, sum(voice.frames for voice in self.voices)
-            if before is not None and now >= end:
+            said = (turn + 1) * self._seconds
+            if seen is None and said >= warm_up:
+                seen = _Seen(self._address, self.voices, [*pids])
+            elif seen is not None and said >= warm_up + seconds:
                 break
-            turn += 1
-        passed = now - start
-        costs = cpu_seconds(pids) - before[0], time.process_time() - before[1]
         poll.close()
-        frames = sum(voice.frames for voice in self.voices) - frames_before
-        waits = [wait for v in self.voices for when, wait in v.waits if when > start]
-        return Told(
-            clients=len(self.voices),
-            seconds=passed,
-            frames=frames,
-            share=(audio_seconds(self._address) - heard) / (len(self.voices) * passed),
-            lost=sum(bool(voice.lost) for voice in self.voices),
-            p50_ms=1000 * float(np.median(waits)) if waits else float("nan"),
-            p99_ms=1000 * float(np.quantile(waits, 0.99)) if waits else float("nan"),
-            late_p99_ms=1000 * float(np.quantile(late, 0.99)),
-            server_cpu=costs[0] / passed,
-            client_cpu=costs[1] / passed,
-        )
+        return seen.told(late)
+
+    def talk_in_step(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
+        """Say so many seconds, each message once the server has heard the one before.
+
+        All speak at the same moments, and no clock says how fast: what others take of the
+        processor changes how long that takes, but not what there is to do.
+        """
+        poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
+        witnesses = [voice for voice in self.voices if voice.witness]
+        seen: _Seen | None = None
+        for turn in itertools.count(1):
+            for voice in self.voices:
+                self._say(voice)
+            said = turn * self._seconds
+            frames = int(said / self._hop + 1e-9)
+            until = time.perf_counter() + 60
+            while any(voice.frames < frames and not voice.lost for voice in witnesses):
+                for handle, _ in poll.poll(1.0):
+                    self._read(known[handle], time.perf_counter())
+                if time.perf_counter() > until:
+                    raise TimeoutError("the server hears nothing more")
+            if seen is None and said >= warm_up:
+                seen = _Seen(self._address, self.voices, [*pids])
+            elif seen is not None and said >= warm_up + seconds:
+                break
+        poll.close()
+        return seen.told([])
+
+    def _poll(self) -> select.epoll:
+        poll = select.epoll()
+        for voice in self.voices:
+            if voice.witness:
+                poll.register(voice.socket.fileno(), select.EPOLLIN)
+        return poll
 
     def close(self) -> None:
         """Leave without a word."""
@@ -256,10 +271,41 @@ class Crowd:
 
     def _heard(self, voice: Voice, frames: int, now: float) -> None:
         voice.frames += frames
-        if voice.witness:
+        if voice.witness and self._begin:
             message = int(np.ceil(voice.frames * self._hop / self._seconds - 1e-9)) - 1
             due = self._begin + message * self._seconds + voice.phase
             voice.waits.append((now, now - due))
+
+
+class _Seen:
+    """A moment from which on it counts."""
+
+    def __init__(self, address: str, voices: Sequence[Voice], pids: Sequence[int]) -> None:
+        self._address, self._voices, self._pids = address, voices, pids
+        self._frames = sum(voice.frames for voice in voices)
+        self._heard = audio_seconds(address)
+        self._cpu = cpu_seconds(pids), time.process_time()
+        self._at = time.perf_counter()
+
+    def told(self, late: Sequence[float]) -> Told:
+        """What was seen since."""
+        passed, count = time.perf_counter() - self._at, len(self._voices)
+        server = cpu_seconds(self._pids) - self._cpu[0]
+        ours = time.process_time() - self._cpu[1]
+        waits = [wait for v in self._voices for when, wait in v.waits if when > self._at]
+        heard = audio_seconds(self._address) - self._heard
+        return Told(
+            clients=count,
+            seconds=passed,
+            heard=heard,
+            frames=sum(voice.frames for voice in self._voices) - self._frames,
+            lost=sum(bool(voice.lost) for voice in self._voices),
+            p50_ms=1000 * float(np.median(waits)) if waits else 0.0,
+            p99_ms=1000 * float(np.quantile(waits, 0.99)) if waits else 0.0,
+            late_p99_ms=1000 * float(np.quantile(late, 0.99)) if late else 0.0,
+            milliseconds=1000 * server / heard if heard else 0.0,
+            clients_milliseconds=1000 * ours / heard if heard else 0.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -268,10 +314,11 @@ class Told:
 
     clients: int
     seconds: float
+    """By the clock on the wall."""
+    heard: float
+    """Seconds of audio that the server heard meanwhile, of all clients together."""
     frames: int
     """That came."""
-    share: float
-    """Of the audio that was said, what the server says that it heard meanwhile."""
     lost: int
     """Clients that the server left."""
     p50_ms: float
@@ -279,15 +326,10 @@ class Told:
     """Of the witnesses: from when the message with a frame's last sample was due, until it came."""
     late_p99_ms: float
     """How late messages were sent."""
-    server_cpu: float
-    """Cores that the server's processes were busy."""
-    client_cpu: float
-
-    @property
-    def milliseconds(self) -> float:
-        """Processor time of the server for a second of one client's audio that was heard."""
-        heard = self.clients * self.share
-        return 1000 * self.server_cpu / heard if heard else float("nan")
+    milliseconds: float
+    """Processor time of the server's processes for a second of audio that they heard."""
+    clients_milliseconds: float
+    """The crowd's own."""
 
 
 def audio_seconds(address: str) -> float:

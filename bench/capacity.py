@@ -95,7 +95,8 @@ def serving(*options: str) -> Iterator[tuple[str, int]]:
     """A server in a process of its own: its address and process id."""
     command = [sys.executable, "-m", "edgeser", "serve", "--port", "0", "--json"]
     command += ["--connections", "4096", "--per-address", "4096", *options]
-    command += ["--speed", "1000", "--messages", "100000"]  # as fast as it goes
+    # As fast as it goes, and as slowly: all must be there before the first one speaks.
+    command += ["--speed", "1000", "--messages", "100000", "--idle", "600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -119,6 +120,8 @@ def measure(way: Way, clients: int, seconds: float, *options: str) -> tuple[Told
         )
         try:
             told = crowd.talk_in_step(WARM_UP, seconds, family(pid))
+            if told.lost:
+                raise RuntimeError(f"the server left {told.lost} clients: {crowd.endings()}")
             return told, empty, resident_mib(family(pid))
         finally:
             crowd.close()

@@ -215,6 +215,10 @@ class Crowd:
                 poll.register(voice.socket.fileno(), select.EPOLLIN)
         return poll
 
+    def endings(self) -> set[str]:
+        """What ended clients, if anything did."""
+        return {voice.lost for voice in self.voices if voice.lost}
+
     def close(self) -> None:
         """Leave without a word."""
         for voice in self.voices:

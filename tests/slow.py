@@ -34,6 +34,7 @@ SLOW = {
     "serve/test_page.py": "starts a browser",
     "serve/test_page_faults.py": "starts a browser",
     "serve/test_page_visits.py": "starts a browser",
+    "serve/test_workers.py": "starts and kills many processes",
     "tensorrt": "builds engines",
     "train": "trains",
     "tritonserver/test_repository.py": "exports graphs, and hears many streams",

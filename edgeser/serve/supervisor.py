@@ -208,7 +208,7 @@ class Supervisor:
         member.again_at = time.monotonic() + member.wait
         if not self.should_exit and (self._begun or since is not None):
             self._restarts[member.row].inc()
-            why = member.problem or f"exit status {status}"
+            why = member.problem or _ending(status)
             log.warning("worker %d ended (%s): it is begun again", member.row + 1, why)
 
     def _forget(self, member: Member) -> None:
@@ -237,3 +237,10 @@ class Supervisor:
     def _signal(self, member: Member, number: int) -> None:
         if member.process is not None:
             member.process.send_signal(number)
+
+
+def _ending(status: int | None) -> str:
+    """How a process ended, in words."""
+    if status is not None and status < 0:
+        return f"signal {signal.Signals(-status).name}"
+    return f"exit status {status}"

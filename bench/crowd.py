@@ -30,14 +30,16 @@ QUIET_LEVEL = 8.0
 """Of 32768: the noise of a room in which nobody speaks."""
 CONNECT_SECONDS = 0.005
 """Between two clients that connect: a server lets in 400 a second."""
-TEXT, BINARY, CLOSE = 1, 2, 8
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+LISTEN_EVERY = 20
+"""Clients that connect until the others answer what the server asks them meanwhile."""
 FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
 """In binary: ``edgeser.serve.encoding``."""
 FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
 
 
-def masked(payload: bytes) -> bytes:
-    """A client's binary message, masked with zeros (RFC 6455 section 5.2)."""
+def masked(payload: bytes, kind: int = BINARY) -> bytes:
+    """A client's message, masked with zeros (RFC 6455 section 5.2)."""
     size = len(payload)
     if size < 126:
         length = bytes([128 | size])
@@ -45,7 +47,7 @@ def masked(payload: bytes) -> bytes:
         length = bytes([128 | 126]) + size.to_bytes(2, "big")
     else:
         length = bytes([128 | 127]) + size.to_bytes(8, "big")
-    return b"\x82" + length + bytes(4) + payload
+    return bytes([128 | kind]) + length + bytes(4) + payload
 
 
 def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:
@@ -152,6 +154,9 @@ class Crowd:
                 )
             )
             time.sleep(CONNECT_SECONDS)
+            if place % LISTEN_EVERY == 0:
+                for voice in self.voices:
+                    self._read(voice, 0.0)
         self._begin = 0.0
 
     def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
@@ -266,6 +271,8 @@ class Crowd:
             kind, body = kept[at] & 15, at + header
             if kind == CLOSE:
                 voice.lost = f"closed with {int.from_bytes(kept[body : body + 2], 'big')}"
+            elif kind == PING:
+                voice.socket.send(masked(bytes(kept[body : body + length]), PONG))
             elif kind == BINARY:
                 self._heard(voice, length // FRAME_BYTES, now)
             elif kind == TEXT and kept.startswith(FRAME_START, body):

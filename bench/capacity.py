@@ -50,6 +50,8 @@ after a start that does not count.
 of one client, in milliseconds: 1 is a thousandth of a core. *Clients* is what the crowd took beside
 it. Those who are due together share a batch of the model: {clients} are as many as become due
 within the 8 ms between two steps where a worker has {alike:,.0f} clients at the pace of real time.
+Short messages are flattered: in step several arrive together and are read at once, where at the
+pace of real time each wakes the server.
 
 {table}
 
@@ -170,7 +172,7 @@ def main(
         base, each = empty / workers, (full - empty) / (clients * workers)
         cost = told.milliseconds
         rows.append(f"| {way.name} | {cost:.2f} | {told.clients_milliseconds:.2f} |")
-        needed = [f"{n * cost / 1000 / FULL:.1f}" for n in MICROPHONES]
+        needed = [f"{n * cost / 1000 / FULL:.2g}" for n in MICROPHONES]
         plan.append(f"| {way.name} | " + " | ".join(needed) + " |")
         seen[way.name] = asdict(told)
         typer.echo(rows[-1])

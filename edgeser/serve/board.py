@@ -23,6 +23,8 @@ CELLS = 64
 """Numbers of one row, eight bytes each."""
 STATE, BEAT, LAST_FRAME, CLIENTS, VISITORS, WAITING, FIRST_FIGURE = range(7)
 _SALT_BYTES = 64
+LOCK_TRIES, LOCK_SECONDS = 50, 0.001
+"""A seat takes microseconds; whoever holds the others up for longer hangs."""
 
 
 class State(IntEnum):
@@ -127,13 +129,17 @@ class Board:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time; a process that is killed lets go."""
+        """One process at a time; one that is killed lets go, one that hangs is not waited for."""
         if self.handle is None:
             yield
             return
         import fcntl
 
-        fcntl.lockf(self.handle, fcntl.LOCK_EX)
+        for _ in range(LOCK_TRIES):
+            with suppress(BlockingIOError, PermissionError):
+                fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(LOCK_SECONDS)
         try:
             yield
         finally:

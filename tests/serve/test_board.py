@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 
 import pytest
 
@@ -63,9 +65,30 @@ def test_processes_see_each_other() -> None:
     assert board.take_seat(0, "192.0.2.1", 1) is None
 
 
-def test_a_newcomer_is_left_to_who_has_fewer_and_says_so() -> None:
-    import time
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
+def test_a_process_that_hangs_with_the_lock_holds_nobody_up() -> None:
+    import fcntl
 
+    board = Board.shared(2, 3)
+    told, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        fcntl.lockf(board.handle or 0, fcntl.LOCK_EX)
+        os.write(tell, b"!")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(told, 1)
+        with pytest.raises(OSError, match="unavailable"):
+            fcntl.lockf(board.handle or 0, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert board.take_seat(0, "192.0.2.1", 1) == 0
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert board.take_seat(1, "192.0.2.1", 1) is None
+
+
+def test_a_newcomer_is_left_to_who_has_fewer_and_says_so() -> None:
     board = Board(2, 3)
     place = Place(board, 0)
     board.row(0)[VISITORS] = 1

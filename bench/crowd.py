@@ -199,13 +199,16 @@ class Crowd:
             for voice in self.voices:
                 self._say(voice)
             said = turn * self._seconds
-            frames = int(said / self._hop + 1e-9)
+            frames = int((said * RATE - 1) / (self._hop * RATE))  # it may want one sample more
             until = time.perf_counter() + 60
             while any(voice.frames < frames and not voice.lost for voice in witnesses):
                 for handle, _ in poll.poll(1.0):
                     self._read(known[handle], time.perf_counter())
                 if time.perf_counter() > until:
-                    raise TimeoutError("the server hears nothing more")
+                    came = [voice.frames for voice in witnesses]
+                    raise TimeoutError(
+                        f"{frames} frames were due after {said:.1f} s, and so many came: {came}"
+                    )
             if seen is None and said >= warm_up:
                 seen = _Seen(self._address, self.voices, [*pids])
             elif seen is not None and said >= warm_up + seconds:

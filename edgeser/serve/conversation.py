@@ -131,7 +131,7 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
             break
         else:
             client.fail("audio", 'the only text message is {"type": "end"}; audio is binary')
-    client.ending = True
+    client.ending, client.awaited_since = True, None
     hub.wake()
     return True
 

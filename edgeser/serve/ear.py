@@ -56,7 +56,8 @@ class Ear:
         self.client.awaited_since = None
         await asyncio.sleep(seconds)
         await self.client.heard.wait()
-        self.client.awaited_since = time.monotonic()
+        if not self.client.ending:  # else nothing is waited for, however long the rest takes
+            self.client.awaited_since = time.monotonic()
 
 
 class ShortCut(Protocol):

@@ -6,13 +6,13 @@ Real WebSocket clients, in a process of their own, send 20 ms of speech every 20
 phase of its own, and note when each frame comes. A frame's latency is from the moment when the
 message with its last sample was due to be sent until the frame was received: scheduling of the
 clients counts too. More and more clients take part until the 99th percentile is above one hop.
+What a client costs of the processor, ``bench.capacity`` says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -27,18 +27,19 @@ import numpy.typing as npt
 import typer
 
 import edgeser
+from bench.crowd import cpu_seconds, family, resident_mib
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
 
 MESSAGE_SECONDS = 0.02
 WARM_UP = 3.0  # seconds of a run that do not count
-TICKS = os.sysconf("SC_CLK_TCK")
 
 PAGE = """\
 # `edgeser serve` under load
 
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
-{shared}. Clients and server share it. {decides} when somebody speaks (`--vad {vad}`).
+{shared}. Clients and server share it. {decides} when somebody speaks (`--vad {vad}`);
+`--workers {workers}`.
 
 Each client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
 {seconds:g} s after a start that does not count. Latency is from when the message with a frame's
@@ -142,10 +143,11 @@ def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Loa
         end = start + 1 + WARM_UP + seconds
         running = [asyncio.create_task(client.run(end)) for client in everybody]
         await asyncio.sleep(max(0.0, start + 1 + WARM_UP - time.perf_counter()))
-        measured, before = time.perf_counter(), (cpu_seconds(pid), time.process_time())
+        pids = family(pid)
+        measured, before = time.perf_counter(), (cpu_seconds(pids), time.process_time())
         await asyncio.sleep(max(0.0, end - time.perf_counter() - 0.1))
         passed = time.perf_counter() - measured
-        server_cpu = (cpu_seconds(pid) - before[0]) / passed
+        server_cpu = (cpu_seconds(pids) - before[0]) / passed
         client_cpu = (time.process_time() - before[1]) / passed
         await asyncio.gather(*running)
         return everybody, measured, server_cpu, client_cpu
@@ -165,20 +167,7 @@ def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Loa
         late_p99_ms=1000 * float(np.quantile([x for c in everybody for x in c.late], 0.99)),
         server_cpu=server_cpu,
         client_cpu=client_cpu,
-        server_mib=resident_mib(pid),
-    )
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of a process, so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process."""
-    return (
-        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        server_mib=resident_mib(family(pid)),
     )
 
 
@@ -189,6 +178,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 20.0,
     rate: Annotated[int, typer.Option(help="Hz, that the clients send.")] = RATE,
     vad: Annotated[str, typer.Option(help="As of edgeser serve.")] = "own",
+    workers: Annotated[int, typer.Option(min=1, help="As of edgeser serve.")] = 1,
     shared: Annotated[
         bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
     ] = False,
@@ -197,7 +187,7 @@ def main(
     """Measure until frames come late; write a page and the figures."""
     hop, loads = 1000 * edgeser.load().hop, []
     for clients in map(int, counts.split(",")):
-        with server("--vad", vad) as (address, pid):
+        with server("--vad", vad, "--workers", str(workers)) as (address, pid):
             loads.append(load(address, pid, clients, seconds, rate))
         typer.echo(loads[-1])
         if loads[-1].p99_ms > hop:
@@ -215,15 +205,17 @@ def main(
         **about,
         decides="The model itself decides" if vad == "own" else "Silero VAD decides",
         vad=vad,
+        workers=workers,
         rate=rate,
         seconds=seconds,
         table="\n".join(rows),
         hop=hop,
         most=most,
     )
-    figures = {**about, "rate": rate, "seconds": seconds, "vad": vad}
+    figures = {**about, "rate": rate, "seconds": seconds, "vad": vad, "workers": workers}
     loaded = {**figures, "loads": [asdict(x) for x in loads]}
     suite = "serve" if vad == "own" else f"serve-{vad}"
+    suite += f"-{workers}" if workers > 1 else ""
     save(f"{machine_stem()}-{suite}", loaded, text, out)
     typer.echo(text)
 

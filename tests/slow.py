@@ -36,6 +36,7 @@ SLOW = {
     "serve/test_page_labels.py": "starts a browser",
     "serve/test_page_visits.py": "starts a browser",
     "backends/tensorrt": "builds engines",
+    "serve/test_workers.py": "starts and kills many processes",
     "train": "trains",
     "tritonserver/test_repository.py": "exports graphs, and hears many streams",
     "tritonserver/test_server.py": "starts a server",

@@ -18,6 +18,7 @@ from edgeser.cli.options import (
     VadOption,
 )
 from edgeser.cli.secret import secret
+from edgeser.cores import cores
 from edgeser.streaming.vad import Silero
 
 
@@ -63,6 +64,10 @@ def serve(
         float, typer.Option(min=1.0, help="Times real time at which one client may send.")
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Processes behind the port, on Linux; 0 for one a core."),
+    ] = 1,
     title: Annotated[str, typer.Option(help="The page's title.")] = "edgeser",
     contact: Annotated[
         str, typer.Option(help="Who is responsible for the kiosk: a line under the page's sign.")
@@ -123,6 +128,7 @@ def serve(
         backend=backend,
         signed_by=signed_by,
         kiosk=Kiosk(title, contact, logo, theme, languages, language, forget_after),
+        workers=workers or cores(),
     )
     scheme = "https" if certificate else "http"
 

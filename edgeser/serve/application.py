@@ -14,20 +14,25 @@ from starlette.websockets import WebSocket
 from edgeser.loading import load
 from edgeser.serve.access import Access
 from edgeser.serve.assets import page_routes
+from edgeser.serve.board import Place
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.conversation import converse
 from edgeser.serve.door import Door
 from edgeser.serve.guard import Guard
+from edgeser.serve.health import health
 from edgeser.serve.hub import Hub
 from edgeser.serve.protocol import SCHEMA
 
 
 def application(
-    config: ServeConfig | None = None, progress: Callable[[float], object] | None = None
+    config: ServeConfig | None = None,
+    progress: Callable[[float], object] | None = None,
+    place: Place | None = None,
 ) -> Starlette:
     """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
 
-    ``progress`` is that of :func:`edgeser.load`.
+    ``progress`` is that of :func:`edgeser.load`; ``place`` is that of this process among those of
+    the server, None if there are no others.
     """
     config = config or ServeConfig()
     access = access_of(config)
@@ -40,7 +45,8 @@ def application(
     )
     if config.detector is not None:
         config.detector()  # what is not installed is said now, not to the first client
-    hub, door = Hub(model, config), Door(config.limits)
+    hub = Hub(model, config, place)
+    door = Door(config.limits, hub.place)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -52,21 +58,13 @@ def application(
     async def stream(connection: WebSocket) -> None:
         await converse(connection, hub, access, door)
 
-    async def health(request: Request) -> Response:
+    async def how(request: Request) -> Response:
         del request
-        status = hub.status
-        about = {
-            "status": status,
-            "model": model.name,
-            "clients": len(hub.clients),
-            "since_frame": hub.since_frame,
-        }
-        return JSONResponse(about, 200 if status == "ok" else 503)
+        return JSONResponse(*health(hub))
 
     async def metrics(request: Request) -> Response:
         if not access.knows_token(request.query_params.get("token"), request.headers):
             return Response("token needed", 401, {"WWW-Authenticate": "Bearer"})
-        hub.metrics.waiting.set(door.waiting)
         return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def schema(request: Request) -> Response:
@@ -77,7 +75,7 @@ def application(
         routes=[
             WebSocketRoute("/v1/stream", stream),
             Route("/v1/schema.json", schema),
-            Route("/healthz", health),
+            Route("/healthz", how),
             Route("/metrics", metrics),
             *page_routes(config.kiosk, model.labels),
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ import numpy.typing as npt
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
-from edgeser.serve.protocol import AudioFormat, error, frame_event, utterance_event
-from edgeser.streaming.utterances import Utterance, UtteranceEvent, Utterances
+from edgeser.serve.encoding import FrameLayout
+from edgeser.serve.protocol import AudioFormat, Wanted, error, frame_event, utterance_event
+from edgeser.streaming.utterances import Emotion, Utterance, UtteranceEvent, Utterances
 
-Samples = npt.NDArray[np.float32]
+Samples = npt.NDArray[Any]
+"""(n,) float32, or (n, channels) int16; of one client all alike."""
+Message = dict[str, Any] | bytes
+"""An event, or frames in binary."""
 
 MOST_WAITING_BYTES = 4 << 20
 """Of one client's audio, whatever its rate."""
@@ -29,17 +34,25 @@ class Client:
         AudioError: this server cannot decode the format.
     """
 
-    def __init__(self, model: Model, audio: AudioFormat, config: ServeConfig) -> None:
+    def __init__(
+        self, model: Model, audio: AudioFormat, config: ServeConfig, wanted: Wanted | None = None
+    ) -> None:
         self.audio, self.limits = audio, config.limits
+        self.wanted = wanted or Wanted()
         self.decode = audio.decoder()
         detector = config.detector() if config.detector is not None else None
         self._frames: list[EmotionFrame] = []
+        self._layout = FrameLayout(model.labels) if self.wanted.encoding == "binary" else None
         self.utterances = Utterances(
             model, audio.rate, config.rules, detector=detector, on_frame=self._frames.append
         )
         """What the pool steps."""
-        self.events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        """None after the last."""
+        self.events: asyncio.Queue[Message | None] = asyncio.Queue()
+        """What is still to be sent; None after the last."""
+        self.unsent = 0
+        """Of those, that whoever sends them has not sent yet; those in its hands count."""
+        self.outlet: Callable[[list[Message]], bool] = lambda _: False
+        """Sends at once, if that can be; whether it did."""
         self.heard = asyncio.Event()
         """Set while there is room for more audio."""
         self.heard.set()
@@ -47,8 +60,8 @@ class Client:
         """Set once more events are unread than may be."""
         self.awaited_since: float | None = None
         """Since when its next message is waited for; None while it is not."""
-        self.group = ""
-        """Of addresses, that it comes from."""
+        self.seat = -1
+        """On the server's board."""
         self.due_since: float | None = None
         """Since when a step would do anything for it."""
         self._needed = self.utterances.until_frame
@@ -70,7 +83,7 @@ class Client:
         return self.ending or self._samples >= self._needed
 
     def push(self, samples: Samples) -> None:
-        """Checked mono samples, to be heard at the worker's next turn."""
+        """Checked samples, to be heard at the worker's next turn."""
         self._waiting.append((time.monotonic(), samples))
         self._samples += len(samples)
         self._look()
@@ -86,7 +99,7 @@ class Client:
                 samples = samples[:most]
             most -= len(samples)
             parts.append(samples)
-        taken = np.concatenate(parts)
+        taken = parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._samples -= len(taken)
         self.due_since = None
         self._look()
@@ -102,7 +115,7 @@ class Client:
         """Judge what was said last; returns how many utterances ended."""
         came = time.monotonic()
         _, ended = self._tell(self.utterances.flush(), came)
-        self.events.put_nowait(None)
+        self._queue(None)
         return ended
 
     def fail(self, code: str, message: str) -> None:
@@ -110,12 +123,16 @@ class Client:
         if self.failed:
             return
         self.ending = self.failed = True
-        self.events.put_nowait(error(code, message))
-        self.events.put_nowait(None)
+        self._queue(error(code, message))
+        self._queue(None)
+
+    def _queue(self, message: Message | None) -> None:
+        self.unsent += 1
+        self.events.put_nowait(message)
 
     def _look(self) -> None:
         """See how much there is to hear."""
-        kept = self._samples * np.dtype(np.float32).itemsize
+        kept = self._samples * self.audio.sample_bytes
         if self.waiting > self.limits.burst_seconds or kept > MOST_WAITING_BYTES:
             self.heard.clear()
         else:
@@ -124,19 +141,31 @@ class Client:
             self.due_since = time.monotonic()
 
     def _tell(self, events: list[UtteranceEvent], came: float) -> tuple[int, int]:
-        latency = time.monotonic() - came
-        frames = len(self._frames)
-        for frame in self._frames:
-            self._send(frame_event(frame, latency))
+        latency = round(1000 * (time.monotonic() - came), 2)
+        frames, wanted = len(self._frames), self.wanted.frames
+        heard = self._frames if wanted == "all" else []
+        if wanted == "spoken":
+            heard = [event.frame for event in events if isinstance(event, Emotion)]
+        messages: list[Message] = []
+        if heard and self._layout is not None:
+            messages.append(b"".join([self._layout.pack(frame, latency) for frame in heard]))
+        elif heard:
+            messages += [frame_event(frame, latency) for frame in heard]
         self._frames.clear()
         for event in events:
             if (told := utterance_event(event)) is not None:
-                self._send(told)
+                messages.append(told)
+        if messages:
+            self._send(messages)
         return frames, sum(isinstance(event, Utterance) for event in events)
 
-    def _send(self, event: dict[str, Any]) -> None:
-        if self.events.qsize() < self.limits.unread_events:
-            self.events.put_nowait(event)
-        else:  # the rest is not kept: nobody reads it, and it would grow
-            self.ending = self.failed = True
-            self.overrun.set()
+    def _send(self, messages: list[Message]) -> None:
+        if not self.unsent and self.outlet(messages):
+            return
+        for message in messages:
+            if self.events.qsize() >= self.limits.unread_events:
+                # The rest is not kept: nobody reads it, and it would grow.
+                self.ending = self.failed = True
+                self.overrun.set()
+                return
+            self._queue(message)

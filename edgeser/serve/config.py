@@ -12,6 +12,9 @@ from edgeser.serve.kiosk import Kiosk
 from edgeser.streaming.utterances import Endpointing
 from edgeser.streaming.vad import SpeechDetector
 
+GOODBYE_SECONDS = 5
+"""In which clients get what they are still owed when the server ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -94,3 +97,11 @@ class ServeConfig:
     """The public key of whom the bundle must be: ``key`` of :func:`edgeser.load`."""
     kiosk: Kiosk = field(default_factory=Kiosk)
     """What the page says and looks like."""
+    workers: int = 1
+    """Processes that serve, behind the one port; more than one on Linux alone. The limits hold for
+    all of them together, but for those of what is no client yet, which are each one's own."""
+
+    def __post_init__(self) -> None:
+        """Raises ServeError if nobody would serve."""
+        if self.workers < 1:
+            raise ServeError(f"{self.workers} workers serve nobody: give 1 or more")

@@ -1,7 +1,8 @@
 """One connection's bytes, on their way between its transport and uvicorn.
 
 uvicorn parses HTTP and WebSocket. Here stands what it does not do: telling the door who comes and
-goes, refusing requests that its parsers stumble over, and giving each client its turn.
+goes, refusing requests that its parsers stumble over, and giving each client its turn. What a live
+voice sends and hears, whole binary messages and frames, takes a short cut past parser and tasks.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from edgeser.serve.budget import Budget
+from edgeser.serve.client import Message
 from edgeser.serve.config import Limits
 from edgeser.serve.door import Door
+from edgeser.serve.ear import SHORT_CUT, Ear
 from edgeser.serve.turns import Turns
+from edgeser.serve.whole import framed, whole_messages
 
 MOST_REQUEST_BYTES = 1 << 14
 """Of a request's line and headers together."""
@@ -60,18 +65,23 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Stand between uvicorn and the transport."""
-        limits = cast(Settings, self.config).limits
+        limits = self._limits = cast(Settings, self.config).limits
         self._own = cast(asyncio.Transport, transport)
         messages = Budget(limits.messages_a_second, MESSAGES_AT_ONCE * limits.messages_a_second)
         content = Budget(limits.bytes_a_second, max(limits.bytes_a_second, limits.message_bytes))
-        self._turns = Turns(self._own, super().data_received, messages, content)
+        self._turns = Turns(self._own, self._turn, messages, content)
         self._asked = False
+        self._ear: Ear | None = None
+        self._ahead = 0.0
+        self._resting: asyncio.Task[None] | None = None
         super().connection_made(_Valve(self._own, self._turns))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the door."""
         cast(Settings, self.config).door.left(self._own)
         self._turns.close()
+        if self._resting is not None:
+            self._resting.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -87,6 +97,63 @@ class SocketConnection(WebSocketsSansIOProtocol):
             f"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
         )
         self._own.close()
+
+    def handle_connect(self, event: Request) -> None:
+        """Let the application know of the short cut."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            cast(dict[str, Any], self.scope["extensions"])[SHORT_CUT] = self
+
+    def listen(self, ear: Ear) -> bool:
+        """As :class:`edgeser.serve.ear.ShortCut`."""
+        if not self.queue.empty():
+            return False
+        self._ear = ear
+        return True
+
+    def tell(self, messages: list[Message]) -> bool:
+        """As :class:`edgeser.serve.ear.ShortCut`."""
+        if self.close_sent or not self.writable.is_set() or self._own.is_closing():
+            return False
+        self._own.write(b"".join(map(framed, messages)))
+        return True
+
+    def send_receive_event_to_app(self) -> None:
+        """A whole message came by way of the parser."""
+        if self._ear is None or self.close_sent:
+            super().send_receive_event_to_app()
+        elif self.curr_msg_data_type == "bytes":
+            message, self.frames = b"".join(self.frames), []
+            self._ahead = max(self._ahead, self._ear.take(message))
+        else:
+            self._ear = None  # the end, or an error: whatever follows comes after it
+            super().send_receive_event_to_app()
+
+    def _turn(self, data: bytes) -> None:
+        """Frames whose turn it is."""
+        ear, messages = self._ear, None
+        if ear is not None and self._turns.whole and not self.frames:  # of a message in parts
+            messages = whole_messages(data, self._limits.message_bytes)
+        if ear is None or messages is None:
+            super().data_received(data)
+        else:
+            for message in messages:
+                self._ahead = max(self._ahead, ear.take(message))
+        if ear is not None and (self._ahead > 0 or not ear.client.heard.is_set()):
+            self._rest(ear)
+
+    def _rest(self, ear: Ear) -> None:
+        """Read nothing until the client may send again."""
+
+        async def rest() -> None:
+            await ear.rest(ahead)
+            self._resting = None
+            self._turns.go_on()
+
+        ahead, self._ahead = self._ahead, 0.0
+        self._turns.hold()
+        if self._resting is None:
+            self._resting = self.loop.create_task(rest())
 
 
 class _Valve(asyncio.Transport):

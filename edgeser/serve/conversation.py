@@ -10,14 +10,14 @@ import time
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edgeser.audio.chunk import to_mono
 from edgeser.errors import AudioError
 from edgeser.serve.access import Access
-from edgeser.serve.budget import Budget
 from edgeser.serve.client import Client
 from edgeser.serve.door import Door
+from edgeser.serve.ear import SHORT_CUT, Ear, ShortCut
+from edgeser.serve.encoding import encode_json
 from edgeser.serve.hub import Hub
-from edgeser.serve.protocol import AudioFormat, error, parameters, ready
+from edgeser.serve.protocol import AudioFormat, Wanted, error, parameters, ready
 
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, GOING = 1013, 1008, 1013, 1001
 LONGEST_TEXT = 1024
@@ -55,8 +55,9 @@ async def _talk(connection: WebSocket, hub: Hub, door: Door) -> None:
     """A connection that was accepted."""
     peer = None if connection.client is None else (connection.client.host, connection.client.port)
     try:
-        audio = AudioFormat.of(parameters(connection.query_params.multi_items()))
-        client = hub.join(audio, peer[0] if peer else "")
+        query = parameters(connection.query_params.multi_items())
+        audio = AudioFormat.of(query)
+        client = hub.join(audio, peer[0] if peer else "", Wanted.of(query))
     except AudioError as problem:
         await _refuse(connection, "format", str(problem), BAD_REQUEST)
         return
@@ -75,6 +76,8 @@ async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
     """Audio in, events out, until one side ends it."""
     hello = ready(hub.model, client.audio, client.utterances.speech_threshold)
     await connection.send_json(hello)
+    if (short_cut := _short_cut(connection)) is not None:
+        client.outlet = short_cut.tell
     sending = asyncio.create_task(_send(connection, client))
     receiving = asyncio.create_task(_receive(connection, client, hub))
     overrun = asyncio.create_task(client.overrun.wait())
@@ -110,38 +113,32 @@ async def _say_goodbye(connection: WebSocket, code: int) -> None:
 
 async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
     """Take audio until the client ends it; whether it still wants to hear the rest."""
-    limits = hub.config.limits
-    pace = Budget(limits.speed, limits.burst_seconds)
+    ear, short_cut = Ear(client, hub.wake), _short_cut(connection)
     while not client.ending:
+        if short_cut is not None and short_cut.listen(ear):
+            short_cut = None  # what comes here now is what ends it
         client.awaited_since = time.monotonic()
         message = await connection.receive()
         client.awaited_since = None
         if message["type"] == "websocket.disconnect":
             return False
         content = message.get("bytes")
-        try:
-            if content is None:
-                if _is_end(message.get("text") or ""):
-                    break
-                raise AudioError('the only text message is {"type": "end"}; audio is binary')
-            if len(content) > limits.message_bytes:
-                raise AudioError(
-                    f"a message of {len(content)} bytes: send {limits.message_bytes} at most"
-                )
-            samples = to_mono(client.decode(content), client.audio.rate)
-        except AudioError as problem:
-            client.fail("audio", str(problem))
-            return True
-        client.push(samples)
-        if client.due:
-            hub.wake()
-        if (ahead := pace.take(len(samples) / client.audio.rate)) > 0:
-            await asyncio.sleep(ahead)
-        if not client.heard.is_set():
-            await client.heard.wait()
-    client.ending = True
+        if content is not None:
+            ahead = ear.take(content)
+            if ahead > 0 or not client.heard.is_set():
+                await ear.rest(ahead)
+        elif _is_end(message.get("text") or ""):
+            break
+        else:
+            client.fail("audio", 'the only text message is {"type": "end"}; audio is binary')
+    client.ending, client.awaited_since = True, None
     hub.wake()
     return True
+
+
+def _short_cut(connection: WebSocket) -> ShortCut | None:
+    found: ShortCut | None = connection.scope.get("extensions", {}).get(SHORT_CUT)
+    return found
 
 
 async def _become_idle(client: Client) -> None:
@@ -160,9 +157,13 @@ async def _become_idle(client: Client) -> None:
 
 
 async def _send(connection: WebSocket, client: Client) -> None:
-    """Pass events on until there are no more."""
+    """Pass on what could not be sent at once, until there is no more."""
     while (event := await client.events.get()) is not None:
-        await connection.send_text(json.dumps(event, allow_nan=False))
+        if isinstance(event, bytes):
+            await connection.send_bytes(event)
+        else:
+            await connection.send_text(encode_json(event))
+        client.unsent -= 1
 
 
 async def _refuse(connection: WebSocket, code: str, message: str, close: int) -> None:

@@ -16,8 +16,10 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from edgeser.errors import ServeError
+from edgeser.serve.board import VISITORS, WAITING, Board, Place
 from edgeser.serve.budget import Budget
 from edgeser.serve.config import Limits
 
@@ -49,10 +51,14 @@ class Visitor:
 
 
 class Door:
-    """Lets connections in. Threads: the event loop's."""
+    """Lets connections in. Threads: the event loop's.
 
-    def __init__(self, limits: Limits) -> None:
+    ``place`` is that of this process among those of the server; None if there are no others.
+    """
+
+    def __init__(self, limits: Limits, place: Place | None = None) -> None:
         self._limits = limits
+        self._place = place or Place(Board(1, 1), 0)
         self._visitors: dict[tuple[str, int], Visitor] = {}
         self._waiting: dict[str, dict[Visitor, None]] = {}
         self._pace = Budget(OPENED_A_SECOND, OPENED_AT_ONCE)
@@ -111,19 +117,40 @@ class Door:
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._pace.take(1))  # others have their turn, also after 0 s
+            await asyncio.sleep(self._pace.take(0))  # others have their turn, also after 0 s
             try:
-                connection, address = await loop.sock_accept(listening)
+                connection, address = await self._accept(listening)
+            except BlockingIOError:
+                continue  # another process had it
             except OSError as problem:  # as one that is gone again, or no file is left
                 log.warning("cannot accept a connection: %s", problem)
                 self._make_room(0)
                 await asyncio.sleep(0.1)
                 continue
+            self._pace.take(1)
             peer = (str(address[0]), int(address[1]))
             self._make_room(self._limits.waiting - 1)
             visitor = self._visitors[peer] = Visitor(peer, group_of(peer[0]))
             self._wait(visitor)
             visitor.opening = loop.create_task(self._enter(visitor, connection, protocol, tls))
+
+    async def _accept(self, listening: socket.socket) -> tuple[socket.socket, Any]:
+        """Whoever connects next; of several processes the one with the fewest connections does.
+
+        Raises BlockingIOError if another did.
+        """
+        loop = asyncio.get_running_loop()
+        if self._place.alone:
+            return await loop.sock_accept(listening)
+        somebody = asyncio.Event()
+        loop.add_reader(listening, somebody.set)
+        try:
+            await somebody.wait()
+        finally:
+            loop.remove_reader(listening)
+        if (patience := self._place.patience()) > 0:
+            await asyncio.sleep(patience)
+        return listening.accept()
 
     async def _enter(
         self,
@@ -150,6 +177,7 @@ class Door:
         self._waiting.setdefault(visitor.group, {})[visitor] = None
         loop = asyncio.get_running_loop()
         visitor.deadline = loop.call_later(self._limits.handshake_seconds, visitor.drop)
+        self._count()
 
     def _stop_waiting(self, visitor: Visitor) -> None:
         if visitor.deadline is not None:
@@ -159,6 +187,11 @@ class Door:
             group.pop(visitor, None)
             if not group:
                 del self._waiting[visitor.group]
+        self._count()
+
+    def _count(self) -> None:
+        cells = self._place.cells
+        cells[VISITORS], cells[WAITING] = len(self._visitors), self.waiting
 
     def _make_room(self, most: int) -> None:
         """Push out one that waits, if there are more than so many."""
@@ -173,6 +206,7 @@ class Door:
         self._stop_waiting(visitor)
         if self._visitors.get(visitor.peer) is visitor:
             del self._visitors[visitor.peer]
+            self._count()
 
 
 def group_of(host: str) -> str:

@@ -12,37 +12,41 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeser.errors import EdgeserError
 from edgeser.model import Model
 from edgeser.serve.access import is_local
-from edgeser.serve.client import Client
+from edgeser.serve.board import BEAT, CLIENTS, LAST_FRAME, STATE, Board, Place, State
+from edgeser.serve.client import Client, Samples
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.door import group_of
 from edgeser.serve.metrics import Metrics
-from edgeser.serve.protocol import AudioFormat
+from edgeser.serve.protocol import AudioFormat, Wanted
 from edgeser.serve.worker import Worker
 from edgeser.streaming.utterances import UtteranceEvent
 
-Samples = npt.NDArray[np.float32]
 Result = list[UtteranceEvent] | Exception
 
 STEP_HOPS = 8
 """Of audio in one step, shared by those who have some: who sends much does not make others wait."""
-CHECK_SECONDS = 1.0
+TOGETHER_SECONDS = 0.008
+"""Two steps begin so far apart at least, so that those who are due by then share one: a stream in a
+batch costs less than alone. Who is behind does not wait for it."""
+CHECK_SECONDS, BEAT_SECONDS = 1.0, 0.5
 log = logging.getLogger(__name__)
 
 
 class Hub:
     """The clients and the worker that steps them.
 
-    Everything here runs in the event loop's thread, but for the stepping itself.
+    Everything here runs in the event loop's thread, but for the stepping itself. ``place`` is where
+    it tells other processes of the same server of itself; None if there are none.
     """
 
-    def __init__(self, model: Model, config: ServeConfig) -> None:
+    def __init__(self, model: Model, config: ServeConfig, place: Place | None = None) -> None:
         self.model, self.config = model, config
-        self.metrics = Metrics()
+        self.place = place or Place(Board(1, config.limits.connections), 0)
+        self.metrics = Metrics(self.place)
         self.clients: set[Client] = set()
         self.closing = False
         self.on_stuck: Callable[[], object] = lambda: None
@@ -60,7 +64,8 @@ class Hub:
     def start(self) -> None:
         """Begin to work."""
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
+        works = (self._run(), self._watch(), self._beat())
+        self._tasks = [loop.create_task(work) for work in works]
 
     async def close(self, patience: float = 5.0) -> None:
         """Judge what everybody said last, tell them, and stop; again does nothing.
@@ -70,6 +75,7 @@ class Hub:
         if self.closing:
             return
         self.closing = True
+        self.tell()
         for client in self.clients:
             client.ending = True
         self._work.set()
@@ -84,22 +90,34 @@ class Hub:
             await asyncio.sleep(0.01)
         self._worker.close()
 
-    def join(self, audio: AudioFormat, host: str = "") -> Client | None:
+    def join(
+        self, audio: AudioFormat, host: str = "", wanted: Wanted | None = None
+    ) -> Client | None:
         """A new client, or None if there are too many. Raises AudioError as :class:`Client`."""
-        group = group_of(host)
-        if self.closing or self._full(group):
+        client = Client(self.model, audio, self.config, wanted)
+        group, seat = group_of(host), None
+        if not self.closing:
+            seat = self.place.board.take_seat(self.place.row, group, self._most(group))
+        if seat is None:
             self.metrics.refused.inc()
             return None
-        client = Client(self.model, audio, self.config)
-        client.group = group
+        client.seat = seat
         self.clients.add(client)
-        self.metrics.connections.set(len(self.clients))
+        self._count()
         return client
 
     def leave(self, client: Client) -> None:
         """It is gone; whatever it still had is forgotten."""
-        self.clients.discard(client)
-        self.metrics.connections.set(len(self.clients))
+        if client in self.clients:
+            self.clients.discard(client)
+            self.place.board.leave_seat(self.place.row, client.seat)
+            self._count()
+
+    def tell(self) -> None:
+        """Tell the others how it is here."""
+        cells = self.place.cells
+        cells[STATE], cells[BEAT] = State[self.status], time.monotonic()
+        cells[LAST_FRAME] = self._last_frame or 0.0
 
     def wake(self) -> None:
         """There is something to do."""
@@ -123,22 +141,29 @@ class Hub:
         """Seconds since a frame came, of anybody; None before the first."""
         return None if self._last_frame is None else time.monotonic() - self._last_frame
 
-    def _full(self, group: str) -> bool:
+    def _most(self, group: str) -> int | None:
+        """Clients that a group of addresses may have; None for any number."""
         limits = self.config.limits
-        if len(self.clients) >= limits.connections:
-            return True
-        most = limits.per_address
-        if most is None:
-            if not group or is_local(group):
-                return False
-            most = max(1, limits.connections // 2)
-        return sum(client.group == group for client in self.clients) >= most
+        if limits.per_address is None and group and not is_local(group):
+            return max(1, limits.connections // 2)
+        return limits.per_address
+
+    def _count(self) -> None:
+        self.place.cells[CLIENTS] = len(self.clients)
+
+    async def _beat(self) -> None:
+        while True:
+            self.tell()
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _run(self) -> None:
+        began = -TOGETHER_SECONDS
         while True:
             await self._work.wait()
+            if (rest := began + TOGETHER_SECONDS - time.monotonic()) > 0 and not self.closing:
+                await asyncio.sleep(rest)
             self._work.clear()
-            more = True
+            began, more = time.monotonic(), True
             while more:
                 try:
                     more = await self._step()
@@ -187,9 +212,10 @@ class Hub:
         for client in [c for c in self.clients if c.failed or (c.ending and not c.waiting)]:
             if not client.failed:
                 self._finish(client)
-            self.clients.discard(client)
-        self.metrics.connections.set(len(self.clients))
-        return bool(ready)
+            self.leave(client)
+        if self.closing:
+            return bool(ready)
+        return any(client in self.clients and client.due for client in ready)
 
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """What each client's chunk brought: events, or what went wrong."""

@@ -4,7 +4,8 @@ A client opens ``/v1/stream?rate=16000&format=int16&channels=1`` and sends audio
 of any length: interleaved, little-endian, whole samples; or, with ``format=opus``, one Opus packet
 a message. The text message ``{"type": "end"}`` ends
 it: what was said last is judged, and the server closes. Every event is a JSON text message; their
-schema is :data:`SCHEMA`, served at ``/v1/schema.json``. Nothing of the audio is stored or logged.
+schema is :data:`SCHEMA`, served at ``/v1/schema.json``. A client may ask for frames in binary
+(:mod:`edgeser.serve.encoding`), for fewer, or for none. Nothing of the audio is stored or logged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.audio.chunk import check_rate
+from edgeser.audio.chunk import check_rate, to_mono
 from edgeser.errors import AudioError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
@@ -48,17 +49,26 @@ class AudioFormat:
             raise AudioError(f"channels={channels}: send 1 to {MOST_CHANNELS}")
         return AudioFormat(check_rate(rate), sample, channels)
 
-    def decoder(self) -> Callable[[bytes], npt.NDArray[Any]]:
-        """What turns one client's messages into samples (n, channels).
+    @property
+    def sample_bytes(self) -> int:
+        """Of memory that a sample takes until it is heard."""
+        return 2 * self.channels if self.sample != "float32" else 4
 
-        It raises AudioError for a message that does not hold whole ones; so does making it, if
-        this server cannot decode the format.
+    def decoder(self) -> Callable[[bytes], npt.NDArray[Any]]:
+        """What turns one client's messages into samples: (n, channels) int16, or mono float32.
+
+        It raises AudioError for a message that does not hold whole ones, or whose floats are none;
+        so does making it, if this server cannot decode the format. Integers are left as they came:
+        a step of the model takes them, and several messages at once.
         """
         if self.sample == "opus":
             from edgeser.serve.opus import OpusDecoder
 
             return OpusDecoder(self.rate, self.channels)
-        return self._samples
+        return self._floats if self.sample == "float32" else self._samples
+
+    def _floats(self, message: bytes) -> npt.NDArray[Any]:
+        return to_mono(self._samples(message), self.rate)
 
     def _samples(self, message: bytes) -> npt.NDArray[Any]:
         frame = np.dtype(PCM[self.sample]).itemsize * self.channels
@@ -68,10 +78,33 @@ class AudioFormat:
                 f"{self.channels} channel(s) of {self.sample} take {frame} bytes each"
             )
         samples: npt.NDArray[Any] = np.frombuffer(message, PCM[self.sample])
-        return samples.astype(self.sample).reshape(-1, self.channels)
+        return samples.astype(self.sample, copy=False).reshape(-1, self.channels)
 
 
-PARAMETERS = ("rate", "format", "channels", "token")
+FRAMES = ("all", "spoken", "none")
+ENCODINGS = ("json", "binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a client wants to hear beside when somebody speaks and what it was."""
+
+    frames: str = "all"
+    """``all``, those of utterances (``spoken``), or ``none``."""
+    encoding: str = "json"
+    """Of frames: ``json`` or ``binary``."""
+
+    @staticmethod
+    def of(query: Mapping[str, str]) -> Wanted:
+        """From a URL's query; raises AudioError that says what is wrong with it."""
+        wanted = Wanted(query.get("frames", "all"), query.get("encoding", "json"))
+        for name, known in (("frames", FRAMES), ("encoding", ENCODINGS)):
+            if (value := getattr(wanted, name)) not in known:
+                raise AudioError(f"{name}={value[:40]} is unknown: ask for {', '.join(known)}")
+        return wanted
+
+
+PARAMETERS = ("rate", "format", "channels", "frames", "encoding", "token")
 
 
 def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -114,10 +147,10 @@ def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str
 _FRAME = tuple(field.name for field in fields(EmotionFrame))
 
 
-def frame_event(frame: EmotionFrame, latency: float) -> dict[str, Any]:
-    """A frame, and the seconds that it took from the arrival of its audio."""
+def frame_event(frame: EmotionFrame, latency_ms: float) -> dict[str, Any]:
+    """A frame, and the milliseconds that it took from the arrival of its audio."""
     values = {name: getattr(frame, name) for name in _FRAME}  # asdict copies deeply
-    return {"type": "frame", **values, "latency_ms": round(1000 * latency, 2)}
+    return {"type": "frame", **values, "latency_ms": latency_ms}
 
 
 def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ LOGGERS = (
     "edgeser.serve.door",
     "edgeser.serve.hub",
     "edgeser.serve.server",
+    "edgeser.serve.supervisor",
 )
 _TOKEN = re.compile(r"(token=)[^&\s\"']+", re.IGNORECASE)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from edgeser.errors import MissingExtraError, ServeError
 from edgeser.serve.access import is_local
-from edgeser.serve.config import ServeConfig
+from edgeser.serve.board import Place
+from edgeser.serve.config import GOODBYE_SECONDS, ServeConfig
 
 try:
     import uvicorn
@@ -30,7 +31,6 @@ except ImportError as missing:
 from edgeser.serve.quiet import bounded
 from edgeser.serve.signals import Ended, Signals
 
-GOODBYE_SECONDS = 5
 SWITCH_SECONDS = 0.001
 """After which a thread that waits for Python gets it; the network's waits for the worker's."""
 log = logging.getLogger(__name__)
@@ -106,29 +106,42 @@ def run(
 
     Raises:
         ServeError: the address is taken, the certificate or its key cannot be used, the token is
-            empty, an origin is none, the system allows fewer files than connections need; or a
-            step never ended, and the process should.
+            empty, an origin is none, the system allows fewer files than connections need, or
+            cannot have several workers; or a step never ended, and the process should.
         BundleError, BackendError: the model cannot be loaded.
         MissingExtraError: the detector is not installed.
         KeyboardInterrupt: Ctrl-C ended it. SIGTERM and SIGHUP end it as well, and raise nothing.
     """
     with contextlib.suppress(Ended), Signals() as signals, bounded():
-        _run(config, on_listening, progress, signals)
+        access_of(config)
+        allow_files(config.limits)
+        if config.token is None and not is_local(config.host):
+            log.warning(
+                "%s without a token: everybody who reaches this machine may connect", config.host
+            )
+        if config.workers > 1:
+            from edgeser.serve.supervisor import supervise
+
+            with listening_socket(config) as bound:
+                supervise(config, bound, on_listening, progress, signals)
+        else:
+            serve_here(config, lambda: listening_socket(config), on_listening, progress, signals)
 
 
-def _run(
+def serve_here(
     config: ServeConfig,
+    listen: Callable[[], socket.socket],
     on_listening: Callable[[int], object],
     progress: Callable[[float], object] | None,
     signals: Signals,
+    place: Place | None = None,
 ) -> None:
-    access_of(config)
-    allow_files(config.limits)
-    if config.token is None and not is_local(config.host):
-        log.warning(
-            "%s without a token: everybody who reaches this machine may connect", config.host
-        )
-    app = application(config, progress)
+    """Serve in this process, at the socket that ``listen`` gives once the model is there.
+
+    ``place`` is that of this process among those of the server, None if there are no others.
+    Raises as :func:`run`.
+    """
+    app = application(config, progress, place)
     verbose = log.isEnabledFor(logging.DEBUG)
     settings = Settings(
         app,
@@ -151,7 +164,7 @@ def _run(
             f"no TLS with {config.certificate} and {config.key} ({problem.strerror or problem}): "
             "give a certificate and its own key, both PEM files that can be read"
         ) from None
-    with listening_socket(config) as bound:
+    with listen() as bound:
         server = _Server(settings, bound, app)
         switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)

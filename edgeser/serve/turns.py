@@ -30,6 +30,11 @@ class FrameCounter:
         self._inside = 0
         """Bytes that the current frame still has."""
 
+    @property
+    def between(self) -> bool:
+        """Whether what was cut off so far ends where a frame does."""
+        return self._inside == 0
+
     def cut(self, data: bytes | bytearray, most_frames: int, most_bytes: int) -> tuple[int, int]:
         """How many bytes to take: at most so many, which begin at most so many frames.
 
@@ -79,6 +84,7 @@ class Turns:
         self._frames = FrameCounter()
         self._kept = bytearray()
         self._held = self._paused = self._closed = False
+        self._whole = False
         self._next: asyncio.Handle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -86,11 +92,14 @@ class Turns:
         """Bytes came; they are fed at once if it is this connection's turn."""
         if self._closed:
             return
-        self._kept += data
         if self._waits:
+            self._kept += data
             self._pause()
-        else:
+        elif self._kept:
+            self._kept += data
             self._turn()
+        else:
+            self._turn(data)
 
     def hold(self) -> None:
         """Feed nothing: what was fed is not dealt with yet."""
@@ -113,19 +122,31 @@ class Turns:
             self._next.cancel()
 
     @property
+    def whole(self) -> bool:
+        """Whether what was fed last began and ended between two frames."""
+        return self._whole
+
+    @property
     def _waits(self) -> bool:
         return self._held or self._next is not None
 
-    def _turn(self) -> None:
+    def _turn(self, fresh: bytes = b"") -> None:
+        """Feed what may be fed now: of ``fresh``, which nothing kept comes before, or of that."""
         self._next = None
         if self._held or self._closed:
             return
         if self._transport.get_write_buffer_size() > MOST_UNSENT:
             self._transport.abort()
             return
-        size, frames = self._frames.cut(self._kept, TURN_FRAMES, TURN_BYTES)
-        part = bytes(self._kept[:size])
-        del self._kept[:size]
+        between = self._frames.between
+        size, frames = self._frames.cut(fresh or self._kept, TURN_FRAMES, TURN_BYTES)
+        self._whole = between and self._frames.between
+        if size == len(fresh):  # as nearly always: not a byte is copied
+            part = fresh
+        else:
+            self._kept += fresh
+            part = bytes(self._kept[:size])
+            del self._kept[:size]
         pause = max(self._messages.take(frames), self._bytes.take(size))
         if pause > 0:
             self._next = self._loop.call_later(pause, self._turn)

@@ -31,7 +31,9 @@ def answers(address: str) -> bool:
         return False
 
 
-def launch(*options: str, limits: str = "", port: int = 0) -> tuple[str, subprocess.Popen[str]]:
+def launch(
+    *options: str, limits: str = "", config: str = "", port: int = 0
+) -> tuple[str, subprocess.Popen[str]]:
     """Begin to start it, at a port that is free or was so once; gives its address and process."""
     if not port:
         with socket.socket() as free:
@@ -39,7 +41,7 @@ def launch(*options: str, limits: str = "", port: int = 0) -> tuple[str, subproc
             port = free.getsockname()[1]
     command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
     if limits:
-        program = f"serve(ServeConfig(port={port}, limits=Limits({limits})))"
+        program = f"serve(ServeConfig(port={port}, limits=Limits({limits}), {config}))"
         imports = "from edgeser.serve import Limits, ServeConfig, serve"
         command = [sys.executable, "-c", f"{imports}; {program}"]
     process = subprocess.Popen(
@@ -80,7 +82,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start ``edgeser serve`` with these options, or a program with these limits.
+    """Start ``edgeser serve`` with these options, or a program with these limits and more.
 
     Gives its address and process.
     """
@@ -88,8 +90,10 @@ def start() -> Iterator[Start]:
     pytest.importorskip("websockets")
     started: list[subprocess.Popen[str]] = []
 
-    def run(*options: str, limits: str = "", port: int = 0) -> tuple[str, subprocess.Popen[str]]:
-        address, process = launch(*options, limits=limits, port=port)
+    def run(
+        *options: str, limits: str = "", config: str = "", port: int = 0
+    ) -> tuple[str, subprocess.Popen[str]]:
+        address, process = launch(*options, limits=limits, config=config, port=port)
         started.append(process)
         wait_for(address, process)
         return address, process

@@ -18,6 +18,7 @@ from edgeser.errors import ServeError
 from edgeser.serve.client import Client
 from edgeser.serve.config import Limits, ServeConfig
 from edgeser.serve.door import allow_files
+from edgeser.serve.ear import Ear
 from edgeser.serve.hub import Hub
 from edgeser.serve.protocol import AudioFormat, parameters
 
@@ -160,6 +161,19 @@ def test_a_step_takes_little_of_each_of_many() -> None:
         assert (await say(hub, client_of(hub))).count("frame") == 7
         assert max(map(max, sizes)) <= 2048
         assert len(sizes[0]) == 8
+
+    with_hub(test)
+
+
+def test_nothing_is_waited_for_from_who_has_ended() -> None:
+    async def test(hub: Hub) -> None:
+        client = client_of(hub)
+        ear = Ear(client, hub.wake)
+        await ear.rest(0.0)
+        assert client.awaited_since is not None
+        client.ending = True
+        await ear.rest(0.0)
+        assert client.awaited_since is None
 
     with_hub(test)
 

@@ -1,8 +1,8 @@
-// Runs in the audio thread: hands the microphone's samples over as 16-bit integers, 20 ms at a time.
+// Runs in the audio thread: hands the microphone's samples over as 16-bit integers, 40 ms at a time.
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.samples = new Int16Array(Math.round(sampleRate / 50));
+    this.samples = new Int16Array(Math.round(sampleRate / 25));
     this.filled = 0;
   }
 

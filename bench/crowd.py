@@ -1,0 +1,379 @@
+"""Many clients of ``edgeser serve`` in one cheap process: what the server costs, not they.
+
+A client is a plain socket and a place in a ring of frames that were made before, so that talking
+costs one system call a message. What the server says is read when the client talks next, and only
+counted; a few *witnesses* are read as soon as something comes, and say how late it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import select
+import socket
+import time
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import numpy.typing as npt
+
+import edgeser
+from bench.sound import RATE, recording
+
+TICKS = os.sysconf("SC_CLK_TCK")
+QUIET_LEVEL = 8.0
+"""Of 32768: the noise of a room in which nobody speaks."""
+CONNECT_SECONDS = 0.005
+"""Between two clients that connect: a server lets in 400 a second."""
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+LISTEN_EVERY = 20
+"""Clients that connect until the others answer what the server asks them meanwhile."""
+FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
+"""In binary: ``edgeser.serve.encoding``."""
+FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
+
+
+def masked(payload: bytes, kind: int = BINARY) -> bytes:
+    """A client's message, masked with zeros (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([128 | size])
+    elif size < 1 << 16:
+        length = bytes([128 | 126]) + size.to_bytes(2, "big")
+    else:
+        length = bytes([128 | 127]) + size.to_bytes(8, "big")
+    return bytes([128 | kind]) + length + bytes(4) + payload
+
+
+def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:
+    """The messages of a sound that is said again and again."""
+    size = round(seconds * rate)
+    return [masked(sound[at : at + size].tobytes()) for at in range(0, len(sound) - size + 1, size)]
+
+
+def speech() -> npt.NDArray[np.int16]:
+    """The sample, at 16 kHz."""
+    return (recording() * 32767).astype(np.int16)
+
+
+def quiet(seconds: float = 16.0) -> npt.NDArray[np.int16]:
+    """A room in which nobody speaks."""
+    noise = np.random.default_rng(0).normal(0, QUIET_LEVEL, round(seconds * RATE))
+    return noise.astype(np.int16)
+
+
+@dataclass(eq=False, slots=True)
+class Voice:
+    """One client."""
+
+    socket: socket.socket
+    messages: Sequence[bytes]
+    at: int
+    """Of its next message, in the ring."""
+    phase: float
+    """Seconds, less than a message's."""
+    witness: bool
+    kept: bytearray = field(default_factory=bytearray)
+    frames: int = 0
+    sent: int = 0
+    lost: str = ""
+    """What ended it, if anything did."""
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When a frame came, and how late it was; of witnesses."""
+
+
+def connect(address: str, query: str) -> socket.socket:
+    """A WebSocket to ``/v1/stream``, its handshake done; nothing of what follows it is read."""
+    parts = urlsplit(address)
+    ours = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = (
+        f"GET /v1/stream?{query} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+        f"Sec-WebSocket-Key: {key}",
+    )
+    ours.sendall("\r\n".join((*lines, "", "")).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        if not (byte := ours.recv(1)):
+            raise ConnectionError(f"no WebSocket: {answer[:80]!r}")
+        answer += byte
+    if not answer.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(f"no WebSocket: {answer[:80]!r}")
+    ours.setblocking(False)
+    return ours
+
+
+class Crowd:
+    """Clients that talk at the pace of real time.
+
+    Args:
+        address: of the server, as ``http://127.0.0.1:8765``.
+        talkers, listeners: so many clients speak, and so many are quiet rooms.
+        seconds: of one message.
+        witnesses: how many of them tell how late frames are; they hear all frames, in binary.
+        query: of the others' URL.
+        hop: seconds between two frames.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        talkers: int,
+        listeners: int = 0,
+        *,
+        seconds: float = 0.1,
+        witnesses: int = 20,
+        query: str = f"rate={RATE}",
+        hop: float = 0.128,
+    ) -> None:
+        self._address, self._seconds, self._hop = address, seconds, hop
+        speaking, silent = ring(speech(), seconds), ring(quiet(), seconds)
+        draw = np.random.default_rng(talkers + listeners)
+        self.voices: list[Voice] = []
+        count = talkers + listeners
+        every = max(1, count // witnesses) if witnesses else count + 1
+        for place in range(count):
+            # Spread the quiet ones evenly among those who speak.
+            says = (place * talkers) // count != ((place + 1) * talkers) // count
+            messages, watches = speaking if says else silent, witnesses > 0 and place % every == 0
+            self.voices.append(
+                Voice(
+                    connect(address, f"rate={RATE}&encoding=binary" if watches else query),
+                    messages,
+                    int(draw.integers(len(messages))),
+                    float(draw.random() * seconds),
+                    watches,
+                )
+            )
+            time.sleep(CONNECT_SECONDS)
+            if place % LISTEN_EVERY == 0:
+                for voice in self.voices:
+                    self._read(voice, 0.0)
+        self._begin = 0.0
+
+    def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
+        """Talk for so long, at the pace of real time.
+
+        What was seen after ``warm_up``, and what the processes cost then.
+        """
+        order = sorted(self.voices, key=lambda voice: voice.phase)
+        poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
+        late: list[float] = []
+        self._begin = time.perf_counter() + 0.05
+        seen: _Seen | None = None
+        for turn in itertools.count():
+            base = self._begin + turn * self._seconds
+            for voice in order:
+                due = base + voice.phase
+                while (rest := due - time.perf_counter()) > 0.0005:
+                    for handle, _ in poll.poll(rest):
+                        self._read(known[handle], time.perf_counter())
+                late.append(-rest)
+                self._say(voice)
+            said = (turn + 1) * self._seconds
+            if seen is None and said >= warm_up:
+                seen = _Seen(self._address, self.voices, [*pids])
+            elif seen is not None and said >= warm_up + seconds:
+                break
+        poll.close()
+        return seen.told(late)
+
+    def talk_in_step(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
+        """Say so many seconds, each message once the server has heard the one before.
+
+        All speak at the same moments, and no clock says how fast: what others take of the
+        processor changes how long that takes, but not what there is to do.
+        """
+        poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
+        witnesses = [voice for voice in self.voices if voice.witness]
+        seen: _Seen | None = None
+        for turn in itertools.count(1):
+            for voice in self.voices:
+                self._say(voice)
+            said = turn * self._seconds
+            frames = int((said * RATE - 1) / (self._hop * RATE))  # it may want one sample more
+            until = time.perf_counter() + 60
+            while any(voice.frames < frames and not voice.lost for voice in witnesses):
+                for handle, _ in poll.poll(1.0):
+                    self._read(known[handle], time.perf_counter())
+                if time.perf_counter() > until:
+                    came = [voice.frames for voice in witnesses]
+                    raise TimeoutError(
+                        f"{frames} frames were due after {said:.1f} s, and so many came: {came}"
+                    )
+            if seen is None and said >= warm_up:
+                seen = _Seen(self._address, self.voices, [*pids])
+            elif seen is not None and said >= warm_up + seconds:
+                break
+        poll.close()
+        return seen.told([])
+
+    def _poll(self) -> select.epoll:
+        poll = select.epoll()
+        for voice in self.voices:
+            if voice.witness:
+                poll.register(voice.socket.fileno(), select.EPOLLIN)
+        return poll
+
+    def endings(self) -> set[str]:
+        """What ended clients, if anything did."""
+        return {voice.lost for voice in self.voices if voice.lost}
+
+    def close(self) -> None:
+        """Leave without a word."""
+        for voice in self.voices:
+            voice.socket.close()
+
+    def _say(self, voice: Voice) -> None:
+        if voice.lost:
+            return
+        if not voice.witness:
+            self._read(voice, 0.0)
+        message = voice.messages[voice.at]
+        voice.at = (voice.at + 1) % len(voice.messages)
+        voice.sent += 1
+        try:
+            sent = voice.socket.send(message)
+        except BlockingIOError:
+            sent = 0
+        except OSError as gone:
+            voice.lost = str(gone)
+            return
+        if sent < len(message):
+            voice.lost = "the server does not read"
+
+    def _read(self, voice: Voice, now: float) -> None:
+        try:
+            data = voice.socket.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError as gone:
+            data, voice.lost = b"", str(gone)
+        if not data:
+            voice.lost = voice.lost or "closed"
+            return
+        kept = voice.kept
+        kept += data
+        at, size = 0, len(kept)
+        while size - at >= 2:
+            length, header = kept[at + 1], 2
+            if length == 126:
+                length, header = int.from_bytes(kept[at + 2 : at + 4], "big"), 4
+            elif length == 127:
+                length, header = int.from_bytes(kept[at + 2 : at + 10], "big"), 10
+            if size - at < header + length:
+                break
+            kind, body = kept[at] & 15, at + header
+            if kind == CLOSE:
+                voice.lost = f"closed with {int.from_bytes(kept[body : body + 2], 'big')}"
+            elif kind == PING:
+                voice.socket.send(masked(bytes(kept[body : body + length]), PONG))
+            elif kind == BINARY:
+                self._heard(voice, length // FRAME_BYTES, now)
+            elif kind == TEXT and kept.startswith(FRAME_START, body):
+                self._heard(voice, 1, now)
+            at = body + length
+        del kept[:at]
+
+    def _heard(self, voice: Voice, frames: int, now: float) -> None:
+        voice.frames += frames
+        if voice.witness and self._begin:
+            message = int(np.ceil(voice.frames * self._hop / self._seconds - 1e-9)) - 1
+            due = self._begin + message * self._seconds + voice.phase
+            voice.waits.append((now, now - due))
+
+
+class _Seen:
+    """A moment from which on it counts."""
+
+    def __init__(self, address: str, voices: Sequence[Voice], pids: Sequence[int]) -> None:
+        self._address, self._voices, self._pids = address, voices, pids
+        self._frames = sum(voice.frames for voice in voices)
+        self._heard = audio_seconds(address)
+        self._cpu = cpu_seconds(pids), time.process_time()
+        self._at = time.perf_counter()
+
+    def told(self, late: Sequence[float]) -> Told:
+        """What was seen since."""
+        passed, count = time.perf_counter() - self._at, len(self._voices)
+        server = cpu_seconds(self._pids) - self._cpu[0]
+        ours = time.process_time() - self._cpu[1]
+        waits = [wait for v in self._voices for when, wait in v.waits if when > self._at]
+        heard = audio_seconds(self._address) - self._heard
+        return Told(
+            clients=count,
+            seconds=passed,
+            heard=heard,
+            frames=sum(voice.frames for voice in self._voices) - self._frames,
+            lost=sum(bool(voice.lost) for voice in self._voices),
+            p50_ms=1000 * float(np.median(waits)) if waits else 0.0,
+            p99_ms=1000 * float(np.quantile(waits, 0.99)) if waits else 0.0,
+            late_p99_ms=1000 * float(np.quantile(late, 0.99)) if late else 0.0,
+            milliseconds=1000 * server / heard if heard else 0.0,
+            clients_milliseconds=1000 * ours / heard if heard else 0.0,
+        )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a crowd saw."""
+
+    clients: int
+    seconds: float
+    """By the clock on the wall."""
+    heard: float
+    """Seconds of audio that the server heard meanwhile, of all clients together."""
+    frames: int
+    """That came."""
+    lost: int
+    """Clients that the server left."""
+    p50_ms: float
+    p99_ms: float
+    """Of the witnesses: from when the message with a frame's last sample was due, until it came."""
+    late_p99_ms: float
+    """How late messages were sent."""
+    milliseconds: float
+    """Processor time of the server's processes for a second of audio that they heard."""
+    clients_milliseconds: float
+    """The crowd's own."""
+
+
+def audio_seconds(address: str) -> float:
+    """That a server heard so far, of all clients."""
+    url = f"{address}/metrics"
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  of our own server
+        lines = answer.read().decode().splitlines()
+    name = "edgeser_audio_seconds_total "
+    return float(next(line for line in lines if line.startswith(name)).removeprefix(name))
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Of processes, user and system, so far."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it started."""
+    found = [pid]
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        children = (thread / "children").read_text().split()
+        found += [one for child in children for one in family(int(child))]
+    return found
+
+
+def resident_mib(pids: Iterable[int]) -> float:
+    """Memory of processes."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,0 +1,88 @@
+"""How events go over the wire: JSON, or for frames a fixed layout of numbers.
+
+A frame in binary is 48 bytes and 8 for each label, little-endian, and holds what its JSON does:
+
+====== ========= =====================================================
+offset type      holds
+====== ========= =====================================================
+0      uint8     1: a frame
+1      uint8     n, the number of labels
+2      int16     which of the labels of ``ready`` it carries, -1 for none
+4      uint32    0
+8      float64   time
+16     float64   confidence
+24     float64   speech
+32     float64   level
+40     float64   latency_ms
+48     float64   probabilities, n of them, in the order of the labels
+====== ========= =====================================================
+
+A binary message has one frame or several, one behind the other; other events stay JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgeser.results import EmotionFrame
+
+FRAME = 1
+NO_LABEL = -1
+
+encode_json: Callable[[dict[str, Any]], str] = json.JSONEncoder(allow_nan=False).encode
+"""An event as the text of its message."""
+
+
+class FrameLayout:
+    """Frames of a model with these labels, to bytes and back."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = tuple(labels)
+        self._places: dict[str | None, int] = {label: at for at, label in enumerate(labels)}
+        self._places[None] = NO_LABEL
+        self._struct = struct.Struct(f"<BBhI5d{len(self._labels)}d")
+        self.size = self._struct.size
+        """Bytes of one frame."""
+
+    def pack(self, frame: EmotionFrame, latency_ms: float) -> bytes:
+        """One frame."""
+        return self._struct.pack(
+            FRAME,
+            len(self._labels),
+            self._places[frame.label],
+            0,
+            frame.time,
+            frame.confidence,
+            frame.speech,
+            frame.level,
+            latency_ms,
+            *frame.probabilities.values(),
+        )
+
+    def unpack(self, message: bytes) -> list[dict[str, Any]]:
+        """The frames of a message, as their JSON events would be.
+
+        Raises:
+            ValueError: it holds none, or of other labels.
+        """
+        if not message or len(message) % self.size:
+            raise ValueError(f"{len(message)} bytes are no frames of {self.size} bytes each")
+        return [self._event(*values) for values in self._struct.iter_unpack(message)]
+
+    def _event(self, kind: int, count: int, place: int, spare: int, *v: float) -> dict[str, Any]:
+        del spare
+        if kind != FRAME or count != len(self._labels):
+            raise ValueError(f"a message of kind {kind} with {count} labels is no frame of these")
+        return {
+            "type": "frame",
+            "time": v[0],
+            "label": None if place == NO_LABEL else self._labels[place],
+            "confidence": v[1],
+            "probabilities": dict(zip(self._labels, v[5:], strict=True)),
+            "speech": v[2],
+            "level": v[3],
+            "latency_ms": v[4],
+        }

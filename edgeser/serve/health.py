@@ -1,0 +1,44 @@
+"""What ``/healthz`` tells: of this process as it is now, of the others what they said last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeser.serve.board import Fellow, State
+from edgeser.serve.hub import Hub
+
+
+def health(hub: Hub) -> tuple[dict[str, Any], int]:
+    """The answer and its status: 200 while anybody can be served as they should be.
+
+    ``degraded`` is a server some of whose processes are well. Who is not is begun again by the
+    supervisor: ending the others as well would help nobody.
+    """
+    hub.tell()
+    board = hub.place.board
+    fellows = [board.fellow(row) for row in range(board.rows)]
+    states = [said(fellow, hub.config.limits.stalled_seconds) for fellow in fellows]
+    own = hub.status
+    status = own
+    if own != "closing" and len(set(states)) > 1 and "ok" in states:
+        status = "degraded"
+    since = [f.since_frame for f in fellows if f.since_frame is not None]
+    about: dict[str, Any] = {
+        "status": status,
+        "model": hub.model.name,
+        "clients": sum(fellow.clients for fellow in fellows),
+        "since_frame": min(since, default=None),
+    }
+    if not hub.place.alone:
+        about["workers"] = [
+            {"status": state, "clients": fellow.clients}
+            for state, fellow in zip(states, fellows, strict=True)
+        ]
+    return about, 200 if status in {"ok", "degraded"} else 503
+
+
+def said(fellow: Fellow, patience: float) -> str:
+    """In a word; who says nothing for long is not believed to be well."""
+    if fellow.state == State.ok and fellow.silent_seconds > patience:
+        return State.stalled.name
+    return fellow.state.name

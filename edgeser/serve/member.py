@@ -1,0 +1,70 @@
+"""One of several processes that serve: ``python -m edgeser.serve.member HANDLE``, by a supervisor.
+
+It ends as a server by itself does, and when its supervisor is gone, however that went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+from edgeser.errors import EdgeserError
+from edgeser.serve.board import Board, Place
+from edgeser.serve.channel import receive_order, tell
+from edgeser.serve.quiet import bounded
+from edgeser.serve.server import serve_here
+from edgeser.serve.signals import Ended, Signals
+
+
+def main(handle: int) -> int:
+    """Serve as the supervisor says; the exit status."""
+    with socket.socket(fileno=handle) as channel, Signals() as signals, bounded():
+        try:
+            _serve(channel, signals)
+        except Ended:
+            return 0
+        except EdgeserError as problem:
+            with contextlib.suppress(OSError):
+                tell(channel, error=type(problem).__name__, message=str(problem))
+            return 1
+    return 0
+
+
+def _serve(channel: socket.socket, signals: Signals) -> None:
+    order = receive_order(channel)
+    log = logging.getLogger("edgeser")
+    logging.basicConfig(format=f"edgeser worker {order.row + 1}: %(message)s")
+    if order.verbose:
+        log.setLevel(logging.DEBUG)
+    threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
+    board = Board(order.config.workers, order.config.limits.connections, order.board)
+    place = Place(board, order.row)
+    serve_here(
+        order.config,
+        lambda: socket.socket(fileno=order.listening),
+        lambda _: tell(channel, serving=True),
+        _progress(channel),
+        signals,
+        place,
+    )
+
+
+def _progress(channel: socket.socket) -> Callable[[float], object]:
+    return lambda share: tell(channel, progress=share)
+
+
+def _end_with(channel: socket.socket) -> None:
+    """The supervisor says nothing more: once there is something to read, it is gone."""
+    with contextlib.suppress(OSError):
+        channel.recv(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(int(sys.argv[1])))

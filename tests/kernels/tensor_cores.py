@@ -70,7 +70,11 @@ def _cut_off(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @contextmanager
 def interpreted() -> Iterator[None]:
-    """Within this, interpreted kernels multiply matrices as tensor cores do."""
+    """Within this, interpreted kernels multiply matrices as tensor cores do.
+
+    And count to what they are told: Triton 3.6 takes its scalars, of one dimension, for an index,
+    which NumPy 2.4 refuses.
+    """
     import triton.language as tl
     from triton.runtime import interpreter
 
@@ -89,5 +93,14 @@ def interpreted() -> Iterator[None]:
             return interpreter.TensorHandle(bfloat16(source.data), to.scalar)
         return cast(self, source, to)
 
-    with mock.patch.multiple(builder, create_dot=dot, cast_impl=cast_impl):
+    patch_tensor = interpreter._patch_lang_tensor
+
+    def patch(tensor: Any, scope: Any) -> None:
+        patch_tensor(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
+
+    with (
+        mock.patch.multiple(builder, create_dot=dot, cast_impl=cast_impl),
+        mock.patch.object(interpreter, "_patch_lang_tensor", patch),
+    ):
         yield

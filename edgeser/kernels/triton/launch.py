@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgeser.errors import BackendError
+from edgeser.gpu.front_end_shape import BLOCK_COLUMNS, BLOCK_DEPTH
 from edgeser.gpu.shapes import TacnShape, VQShape, padded
 
 Constants = Mapping[str, int | float | str]
@@ -26,6 +27,9 @@ class Configuration:
 CONFIGURATIONS = {
     "vq_fusion": (Configuration(1, 4), Configuration(16, 8)),
     "tacn_step": (Configuration(1, 8), Configuration(16, 8), Configuration(32, 8)),
+    "spectrum": (Configuration(16, 4), Configuration(32, 4)),
+    "running_level": (Configuration(1, 8),),
+    "convolution": (Configuration(16, 4), Configuration(32, 4)),
 }
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
@@ -55,6 +59,30 @@ def check_widths(tacn: TacnShape, vq: VQShape) -> None:
 
 STAGES = 2
 """Tiles in flight: three spill registers, and need more shared memory than desktop cards have."""
+
+
+FRONT_END_STAGES = 4
+"""The same of the front end's kernels, whose tiles are small: they wait for nothing but memory."""
+
+_LEVEL_BLOCK = 1024
+"""Values of a view that a program has at a time."""
+
+
+def stages(kernel: str) -> int:
+    """Tiles in flight of a kernel."""
+    return STAGES if kernel in ("vq_fusion", "tacn_step") else FRONT_END_STAGES
+
+
+def front_end_constants(kernel: str, block_rows: int) -> Constants:
+    """The constants of ``spectrum``, ``running_level`` and ``convolution``: of no model."""
+    if kernel == "running_level":
+        return {"BLOCK": _LEVEL_BLOCK}
+    return {
+        "BLOCK_ROWS": block_rows,
+        "BLOCK_COLUMNS": BLOCK_COLUMNS,
+        "BLOCK_DEPTH": BLOCK_DEPTH,
+        "DOT": DOT,
+    }
 
 
 def tacn_constants(shape: TacnShape, block_rows: int) -> Constants:

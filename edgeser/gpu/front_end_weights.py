@@ -81,8 +81,10 @@ def _hann(window: int) -> Doubles:
 
 
 def _bins(window: int) -> tuple[Doubles, Doubles]:
-    """Cycles a sample, and what amplitudes are multiplied with: the power of all bins of a frame,
-    without 0 Hz, sums to its mean square."""
+    """Cycles a sample, and what amplitudes are multiplied with.
+
+    The power of a frame's bins, which are all but 0 Hz, sums to its mean square.
+    """
     k = np.arange(1, window // 2 + 1)
     twice = np.where(k == window // 2, 1, 2)
     return k / window, np.sqrt(twice / (window * (_hann(window) ** 2).sum()))

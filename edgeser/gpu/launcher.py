@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeser.bundle import Bundle
 from edgeser.gpu.device import Argument, Device, Kernel, Memory
-from edgeser.gpu.index import Index, Variant, fastest
+from edgeser.gpu.index import KERNELS, Index, Variant, fastest
 from edgeser.gpu.shapes import kernel_sizes, tacn_shape, vq_shape
 from edgeser.gpu.weights import PackedWeights, pack_tacn, pack_vq
 
@@ -35,8 +35,7 @@ class Kernels:
         self._device = device
         self._index = index
         self._variants = {
-            name: kernel.variants_for(precision, device.capability)
-            for name, kernel in index.kernels.items()
+            name: index.kernels[name].variants_for(precision, device.capability) for name in KERNELS
         }
         self._loaded: dict[str, Kernel] = {}
         self._memory: list[Memory] = []

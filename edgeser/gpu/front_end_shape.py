@@ -234,7 +234,6 @@ def _spectrum(name: str, view: Spectrum, segment: int) -> Launch:
         "window": view.window,
         "depth": padded(view.window, BLOCK_DEPTH),
         "bands": view.bands,
-        "columns": padded(view.bands, BLOCK_COLUMNS),
     }
     arrays = {"segments": ("segment", 0), "basis": (f"{name}.basis", 0), "power": (name, 0)}
     return Launch("spectrum", view.frames, view.bands, arrays, numbers)
@@ -288,7 +287,6 @@ def _body(
             "padding_across": layer.told.padding[1],
             "depth": padded(layer.taps, BLOCK_DEPTH),
             "outputs": layer.target.channels,
-            "columns": padded(layer.target.channels, BLOCK_COLUMNS),
             "relu": int(layer.told.relu),
         }
         yield Launch("convolution", positions, layer.target.channels, arrays, numbers)

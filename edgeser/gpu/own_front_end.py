@@ -43,9 +43,7 @@ def find_kernels(
     if model is None:
         raise BackendError("the model has its front end as an ONNX graph alone")
     if not set(FRONT_END) <= index.kernels.keys():
-        raise BackendError(
-            f"{index.folder / INDEX}: has no kernels for the front end: run `edgeser compile` again"
-        )
+        raise BackendError("the kernels have none for it: run `edgeser compile` again")
     blocks = {"BLOCK_COLUMNS": BLOCK_COLUMNS, "BLOCK_DEPTH": BLOCK_DEPTH}
     for name in ("spectrum", "convolution"):
         if not blocks.items() <= index.kernels[name].constants.items():

@@ -29,6 +29,8 @@ from tests.kernels import tensor_cores
 
 ROWS = {"spectrum": (16, 64), "running_level": (1,), "convolution": (16, 64)}
 """Of a program: more than are compiled, so that there are few programs to interpret."""
+WARPS = {1: 1, 16: 2, 64: 8}
+"""By these rows, so that a launch says which kernel it is of."""
 _POINTERS = {"matrices": "*weight", "taps": "*i32"}
 
 
@@ -39,13 +41,13 @@ class Interpreting(FakeDevice):
     silent: bool = False
 
     def load(self, code: bytes, symbol: str, shared_bytes: int) -> FakeKernel:
-        """A kernel of the front end has its rows a program as its code."""
+        """As the fake does; it knows how a kernel of the front end computes when it is launched."""
         if symbol not in FRONT_END:
             return super().load(code, symbol, shared_bytes)
         assert self._recording is None, "code while a graph is recorded"
+        assert code.startswith(f"code of {symbol}".encode())
         self.check("load")
-        rows = int(code.rpartition(b" ")[2])
-        return FakeKernel(f"{symbol} {rows}", lambda _: None)
+        return FakeKernel(symbol, lambda _: None)
 
     def launch(
         self,
@@ -57,15 +59,15 @@ class Interpreting(FakeDevice):
     ) -> None:
         """Of the front end: as many programs as are asked for."""
         assert isinstance(kernel, FakeKernel)
-        symbol, _, rows = kernel.symbol.partition(" ")
-        if rows and not self.silent:
-            run = partial(self._interpret, symbol, int(rows), programs)
-            kernel = FakeKernel(symbol, run)
+        if kernel.symbol in FRONT_END and not self.silent:
+            run = partial(self.interpret, kernel.symbol, programs, threads)
+            kernel = FakeKernel(kernel.symbol, run)
         super().launch(kernel, programs, threads, shared_bytes, arguments)
 
-    def _interpret(
-        self, symbol: str, rows: int, programs: int, arguments: Sequence[Argument]
+    def interpret(
+        self, symbol: str, programs: int, threads: int, arguments: Sequence[Argument]
     ) -> None:
+        """Run so many programs of a kernel of the front end."""
         listed = front_end_arguments(symbol)
         given: list[Any] = []
         for argument, value in zip(listed, arguments, strict=True):
@@ -77,12 +79,13 @@ class Interpreting(FakeDevice):
                 given.append(int(value))
             else:
                 dtype = np.int32 if argument.type == "*i32" else np.float32
-                given.append(self._tensor(int(value), dtype))
+                given.append(self.tensor(int(value), dtype))
+        rows = {32 * warps: rows for rows, warps in WARPS.items()}[threads]
         fixed = front_end_constants(symbol, rows)
         with tensor_cores.counting():
             FUNCTIONS[symbol][(programs,)](*given, **fixed)
 
-    def _tensor(self, address: int, dtype: Any) -> torch.Tensor:
+    def tensor(self, address: int, dtype: Any) -> torch.Tensor:
         """From an address to the end of the memory that it lies in."""
         for start, reference in self._blocks.items():
             block = reference()
@@ -119,7 +122,9 @@ def make_full_index(folder: Path, bundle: Bundle) -> Index:
             file, code = f"{name}-{rows}.cubin", f"code of {name} {rows}".encode()
             (folder / file).write_bytes(code)
             digest = hashlib.sha256(code).hexdigest()
-            variants.append(Variant("fp32", "sm_86", file, name, rows, 4, 512, digest, len(code)))
+            variants.append(
+                Variant("fp32", "sm_86", file, name, rows, WARPS[rows], 512, digest, len(code))
+            )
         one, other = (front_end_constants(name, rows) for rows in (1, 16))
         shared = {key: value for key, value in one.items() if other[key] == value}
         kernels[name] = IndexKernel(name, front_end_arguments(name), shared, tuple(variants))

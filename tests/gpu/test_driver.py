@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import triton
 
+from edgeser.bundle import Bundle
 from edgeser.gpu.index import Index
 
 pytest.importorskip("cuda.core", reason="cuda-core is not installed (extra cuda)")
@@ -55,6 +57,15 @@ def test_streams(stub: Path, toy_path: Path, toy_index: Index, scenario: str) ->
     done = run(stub, scenario, toy_path, toy_index)
     assert len(done.stderr.splitlines()) == 1
     assert "the CPU runs the front end" in done.stderr
+
+
+def test_the_front_end(stub: Path, toy_path: Path, toy_bundle: Bundle, tmp_path: Path) -> None:
+    if not triton.knobs.runtime.interpret:
+        pytest.skip("the kernels are compiled here")
+    from tests.gpu.interpreted import make_full_index
+
+    done = run(stub, "front_end", toy_path, make_full_index(tmp_path, toy_bundle))
+    assert not done.stderr
 
 
 def test_a_device_that_breaks(stub: Path, toy_path: Path, toy_index: Index) -> None:

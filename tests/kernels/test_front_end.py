@@ -23,7 +23,13 @@ from tests.kernels.tester import (
     cpp_front_end,
 )
 
-every_backend = pytest.mark.parametrize("backend", FRONT_END_BACKENDS, ids=lambda b: b.name)
+every_backend = pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(b, id=b.name, marks=[pytest.mark.slow] if b.slow else [])
+        for b in FRONT_END_BACKENDS
+    ],
+)
 
 # Bodies as lists of (kernel, in, out, stride, padding, relu), features, deep, and the views.
 SIZES: dict[str, dict[str, Any]] = {

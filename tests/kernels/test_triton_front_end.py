@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("triton")
 
-from edgeser.gpu.front_end_shape import BLOCK_DEPTH, front_end_shape, launches
+from edgeser.gpu.front_end_shape import BLOCK_COLUMNS, BLOCK_DEPTH, front_end_shape, launches
 from edgeser.gpu.front_end_weights import pack_front_end
 from edgeser.kernels.random_weights import front_end_weights
 from edgeser.reference import front_end
@@ -106,7 +106,7 @@ def test_every_launch_stays_within_its_arrays(name: str) -> None:
             )
             matrices = launch.arrays["matrices"][0]
             room = ends[matrices] - packed.offsets[matrices]
-            assert 4 * n["depth"] * n["columns"] <= room
+            assert 4 * n["depth"] * launch.column_blocks * BLOCK_COLUMNS <= room
         elif launch.kernel == "spectrum":
             last_sample = n["start"] + (n["frames"] - 1) * n["hop"] + n["window"]
             assert last_sample <= shape.segment < last_sample + n["hop"]

@@ -12,14 +12,14 @@ import triton.language as tl
     do_not_specialize=[
         *("count", "map_values", "height", "width", "channels", "result_values", "positions"),
         *("across", "stride_down", "stride_across", "padding_down", "padding_across", "depth"),
-        *("outputs", "columns", "relu"),
+        *("outputs", "relu"),
     ],
     do_not_specialize_on_alignment=["maps", "results"],
 )
 def convolution(
     maps,  # (B, height, width, channels) float32, map_values from one to the next
-    matrices,  # (depth, columns): a row for each tap; zeros where they are padded
-    bias,  # (columns,) float32
+    matrices,  # (depth, outputs'): a row for each tap; zeros where they are padded
+    bias,  # (outputs') float32
     taps,  # (2, depth) int32: values from a patch's first, then 65536 * rows + columns from it
     results,  # (B, positions, outputs) float32, result_values from one map to the next
     count,  # B * positions
@@ -35,8 +35,7 @@ def convolution(
     padding_down,
     padding_across,
     depth,  # taps, padded to whole BLOCK_DEPTH: taps that are padding lie outside of every map
-    outputs,
-    columns,  # outputs, padded to whole BLOCK_COLUMNS
+    outputs,  # padded to whole BLOCK_COLUMNS in the weights
     relu,  # 1 or 0
     BLOCK_ROWS: tl.constexpr,
     BLOCK_COLUMNS: tl.constexpr,
@@ -51,7 +50,7 @@ def convolution(
     blocks = tl.cdiv(outputs, BLOCK_COLUMNS)
     row = tl.program_id(0) // blocks * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.program_id(0) % blocks * BLOCK_COLUMNS + tl.arange(0, BLOCK_COLUMNS)
-    pitch = tl.multiple_of(columns, BLOCK_COLUMNS)
+    pitch = blocks * BLOCK_COLUMNS
     one = row // positions
     position = row % positions
     y = tl.where(row < count, position // across * stride_down - padding_down, height)[:, None]

@@ -61,8 +61,9 @@ STAGES = 2
 """Tiles in flight: three spill registers, and need more shared memory than desktop cards have."""
 
 
-FRONT_END_STAGES = 4
-"""The same of the front end's kernels, whose tiles are small: they wait for nothing but memory."""
+_STAGES = {"spectrum": 4, "convolution": 5}
+"""Of kernels with small tiles, which wait for memory: of a convolution twice for each tile, for its
+place and for it."""
 
 _LEVEL_BLOCK = 1024
 """Values of a view that a program has at a time."""
@@ -70,7 +71,7 @@ _LEVEL_BLOCK = 1024
 
 def stages(kernel: str) -> int:
     """Tiles in flight of a kernel."""
-    return STAGES if kernel in ("vq_fusion", "tacn_step") else FRONT_END_STAGES
+    return _STAGES.get(kernel, STAGES)
 
 
 def front_end_constants(kernel: str, block_rows: int) -> Constants:

@@ -6,13 +6,12 @@ import triton.language as tl
 
 @triton.jit(
     do_not_specialize=[
-        *("count", "segment_values", "start", "hop", "frames", "window", "depth", "bands"),
-        "columns",
+        *("count", "segment_values", "start", "hop", "frames", "window", "depth", "bands")
     ]
 )
 def spectrum(
     segments,  # (B, segment_values) float32
-    basis,  # (2, depth, columns) float32: windowed cosines, then sines; zeros where they are padded
+    basis,  # (2, depth, bands') float32: windowed cosines, then sines; zeros where they are padded
     power,  # (B, frames, bands) float32
     count,  # B * frames
     segment_values,
@@ -21,8 +20,7 @@ def spectrum(
     frames,
     window,  # samples of a frame
     depth,  # window, padded to whole BLOCK_DEPTH
-    bands,
-    columns,  # bands, padded to whole BLOCK_COLUMNS
+    bands,  # padded to whole BLOCK_COLUMNS in the basis
     BLOCK_ROWS: tl.constexpr,
     BLOCK_COLUMNS: tl.constexpr,
     BLOCK_DEPTH: tl.constexpr,
@@ -34,7 +32,7 @@ def spectrum(
     column = tl.program_id(0) % blocks * BLOCK_COLUMNS + tl.arange(0, BLOCK_COLUMNS)
     sample = tl.arange(0, BLOCK_DEPTH)
     frame = row // frames * segment_values + start + row % frames * hop
-    pitch = tl.multiple_of(columns, BLOCK_COLUMNS)
+    pitch = blocks * BLOCK_COLUMNS
     sines = depth * pitch
 
     real = tl.zeros((BLOCK_ROWS, BLOCK_COLUMNS), tl.float32)

@@ -42,10 +42,11 @@ def load(
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
         backend: what executes it. ``"cpu"``. ``"cuda"``: this machine's first NVIDIA GPU; it needs
-            the extra ``cuda``. The front end of a bundle that does not tell its layers is run by
-            TensorRT or, where that is missing, by ONNX Runtime. ``"auto"``: the GPU where it can be used, else the CPU; should the GPU fail
-            later, every stream goes on on the CPU from where it was. Whenever something runs
-            elsewhere than asked for, the log says so once, and why; so does ``edgeser doctor``.
+            the extra ``cuda``, and a front end that the bundle tells as a graph alone needs
+            TensorRT or, where that is missing, runs in ONNX Runtime. ``"auto"``: the GPU where it
+            can be used, else the CPU; should the GPU fail later, every stream goes on on the CPU
+            from where it was. Whenever something runs elsewhere than asked for, the log says so
+            once, and why; so does ``edgeser doctor``.
         precision: how the weights of the network are kept. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
             ``"int8"``: a quarter of it, with a scale for each output, and for each token or map

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import edgeser
-from bench import frontend, judge, native, plots, process, start
+from bench import front_end, judge, native, plots, process, start
 from bench.page import page
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
@@ -43,7 +43,7 @@ def main(
     }
     lookups = {(n, True): held(f"vq lookup {n}", vq.entries(n, True)) for n in vq.LOOKUPS}
     fusions = {(n, False): held(f"vq fusion {n}", vq.entries(n, False)) for n in vq.FUSIONS}
-    fronts = {n: held(f"front end {n}", frontend.entries(n)) for n in frontend.BATCHES}
+    fronts = {n: held(f"front end {n}", front_end.entries(n)) for n in front_end.BATCHES}
     whole = held("whole", process.whole())
     pools = held("pools", process.pools())
     cores = held("cores", process.cores())

@@ -32,7 +32,7 @@ import typer
 import edgeser
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 
 Samples = npt.NDArray[np.float32]
 HOP = 2048

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import frontend, process
+from bench import front_end, process
 from bench.rounds import Rounds, timed
 from bench.tacn import suite as tacn
 from bench.vq import suite as vq
@@ -69,9 +69,9 @@ def test_vq_fusion(benchmark: Any, tokens: int) -> None:
     versus(benchmark, ours, peers)
 
 
-@pytest.mark.parametrize("segments", frontend.BATCHES)
+@pytest.mark.parametrize("segments", front_end.BATCHES)
 def test_front_end(benchmark: Any, segments: int) -> None:
-    ours, *peers = frontend.entries(segments)
+    ours, *peers = front_end.entries(segments)
     versus(benchmark, ours, peers)
 
 

@@ -15,7 +15,7 @@ Importing this starts no threads, touches no GPU and no network.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from edgeser.backends import Backend, Precision
+from edgeser import native  # noqa: F401  # first: it refuses interpreters that nothing else would
 from edgeser.errors import (
     AudioError,
     BackendError,
@@ -34,15 +34,20 @@ from edgeser.errors import (
 )
 from edgeser.loading import load
 from edgeser.model import Model
+from edgeser.options import Backend, Precision
 from edgeser.results import Analysis, EmotionFrame, Verdict
 from edgeser.streaming.pool import Pool
 from edgeser.streaming.stream import Speaker, Stream
 from edgeser.version import __version__
 
 if TYPE_CHECKING:
-    from edgeser.listening import listen, listen_async, listen_for_utterances, listen_in_background
     from edgeser.microphone import Microphone, microphones
-    from edgeser.streaming.detection import Silero, SpeechDetector
+    from edgeser.microphone.listening import (
+        listen,
+        listen_async,
+        listen_for_utterances,
+        listen_in_background,
+    )
     from edgeser.streaming.utterances import (
         Emotion,
         Endpointer,
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
         UtteranceEvent,
         Utterances,
     )
+    from edgeser.streaming.vad import Silero, SpeechDetector
 
 __all__ = [
     "Analysis",
@@ -99,9 +105,13 @@ __all__ = [
 # What only some programs need is imported when it is first asked for: a quarter of what importing
 # all of it would cost.
 _LATER = {
-    "listening": ("listen", "listen_async", "listen_for_utterances", "listen_in_background"),
     "microphone": ("Microphone", "microphones"),
-    "streaming.detection": ("Silero", "SpeechDetector"),
+    "microphone.listening": (
+        "listen",
+        "listen_async",
+        "listen_for_utterances",
+        "listen_in_background",
+    ),
     "streaming.utterances": (
         "Emotion",
         "Endpointer",
@@ -111,6 +121,7 @@ _LATER = {
         "UtteranceEvent",
         "Utterances",
     ),
+    "streaming.vad": ("Silero", "SpeechDetector"),
 }
 
 

@@ -9,19 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeser.backends import Backend, Precision, check_backend, check_precision
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.interface import Executor
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.bundle.reader import parse_bundle
 from edgeser.errors import BundleError, LicenceNotice, SignatureError
 from edgeser.model import Model
-from edgeser.streaming.engine import Engine
-from edgeser.streaming.turns import Executor
+from edgeser.options import Backend, Precision, check_backend, check_precision
 
 if TYPE_CHECKING:
     from edgeser.signing import Key
-
-DEFAULT_BUNDLE = Path(__file__).parent / "models" / "default.edgeser"
-"""The bundle that comes with the package."""
 
 
 def load(
@@ -116,7 +114,7 @@ def load(
         if backend == "cpu":
             engine: Executor = Engine(bundle, precision)
         else:
-            from edgeser.gpu.opening import kernels_folder, open_auto, open_cuda
+            from edgeser.backends.cuda.factory import open_auto, open_cuda
 
             folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
             open_there = open_cuda if backend == "cuda" else open_auto

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 import numpy.typing as npt
 
-from edgeser.backends import Precision
+from edgeser.backends.interface import Executor
 from edgeser.errors import BackendError
+from edgeser.options import Precision
 from edgeser.results import Analysis
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.pool import Pool
 from edgeser.streaming.session import Session
 from edgeser.streaming.stream import Stream
-from edgeser.streaming.turns import Executor
+from edgeser.streaming.vad import SpeechDetector
 
 
 class Model:
@@ -226,8 +226,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<edgeser.Model {self.name} {self.version}, {self.hash[:12]}>"
-
-
-def engine_of(model: Model) -> Executor:
-    """What executes a model, for the rest of this package."""
-    return model._engine  # noqa: SLF001

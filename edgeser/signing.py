@@ -18,8 +18,11 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from edgeser.backends.cuda.index import INDEX, read_index
+from edgeser.bundle.paths import signature_path
+from edgeser.bundle.signed import Signed
 from edgeser.errors import MissingExtraError, SignatureError
 from edgeser.files import read_plain
 
@@ -39,22 +42,6 @@ _FILE = re.compile(
     r"signature (?P<signature>[0-9a-f]{128})\n"
 )
 _PEM = re.compile(b"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
-
-
-class Signed(NamedTuple):
-    """A bundle whose signature holds."""
-
-    data: bytes
-    """Of the file that was verified: what is to be parsed, since the file may change."""
-    by: str
-    """The public key, in hex."""
-    kernels: str | None
-    """SHA-256 of the kernels' index, in hex; None if there was none to sign."""
-
-
-def signature_path(bundle: Path) -> Path:
-    """Where the signature of the bundle at a path lies."""
-    return bundle.with_name(bundle.name + ".sig")
 
 
 def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
@@ -130,8 +117,6 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     signed = Signed(data, by, None if found["kernels"] == _NO_KERNELS else found["kernels"])
     folder = path.with_suffix(".kernels")
     if kernels and (folder.exists() or signed.kernels):
-        from edgeser.gpu.index import read_index
-
         index = read_index(folder, signed=signed)
         for kernel in index.kernels.values():
             for variant in kernel.variants:
@@ -139,26 +124,9 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     return signed
 
 
-def check_index(path: Path, data: bytes, signed: Signed) -> None:
-    """Hold the index of a folder of kernels, as it was read, against a signature.
-
-    Raises:
-        SignatureError: it is not the one that was signed, or none was.
-    """
-    if signed.kernels is None:
-        raise SignatureError(
-            f"{path}: the signature covers no kernels: they were added since; sign again, or take "
-            "the folder away"
-        )
-    if hashlib.sha256(data).hexdigest() != signed.kernels:
-        raise SignatureError(f"{path}: is not what was signed: the kernels were changed since")
-
-
 def _digest_of_kernels(folder: Path) -> str:
     if not folder.exists():
         return _NO_KERNELS
-    from edgeser.gpu.index import INDEX, read_index
-
     index = read_index(folder)
     for kernel in index.kernels.values():
         for variant in kernel.variants:

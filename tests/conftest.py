@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import edgeser
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from tests.optional import OptionalModule
 from tests.slow import is_slow
 

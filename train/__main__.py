@@ -82,7 +82,7 @@ def front(
     out: Annotated[Path, typer.Option(help="Folder for weights and log.")] = Path("runs/front"),
     device: Annotated[str, typer.Option(help="As PyTorch names it.")] = "cuda",
     minutes: Annotated[float, typer.Option(help="All in all; the training ends by the clock.")] = 7,
-    sizes: Annotated[str, typer.Option(help="Of train/front/sizes.py, by commas.")] = "8,14,27,41",
+    sizes: Annotated[str, typer.Option(help="Of train/models/sizes.py, by commas.")] = "8,14,27,41",
     threads: Threads = 0,
 ) -> None:
     """Front ends of several sizes at once, from a pack; ``python -m train.front`` needs no SDK."""
@@ -221,8 +221,8 @@ def research(
 ) -> None:
     """The research model: sessions with RAVDESS as well (CC BY-NC-SA 4.0)."""
     from train.product import Product
-    from train.research import research as train_on
     from train.sessions import SessionRecipe
+    from train.studies.research import research as train_on
 
     _quiet(threads)
     made = train_on(Product(data, work, teacher), Checkpoint.load(start), SessionRecipe())
@@ -259,9 +259,9 @@ def curve(
     threads: Threads = 0,
 ) -> None:
     """Multiply-adds and parameters against UA: smaller and larger models, by one recipe."""
-    from train.curve.report import write
-    from train.curve.runs import SIZES, Curve, shortened
     from train.default import Corpora
+    from train.studies.curve.report import write
+    from train.studies.curve.runs import SIZES, Curve, shortened
 
     if unknown := set(again or ()) - set(SIZES):
         raise typer.BadParameter(f"no size {', '.join(unknown)}: there are {', '.join(SIZES)}")
@@ -281,7 +281,7 @@ def shortcut(
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
 ) -> None:
     """What a recording's noise floor gives away, and how well corpora are told apart."""
-    from train.shortcut import shortcut as measure
+    from train.studies.shortcut import shortcut as measure
 
     _quiet(0)
     typer.echo(f"report: {measure(data, work, Checkpoint.load(checkpoint), out)}")
@@ -298,7 +298,7 @@ def precision(
     threads: Threads = 0,
 ) -> None:
     """What float16, bfloat16 and int8 do to the bundled model's results."""
-    from train.precision.page import write_page
+    from train.studies.precision.page import write_page
 
     _quiet(threads)
     typer.echo(f"page: {write_page(data, work, Checkpoint.load(checkpoint), out)}")
@@ -313,7 +313,7 @@ def baseline(
     ),
 ) -> None:
     """OpenSMILE's eGeMAPS with a support vector machine, on the same folds (installed by hand)."""
-    from train.baseline import write_baseline
+    from train.studies.baseline import write_baseline
 
     result = write_baseline(data, work, out)
     for name, scores in {
@@ -342,8 +342,8 @@ def reproduce(
     threads: Threads = 0,
 ) -> None:
     """The paper's Tables 1 and 2 and Figures 4 and 5 on a corpus, as a report."""
-    from train.reproduce.report import reproduce as run
-    from train.reproduce.runs import Comparison
+    from train.studies.reproduce.report import reproduce as run
+    from train.studies.reproduce.runs import Comparison
 
     _quiet(threads)
     recipe = Recipe.paper(epochs) if paper else Recipe(epochs=epochs, augment=None, detail_weight=0)

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from train.data.manifest import CorpusError
-from train.files import whole
+from train.files import atomic_write
 from train.models.emotion import EmotionModel, ModelConfig
 
 THRESHOLDS = {"speech": 0.5, "confidence": 0.0, "utterance": 0.0}
@@ -33,7 +33,7 @@ class Checkpoint:
             "facts": self.facts,
         }
         weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             save_file(weights, partial, {"edgeser": json.dumps(about, sort_keys=True)})
 
     @staticmethod

@@ -16,7 +16,7 @@ from train.data.examples import (
 )
 from train.data.manifest import Recording, read_manifest
 from train.data.splits import speaker_folds
-from train.files import whole
+from train.files import atomic_write
 from train.fit import Material, fit
 from train.models.emotion import ModelConfig
 from train.models.vqvae import VQVAE
@@ -127,7 +127,7 @@ class Run:
         examples = [e for c in self.corpora.unlabelled.values() for e in c.unlabelled()]
         sounds, level = self.corpora.sounds(), self.config.level
         pretrain(vqvae, examples, self.recipe, level, PRETRAINING_EPOCHS, 1e-3, sounds)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             save_file(vqvae.state_dict(), partial)
         return vqvae
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from train.data.augment import Augment, AugmentConfig, Sounds
 from train.data.music import SoundMaker
 from train.data.speech import speech_hops
-from train.files import whole
+from train.files import atomic_write
 from train.models.emotion import EmotionModel
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, Segments, Views
 from train.models.vqvae import Decoder
@@ -333,7 +333,7 @@ def _keep(
     step: int,
     used: float,
 ) -> None:
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(
             {
                 "training": training.state_dict(),

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
-from train.data.kept import KeptBatches
-from train.data.share import Share
+from train.data.cached_batches import CachedBatches
+from train.data.shard import Shard
 from train.loop import loader, trainer
 from train.losses import detail_loss, emotion_loss, speech_loss, speech_weights, verdict
 from train.metrics import Scores
@@ -93,25 +93,25 @@ class Material:
     unlabelled: Sequence[Example] = ()
     sounds: Sounds = field(default_factory=Sounds)
 
-    def batches(self, recipe: Recipe, level: LevelConfig) -> Batches | KeptBatches:
+    def batches(self, recipe: Recipe, level: LevelConfig) -> Batches | CachedBatches:
         """Epochs of all that, augmented as the recipe says."""
         examples, augment = [*self.labelled, *self.unlabelled], recipe.augment
         return Batches(
-            examples, recipe.batch, level, augment, self.sounds, recipe.seed, share=Share.here()
+            examples, recipe.batch, level, augment, self.sounds, recipe.seed, shard=Shard.here()
         )
 
 
 @dataclass(frozen=True)
-class KeptMaterial(Material):
+class CachedMaterial(Material):
     """The same, with its batches kept in a folder: several fits hear the very same ones."""
 
     folder: Path = field(kw_only=True)
 
-    def batches(self, recipe: Recipe, level: LevelConfig) -> KeptBatches:
+    def batches(self, recipe: Recipe, level: LevelConfig) -> CachedBatches:
         """As kept; made first if need be, or if the recipe or the number of batches changed."""
         made = super().batches(recipe, level)
         assert isinstance(made, Batches)
-        return KeptBatches(made, self.folder, recipe.epochs, {"recipe": recipe.to_dict()})
+        return CachedBatches(made, self.folder, recipe.epochs, {"recipe": recipe.to_dict()})
 
 
 def class_weights(examples: Sequence[Example], labels: int) -> Tensor:

@@ -8,12 +8,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from train.data.batches import Batch, Batches
-from train.data.kept import KeptBatches
-from train.data.share import Share
+from train.data.cached_batches import CachedBatches
+from train.data.shard import Shard
 from train.recipe import Recipe
 
 
-def loader(batches: Batches | KeptBatches) -> DataLoader[Batch]:
+def loader(batches: Batches | CachedBatches) -> DataLoader[Batch]:
     """Assemble batches in a process of its own, beside training."""
     return DataLoader(
         batches, batch_size=None, num_workers=1, persistent_workers=True, prefetch_factor=4
@@ -39,15 +39,15 @@ def trainer(
 
     ``folder`` takes TensorBoard logs and checkpoints; without one nothing is written.
     """
-    share = Share.here()
+    shard = Shard.here()
     return lightning.Trainer(
         max_epochs=epochs,
         precision=precision(recipe.precision),  # type: ignore[arg-type]
         accelerator="auto",
-        devices=share.local,
-        num_nodes=share.world // share.local,
+        devices=shard.local,
+        num_nodes=shard.world // shard.local,
         # Deep has a fusion whose half is never used.
-        strategy="ddp_find_unused_parameters_true" if share.world > 1 else "auto",
+        strategy="ddp_find_unused_parameters_true" if shard.world > 1 else "auto",
         default_root_dir=folder,
         logger=folder is not None,
         enable_checkpointing=folder is not None,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from train.data.augment import Sounds
 from train.data.batches import Batch, Batches, Example
-from train.data.share import Share
+from train.data.shard import Shard
 from train.loop import loader, trainer
 from train.models.level import LevelConfig
 from train.models.vqvae import VQVAE
@@ -48,6 +48,6 @@ def pretrain(
 ) -> None:
     """Train (or, from a trained one, fine-tune) a VQ-VAE in place on the examples' audio."""
     lightning.seed_everything(recipe.seed, verbose=False)
-    batches = Batches(examples, 32, level, recipe.augment, sounds, recipe.seed, share=Share.here())
+    batches = Batches(examples, 32, level, recipe.augment, sounds, recipe.seed, shard=Shard.here())
     trainer(recipe, epochs).fit(Pretraining(vqvae, learning_rate), loader(batches))
     vqvae.eval()

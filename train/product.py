@@ -33,10 +33,10 @@ from train.data.splits import speaker_folds
 from train.default import FACTS, LABELLED, Corpora
 from train.distill import Distillation, FrontTraining, Spoken, distil
 from train.export import PAUSE
-from train.files import whole
-from train.front.sizes import loaded
+from train.files import atomic_write
 from train.models.emotion import EmotionModel, ModelConfig
 from train.models.segment import HOP, LEAD, SAMPLE_RATE
+from train.models.sizes import loaded
 from train.models.speaker import SpeakerConfig
 from train.provenance import provenance
 from train.sessions import SessionRecipe, Utterance, judge_sessions, train_sessions
@@ -46,7 +46,7 @@ from train.teacher.whisper import WhisperEncoder
 TARGET = 128
 """Principal components of the teacher that a token predicts."""
 SIZE = "14"
-"""Of ``train/front/sizes.py``: the default's."""
+"""Of ``train/models/sizes.py``: the default's."""
 OFTEN = {"emodb": 3}
 """How often a corpus is gone through: EmoDB is a tenth of CREMA-D's size."""
 PASSES = 3
@@ -117,7 +117,7 @@ class Product:
         for first in range(0, len(rows), 20_000):
             rows[first : first + 20_000] = self.projection(full.rows[first : first + 20_000])
         for at, array in ((path.with_suffix(".ends.npy"), full.ends), (path, rows)):
-            with whole(at) as partial, partial.open("wb") as file:
+            with atomic_write(at) as partial, partial.open("wb") as file:
                 np.save(file, array)
         return Features.load(path)
 
@@ -146,7 +146,7 @@ class Product:
                     continue
                 some.append(full.of(int(i))[::4])
         made = Projection.fit(some, TARGET)
-        with whole(path) as partial, partial.open("wb") as file:
+        with atomic_write(path) as partial, partial.open("wb") as file:
             np.savez(file, mean=made.mean, matrix=made.matrix)
         return made
 
@@ -159,7 +159,7 @@ class Product:
         if not path.is_file():
             made = [rendered(seed, 24.0) for seed in range(MUSIC)]
             scaled = [p * (0.6 / max(float(np.abs(p).max()), 1e-6)) for p in made]
-            with whole(path) as partial, partial.open("wb") as file:
+            with atomic_write(path) as partial, partial.open("wb") as file:
                 np.save(file, (np.concatenate(scaled) * 32767).astype(np.int16))
         flat, length = np.load(path), 10 * SAMPLE_RATE
         starts = range(0, len(flat) - length, length)
@@ -207,7 +207,7 @@ class Product:
         labelled = [s for s in spoken if s.emotion >= 0]
         mixed = labelled * 2 + [s for s in spoken if s.emotion < 0]
         distil(training, mixed, sounds, settings, self.work / "a2.pt", minutes=second)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             torch.save(model.state_dict(), partial)
         return model.eval()
 
@@ -259,7 +259,7 @@ class Product:
                     tuple(passed), _target(recording, labels), recording.speaker, recording.corpus
                 )
             )
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             torch.save(found, partial)
         return found
 

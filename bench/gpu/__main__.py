@@ -27,17 +27,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu import plan
-from bench.gpu.judge import sections
+from bench.gpu.judge import latencies, sections
 from bench.gpu.machine import RefusedError, look, search_path
-from bench.gpu.names import BOUND, NOT_READY
-from bench.gpu.started import Started
-from bench.gpu.table import latencies
+from bench.gpu.plan import BOUND, NOT_READY
+from bench.gpu.process import LimitedProcess
 from bench.page import count, tables
 from bench.record import FOLDER, save, stem
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "pyproject.toml", "bench", "csrc", "edgeser", "tests", "train")
-PART = ("-m", "bench.gpu.part")
+PART = ("-m", "bench.gpu.worker")
 COMPILED, SHIPPED = "compiled", "edgeser/models/default.kernels"
 
 PAGE = """\
@@ -109,7 +108,7 @@ def programme(commands: Sequence[str] = plan.COMMANDS) -> str:
         *((part.name, part.limit) for part in parts),
     ]
     lines = [f"{limit:5.0f} s at most: {name}" for name, limit in rows]
-    return "\n".join([*lines, f"{plan.WHOLE_SECONDS:5.0f} s for all of it"])
+    return "\n".join([*lines, f"{plan.RUN_SECONDS:5.0f} s for all of it"])
 
 
 class Run:
@@ -285,7 +284,7 @@ class Run:
         ]
         return PAGE.format(**facts, version=version) + "".join(side_by_side) + tables(judged)
 
-    def _start(self, command: Sequence[Any]) -> Started:
+    def _start(self, command: Sequence[Any]) -> LimitedProcess:
         # Whether Triton interprets would else be the tests' choice.
         environment = {
             **os.environ,
@@ -297,7 +296,7 @@ class Run:
             "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
             "TORCHINDUCTOR_AUTOGRAD_CACHE": "1",
         }
-        return Started(list(map(str, command)), self.folder, environment)
+        return LimitedProcess(list(map(str, command)), self.folder, environment)
 
     def _say(self, name: str, failed: str | None) -> None:
         print(f"{self.elapsed:4.0f} s  {name}{f': {failed}' if failed else ''}", flush=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from bench.gpu.clock import Work, recorded
-from bench.gpu.names import COPY, PRODUCT
-from edgeser.gpu.shapes import TacnShape, VQShape
+from bench.gpu.plan import COPY, PRODUCT
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
 
 
 def bounds(

@@ -8,31 +8,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.gpu.ahead import Ahead
+from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.clock import recorded
-from bench.gpu.names import AHEAD, JIT
-from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
+from bench.gpu.harness import COMPILED, Candidate, Harness, Ready, contest
+from bench.gpu.plan import AHEAD, JIT
 from bench.worker import AbsentError
-from edgeser.gpu.front_end_shape import (
+from edgeser.backends.cuda.front_end_shape import (
     FrontEndModel,
     Layer,
     Spectrum,
     front_end_model,
     front_end_shape,
 )
-from edgeser.gpu.front_end_weights import LEVEL_CONSTANTS, pack_front_end
-from edgeser.kernels.triton.front_end_host import FrontEnd
+from edgeser.backends.cuda.front_end_weights import LEVEL_CONSTANTS, pack_front_end
+from edgeser.backends.cuda.triton.front_end_host import FrontEnd
 
 
-def measure(rig: Rig, segments: int) -> dict[str, Any]:
+def measure(harness: Harness, segments: int) -> dict[str, Any]:
     """A contest of noise, each stream at a level of its own. Raises AbsentError."""
-    model = front_end_model(rig.bundle)
+    model = front_end_model(harness.bundle)
     if model is None:
         raise AbsentError("the model does not tell its front end's layers")
     generator = torch.Generator().manual_seed(1)
     sound = 0.05 * torch.randn(segments, model.segment, generator=generator)
     levels = torch.linspace(-60, -20, segments)
-    given = sound.to(rig.device), levels.to(rig.device)
+    given = sound.to(harness.device), levels.to(harness.device)
 
     def calls(run: Callable[[Tensor, Tensor], tuple[Tensor, ...]]) -> Ready:
         kept: list[Tensor] = []
@@ -40,22 +40,22 @@ def measure(rig: Rig, segments: int) -> dict[str, Any]:
         def call() -> None:
             kept[:] = run(*given)
 
-        work = recorded(call, rig.device)
+        work = recorded(call, harness.device)
         work.call()
         work.wait()
         return Ready(work, _answer(kept[0], kept[1]))
 
     def ahead() -> Ready:
-        s = rig.bundle.manifest.sizes
+        s = harness.bundle.manifest.sizes
         sizes = (segments, s.deep), (segments, s.positions, s.code_width), (segments,)
-        made = [torch.empty(size, device=rig.device) for size in sizes]
-        work = Ahead(rig).front_end(*given, *made)
+        made = [torch.empty(size, device=harness.device) for size in sizes]
+        work = AheadOfTime(harness).front_end(*given, *made)
         work.call()
         work.wait()
         return Ready(work, _answer(made[0], made[1]))
 
     def pytorch(compiled: bool) -> Ready:
-        run: Callable[..., tuple[Tensor, ...]] = Peer(model, rig.device)
+        run: Callable[..., tuple[Tensor, ...]] = Peer(model, harness.device)
         if compiled:
             run = torch.compile(run, mode=COMPILED, dynamic=False, fullgraph=True)
             run(*given)
@@ -63,12 +63,12 @@ def measure(rig: Rig, segments: int) -> dict[str, Any]:
 
     with torch.no_grad():
         return contest(
-            rig,
+            harness,
             [
                 Candidate(AHEAD, ahead),
-                Candidate(JIT, lambda: calls(FrontEnd(model, "fp32", rig.device))),
+                Candidate(JIT, lambda: calls(FrontEnd(model, "fp32", harness.device))),
                 Candidate(
-                    f"{JIT} bfloat16", lambda: calls(FrontEnd(model, "bf16", rig.device)), 0.1
+                    f"{JIT} bfloat16", lambda: calls(FrontEnd(model, "bf16", harness.device)), 0.1
                 ),
                 Candidate("PyTorch in a CUDA graph", lambda: pytorch(compiled=False)),
                 Candidate("torch.compile", lambda: pytorch(compiled=True), slow=True),

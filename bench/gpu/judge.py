@@ -1,27 +1,33 @@
-"""From what the parts measured to figures held against what is wanted of them."""
+"""From what the parts measured to figures held against goals, and to tables of latencies."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.goals import AT_MOST, Goal
-from bench.gpu.names import AHEAD, ALONE, BOUND, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.gpu.plan import (
+    AHEAD,
+    ALONE,
+    BOUND,
     BOUNDS,
+    CAPACITY,
     COMMANDS,
     COMPILE,
+    COPY,
+    END_TO_END,
+    JIT,
     MEASURE,
-    MOST,
+    ON_DEVICE,
+    PRODUCT,
     SEGMENTS,
     STREAMS,
     TEST,
     TESTS,
     TOKENS,
     TRAINING,
-    WHOLE,
     features,
     lookup,
     step,
@@ -57,8 +63,8 @@ def _measured(parts: Parts) -> dict[str, list[Goal]]:
         "Front end": _front_ends(parts),
         "TACN step": _steps(parts),
         "VQ lookup and fusion": _lookups(parts),
-        "In real time": _most(parts),
-        "`stream.process`": _whole(parts),
+        "In real time": _capacity(parts),
+        "`stream.process`": _end_to_end(parts),
         "Training": _training(parts),
     }
 
@@ -195,23 +201,23 @@ def _lookups(parts: Parts) -> list[Goal]:
     return [*goals, _of_bound("lookup", parts, lookup(TOKENS[-1]), TOKENS[-1])]
 
 
-def _most(parts: Parts) -> list[Goal]:
+def _capacity(parts: Parts) -> list[Goal]:
     what, wanted = "streams whose step's p99 is within 128 ms, both kernels", STREAMS_IN_REAL_TIME
-    why = _why(parts, MOST)
+    why = _why(parts, CAPACITY)
     if why is not None:
         return [Goal(what, NAN, wanted, note=why)]
-    part = parts[MOST]
+    part = parts[CAPACITY]
     held = {int(n): s for n, s in part["steps"].items() if s["p99"] <= 0.128}
     each = ", ".join(f"{n:,}: {1000 * s['p99']:.2f} ms" for n, s in held.items())
     stopped = part["stopped"] or "more were not tried"
     return [Goal(what, max(held, default=0), wanted, note=f"p99 of {each}; {stopped}")]
 
 
-def _whole(parts: Parts) -> list[Goal]:
-    why = _why(parts, WHOLE)
+def _end_to_end(parts: Parts) -> list[Goal]:
+    why = _why(parts, END_TO_END)
     if why is not None:
         return [Goal("a hop of one stream", NAN, unit=" ms", note=why)]
-    part = parts[WHOLE]
+    part = parts[END_TO_END]
     return [
         Goal(
             f"a hop of {int(streams):,}, p50",
@@ -231,3 +237,36 @@ def _training(parts: Parts) -> list[Goal]:
     if why is not None:
         return [Goal(what, NAN, unit=" times", note=why)]
     return [_over_peers(what, parts[TRAINING], None)]
+
+
+LATENCIES = """\
+## {title}
+
+Microseconds until the host knows that it is done; in brackets by the device's clock.
+
+"""
+
+
+def latencies(title: str, parts: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """A table of the parts named ``columns``; empty if none of them has figures."""
+    told = {name: parts[name] for name in columns if "seconds" in parts.get(name, {})}
+    names = dict.fromkeys(
+        contestant
+        for part in told.values()
+        for contestant in (*part["seconds"], *part["absent"])
+        if not contestant.endswith(ON_DEVICE) and not contestant.startswith(BOUND)
+    )
+    if not names:
+        return ""
+    lines = ["| | " + " | ".join(told) + " |", "|---" * (1 + len(told)) + "|"]
+    for name in names:
+        cells = [_latency_cell(Rounds(part["seconds"]), name) for part in told.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return LATENCIES.format(title=title) + "\n".join(lines) + "\n\n"
+
+
+def _latency_cell(rounds: Rounds, name: str) -> str:
+    if name not in rounds.seconds:
+        return "absent"
+    host, device = (rounds.median(name + end) / MICROSECOND for end in ("", ON_DEVICE))
+    return f"{host:,.1f} ({device:,.1f})"

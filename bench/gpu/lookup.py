@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.gpu.ahead import Ahead
+from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.bounds import bounds, vq_work
 from bench.gpu.clock import recorded
-from bench.gpu.names import AHEAD, ALONE, JIT
+from bench.gpu.harness import COMPILED, Candidate, Harness, Ready, contest
 from bench.gpu.peers import Lookup
-from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
-from edgeser.kernels.triton import host
+from bench.gpu.plan import AHEAD, ALONE, JIT
+from edgeser.backends.cuda.triton import host
 
 
-def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
+def measure(harness: Harness, tokens: int, **sizes: int) -> dict[str, Any]:
     """A contest in which the bounds take part, and the work in a lookup."""
-    shape, device = rig.vq, rig.device
+    shape, device = harness.vq, harness.device
     generator = torch.Generator().manual_seed(1)
     deep, latent = (
         torch.randn(size, generator=generator).to(device)
@@ -32,7 +32,7 @@ def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
     def ahead() -> Ready:
         made = torch.empty(tokens, shape.token_width, device=device)
         codes = torch.empty(tokens, shape.positions, dtype=torch.int32, device=device)
-        work = Ahead(rig).vq_fusion(deep, latent, made, codes)
+        work = AheadOfTime(harness).vq_fusion(deep, latent, made, codes)
         work.call()
         work.wait()
         return Ready(work, made.cpu().numpy())
@@ -49,18 +49,18 @@ def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
         return Ready(work, kept[0].float().cpu().numpy())
 
     def just_in_time() -> Ready:
-        model = host.VQFusion(shape, rig.bundle.tensors, "fp32", device)
+        model = host.VQFusion(shape, harness.bundle.tensors, "fp32", device)
         return calls(lambda: model(deep, latent)[0])
 
     def pytorch(compiled: bool) -> Ready:
-        run: Callable[..., Tensor] = Lookup(rig)
+        run: Callable[..., Tensor] = Lookup(harness)
         if compiled:
             run = torch.compile(run, mode=COMPILED, dynamic=False, fullgraph=True)
             run(deep, latent)
         return calls(lambda: run(deep, latent))
 
     def alone() -> Ready:
-        lookup = Lookup(rig)
+        lookup = Lookup(harness)
         flat = latent.flatten(0, 1)
         return Ready(recorded(lambda: flat @ lookup.turned, device), None)
 
@@ -71,7 +71,7 @@ def measure(rig: Rig, tokens: int, **sizes: int) -> dict[str, Any]:
             "work": vq_work(shape, tokens),
         }
         return contest(
-            rig,
+            harness,
             [
                 Candidate(AHEAD, ahead),
                 Candidate(JIT, just_in_time),

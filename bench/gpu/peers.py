@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from bench.gpu.rig import Rig
+from bench.gpu.harness import Harness
 from train.models.tacn import TACN, TACNConfig, TACNLayer
 
 
@@ -29,10 +29,10 @@ class Step(nn.Module):
     memory: Tensor
     position: Tensor
 
-    def __init__(self, rig: Rig, streams: int) -> None:
+    def __init__(self, harness: Harness, streams: int) -> None:
         super().__init__()
-        self.shape, self.streams = rig.tacn, streams
-        t, s = rig.bundle.tensors, rig.tacn
+        self.shape, self.streams = harness.tacn, streams
+        t, s = harness.bundle.tensors, harness.tacn
         parts = [t[f"tacn.{name}"] for name in ("query", "key", "value")]
         folded = np.einsum(
             "nij,ntjk->ntik", t["tacn.output"].astype(float), t["tacn.taps"].astype(float)
@@ -51,7 +51,7 @@ class Step(nn.Module):
             "position": np.zeros((), np.int64),
         }
         for name, array in buffers.items():
-            self.register_buffer(name, rig.tensor(array))
+            self.register_buffer(name, harness.tensor(array))
 
     def forward(self, x: Tensor, fused: bool) -> Tensor:
         """One step; ``fused`` says whether attention is PyTorch's own function or spelt out."""
@@ -85,13 +85,13 @@ class Lookup(nn.Module):
     latent_weight: Tensor
     bias: Tensor
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, harness: Harness) -> None:
         super().__init__()
         names = ("codebook", "deep_weight", "latent_weight", "bias")
-        weights = {name: rig.bundle.tensors[f"vq.{name}"] for name in names}
+        weights = {name: harness.bundle.tensors[f"vq.{name}"] for name in names}
         book = weights["codebook"]
         for name, array in {**weights, "turned": -2 * book.T, "norms": (book**2).sum(1)}.items():
-            self.register_buffer(name, rig.tensor(array))
+            self.register_buffer(name, harness.tensor(array))
 
     def forward(self, deep: Tensor, latent: Tensor) -> Tensor:
         """By the expanded square."""
@@ -100,16 +100,16 @@ class Lookup(nn.Module):
         return torch.addmm(self.bias, deep, self.deep_weight) + chosen @ self.latent_weight
 
 
-def network(rig: Rig) -> tuple[TACN, Tensor, Tensor]:
+def network(harness: Harness) -> tuple[TACN, Tensor, Tensor]:
     """The layers over whole sequences, as in training, and the head's weight and bias."""
-    s, t = rig.tacn, rig.bundle.tensors
-    model = TACN(TACNConfig(s.width, s.layers, s.taps, s.heads)).to(rig.device).eval()
+    s, t = harness.tacn, harness.bundle.tensors
+    model = TACN(TACNConfig(s.width, s.layers, s.taps, s.heads)).to(harness.device).eval()
     with torch.no_grad():
         for n, layer in enumerate(model.layers):
             assert isinstance(layer, TACNLayer)
             parts = [t[f"tacn.{name}"][n] for name in ("query", "key", "value")]
-            layer.qkv.copy_(rig.tensor(np.stack(parts)))
-            layer.output.copy_(rig.tensor(t["tacn.output"][n]))
-            layer.filters.copy_(rig.tensor(t["tacn.taps"][n]))
-            layer.bias.copy_(rig.tensor(t["tacn.bias"][n]))
-    return model, rig.tensor(t["head.weight"]), rig.tensor(t["head.bias"])
+            layer.qkv.copy_(harness.tensor(np.stack(parts)))
+            layer.output.copy_(harness.tensor(t["tacn.output"][n]))
+            layer.filters.copy_(harness.tensor(t["tacn.taps"][n]))
+            layer.bias.copy_(harness.tensor(t["tacn.bias"][n]))
+    return model, harness.tensor(t["head.weight"]), harness.tensor(t["head.bias"])

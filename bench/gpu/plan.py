@@ -1,4 +1,4 @@
-"""What one run does, in which order, and how long each part of it may take."""
+"""What one run does, in which order, how long each part may take, and what all of it is called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COMMANDS = TEST, MEASURE = "test", "measure"
-WHOLE_SECONDS = 470.0
+RUN_SECONDS = 470.0
 """Everything: a little less than the eight minutes after which a run is no use."""
 STREAMS = (1, 8, 64, 1024, 16_384)
 TOKENS = (64, 16_384)
@@ -22,7 +22,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         *("-k", "triton"),
     ),
     "tests of their precision": ("tests/kernels/test_triton.py",),
-    "tests of the launching": ("tests/gpu",),
+    "tests of the launching": ("tests/backends/cuda",),
     "tests of the operator": ("tests/train/test_tacn_operator.py",),
 }
 """Name to what pytest is given. That all kernels compile is tested where there is no GPU."""
@@ -30,11 +30,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part: ``python -m bench.gpu.part FUNCTION JSON``, in a process of its own."""
+    """One part: ``python -m bench.gpu.worker FUNCTION JSON``, in a process of its own."""
 
     name: str
     function: str
-    """``module:function`` in ``bench.gpu``; it is given a rig and the arguments."""
+    """``module:function`` in ``bench.gpu``; it is given a harness and the arguments."""
     limit: float
     """Seconds."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +58,12 @@ def features(segments: int) -> str:
 
 
 COMPILE = "edgeser compile"
-BOUNDS, MOST, WHOLE, TRAINING = "step beside its bounds", "most streams", "whole", "training"
+BOUNDS, CAPACITY, END_TO_END, TRAINING = (
+    "step beside its bounds",
+    "most streams",
+    "whole",
+    "training",
+)
 
 
 def _step(streams: int) -> Part:
@@ -75,11 +80,11 @@ def _features(segments: int) -> Part:
 
 PARTS = (
     _features(256),
-    Part(WHOLE, "whole:measure", 60),
+    Part(END_TO_END, "end_to_end:measure", 60),
     _features(1),
     _step(1),
     Part(BOUNDS, "step:beside_bounds", 40, {"streams": STREAMS[-1]}),
-    Part(MOST, "most:measure", 60),
+    Part(CAPACITY, "capacity:measure", 60),
     _step(64),
     _lookup(16_384),
     _step(8),
@@ -102,7 +107,20 @@ def allowed(limit: float, elapsed: float, to_come: int = 0) -> float:
 
     ``to_come`` parts after it get at least :data:`LEAST`, as far as there are.
     """
-    left = WHOLE_SECONDS - elapsed
+    left = RUN_SECONDS - elapsed
     if left <= 5:
         return 0.0
     return min(limit, left, max(LEAST, left - LEAST * to_come))
+
+
+# What parts call what they time, and what the judge looks for.
+ON_DEVICE = ", on the device"
+"""After a contestant's name: its time by the device's clock. Without: until the host knows."""
+AHEAD, JIT = "edgeser", "edgeser JIT"
+"""Compiled ahead of time and launched by ``cuda.core``; compiled and launched by Triton."""
+BOUND = "bound: "
+COPY = BOUND + "copy"
+PRODUCT = BOUND + "tf32 product"
+ALONE = BOUND + "product of vectors and codes alone"
+NOT_READY = "not ready"
+"""In the reason of whoever is absent because the time was not enough."""

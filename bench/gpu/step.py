@@ -10,26 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.gpu.ahead import Ahead
+from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.bounds import bounds, tacn_work
 from bench.gpu.clock import Work, recorded
-from bench.gpu.names import AHEAD, JIT, ON_DEVICE
+from bench.gpu.harness import COMPILED, Candidate, Harness, Ready, contest
 from bench.gpu.peers import Step, network
-from bench.gpu.rig import COMPILED, Candidate, Ready, Rig, contest
+from bench.gpu.plan import AHEAD, JIT, ON_DEVICE
 from bench.rounds import take_turns
 from bench.worker import AbsentError
-from edgeser.kernels.triton import host
+from edgeser.backends.cuda.triton import host
 
 RECOMPUTED = 64
 """Streams beyond which nobody would compute a whole receptive field anew for each token."""
 
 
-def measure(rig: Rig, streams: int, latencies: int = 1000) -> dict[str, Any]:
+def measure(harness: Harness, streams: int, latencies: int = 1000) -> dict[str, Any]:
     """A contest, and so many latencies of ours."""
-    case = _Case(rig, streams)
+    case = _Case(harness, streams)
     with torch.no_grad():
         result = contest(
-            rig,
+            harness,
             [
                 Candidate(AHEAD, case.ahead),
                 Candidate(JIT, lambda: case.just_in_time("fp32")),
@@ -44,26 +44,26 @@ def measure(rig: Rig, streams: int, latencies: int = 1000) -> dict[str, Any]:
             before_turns=case.age,
             facts={"latencies": []},
         )
-    if case.ours and not rig.preparing:
+    if case.ours and not harness.preparing:
         result["latencies"] = case.ours[0].latencies(latencies)
     return result
 
 
-def beside_bounds(rig: Rig, streams: int, **sizes: int) -> dict[str, Any]:
+def beside_bounds(harness: Harness, streams: int, **sizes: int) -> dict[str, Any]:
     """The step of many streams of all ages, in the same rounds as a copy and a product."""
-    case = _Case(rig, streams)
+    case = _Case(harness, streams)
     case.age()
-    limits = bounds(rig.device, **sizes)
+    limits = bounds(harness.device, **sizes)
     works = {JIT: case.step("fp32"), **{name: work for name, (work, _) in limits.items()}}
     facts = {
         "absent": {},
         "amounts": {name: amount for name, (_, amount) in limits.items()},
-        "work": tacn_work(rig.tacn, streams),
+        "work": tacn_work(harness.tacn, streams),
     }
     rounds = take_turns(
         {name + ON_DEVICE: work.timed_on_device() for name, work in works.items()},
-        rig.rounds,
-        lambda so_far: rig.leave({**facts, "seconds": so_far.seconds}),
+        harness.rounds,
+        lambda so_far: harness.leave({**facts, "seconds": so_far.seconds}),
     )
     return {**facts, "seconds": dict(rounds.seconds)}
 
@@ -71,37 +71,39 @@ def beside_bounds(rig: Rig, streams: int, **sizes: int) -> dict[str, Any]:
 class _Case:
     """One token for each of so many streams, again and again."""
 
-    def __init__(self, rig: Rig, streams: int) -> None:
-        self.rig, self.shape, self.streams = rig, rig.tacn, streams
+    def __init__(self, harness: Harness, streams: int) -> None:
+        self.harness, self.shape, self.streams = harness, harness.tacn, streams
         self.field = 1 + sum(self.shape.slots)
         generator = torch.Generator().manual_seed(1)
-        self.tokens = torch.randn(streams, self.shape.width, generator=generator).to(rig.device)
-        self.order = torch.randperm(streams, generator=generator).to(rig.device, torch.int32)
+        self.tokens = torch.randn(streams, self.shape.width, generator=generator).to(harness.device)
+        self.order = torch.randperm(streams, generator=generator).to(harness.device, torch.int32)
         size = (streams, self.shape.block_bytes)
-        self.arena = torch.zeros(size, dtype=torch.uint8, device=rig.device)
-        self.logits = torch.empty(streams, self.shape.outputs, device=rig.device)
+        self.arena = torch.zeros(size, dtype=torch.uint8, device=harness.device)
+        self.logits = torch.empty(streams, self.shape.outputs, device=harness.device)
         self.ours: list[Work] = []
         """What takes part of ours."""
 
     @cached_property
     def peer(self) -> Step:
         """PyTorch's, with rings of its own."""
-        return Step(self.rig, self.streams)
+        return Step(self.harness, self.streams)
 
     def age(self) -> None:
         """Make streams of all ages: each is at another place of its rings."""
         ages = np.random.default_rng(2).integers(0, 1 << 20, self.streams)
-        self.arena.view(torch.int64)[:, 0] = self.rig.tensor(ages)
+        self.arena.view(torch.int64)[:, 0] = self.harness.tensor(ages)
 
     def step(self, precision: str) -> Work:
         """Ours, by Triton."""
-        model = host.TacnStep(self.shape, self.rig.bundle.tensors, precision, self.rig.device)
+        model = host.TacnStep(
+            self.shape, self.harness.bundle.tensors, precision, self.harness.device
+        )
         return recorded(
-            lambda: model(self.tokens, self.arena, self.order, self.logits), self.rig.device
+            lambda: model(self.tokens, self.arena, self.order, self.logits), self.harness.device
         )
 
     def ahead(self) -> Ready:
-        work = Ahead(self.rig).tacn_step(self.tokens, self.arena, self.order, self.logits)
+        work = AheadOfTime(self.harness).tacn_step(self.tokens, self.arena, self.order, self.logits)
         self.ours.append(work)
         return self._settled(work, lambda: self.logits)
 
@@ -120,20 +122,20 @@ class _Case:
             kept[:] = [run(self.tokens, fused=not compiled)]
 
         call()
-        work = recorded(call, self.rig.device) if graph else Work(call, self.rig.device)
+        work = recorded(call, self.harness.device) if graph else Work(call, self.harness.device)
         return self._settled(work, lambda: kept[0])
 
     def offline(self) -> Ready:
         if self.streams > RECOMPUTED:
             raise AbsentError(f"{self.field} tokens for each of {self.streams:,} streams")
-        layers, weight, bias = network(self.rig)
+        layers, weight, bias = network(self.harness)
         whole = self.tokens[:, None].repeat(1, self.field, 1)
         kept: list[Tensor] = []
 
         def call() -> None:
             kept[:] = [layers(whole)[:, -1] @ weight + bias]
 
-        work = recorded(call, self.rig.device)
+        work = recorded(call, self.harness.device)
         work.call()
         work.wait()
         return Ready(work, kept[0].cpu().numpy())

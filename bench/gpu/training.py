@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from bench.gpu.clock import Work
+from bench.gpu.harness import Candidate, Harness, Ready, contest
 from bench.gpu.peers import network
-from bench.gpu.rig import Candidate, Ready, Rig, contest
 
 
-def measure(rig: Rig, batch: int = 32, time: int = 128) -> dict[str, Any]:
+def measure(harness: Harness, batch: int = 32, time: int = 128) -> dict[str, Any]:
     """A contest of forward and backward passes in bfloat16 autocast, launched as training does."""
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(batch, time, rig.tacn.width, generator=generator).to(rig.device)
+    x = torch.randn(batch, time, harness.tacn.width, generator=generator).to(harness.device)
 
     def candidate(by_operator: bool, compiled: bool) -> Ready:
-        model, _, _ = network(rig)
+        model, _, _ = network(harness)
         forward: Callable[[Tensor], Tensor] = model
-        if by_operator and rig.device.type != "cuda":
+        if by_operator and harness.device.type != "cuda":
             forward = _interpreted(model)
         model.use_operator(by_operator)
         if compiled:
@@ -30,16 +30,16 @@ def measure(rig: Rig, batch: int = 32, time: int = 128) -> dict[str, Any]:
 
         def call() -> None:
             model.zero_grad(set_to_none=True)
-            with torch.autocast(rig.device.type, torch.bfloat16):
+            with torch.autocast(harness.device.type, torch.bfloat16):
                 y = forward(x)
             y.float().square().mean().backward()
             kept[:] = [y]
 
         call()
-        return Ready(Work(call, rig.device), kept[0].detach().float().cpu().numpy())
+        return Ready(Work(call, harness.device), kept[0].detach().float().cpu().numpy())
 
     return contest(
-        rig,
+        harness,
         [
             Candidate("edgeser", lambda: candidate(by_operator=True, compiled=False), 0.05),
             Candidate("PyTorch", lambda: candidate(by_operator=False, compiled=False), 0.05),

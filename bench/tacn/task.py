@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.kernels.random_weights import tacn_weights
 from edgeser.reference.kernels import TacnWeights
+from edgeser.reference.random_weights import tacn_weights
 
 Floats = npt.NDArray[np.float32]
 LAYERS, TAPS, HEADS, OUTPUTS = 8, 3, 8, 5

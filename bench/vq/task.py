@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.kernels.random_weights import vq_weights
 from edgeser.reference.kernels import VQFusionWeights
+from edgeser.reference.random_weights import vq_weights
 
 Floats = npt.NDArray[np.float32]
 CODES, CODE_WIDTH, POSITIONS, DEEP, WIDTH = 512, 64, 16, 96, 64

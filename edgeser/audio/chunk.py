@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import kernels
 from edgeser.errors import AudioError
+from edgeser.native import kernels
 
 MOST_CHANNELS = 32
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import kernels
 from edgeser.bundle.manifest import Manifest, manifest_of
 from edgeser.errors import BundleError
+from edgeser.native import kernels
 
 if TYPE_CHECKING:
     from edgeser._kernels import Bundle as Contents

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgeser.backends import kernels
 from edgeser.bundle.manifest import Sizes
+from edgeser.native import kernels
 
 
 def expected_shapes(sizes: Sizes | Mapping[str, int], labels: int) -> dict[str, tuple[int, ...]]:

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from edgeser.backends.cuda.index import INDEX, Index
+from edgeser.backends.cuda.shapes import PRECISION_NAMES
+from edgeser.backends.cuda.targets import ALL, TARGETS, resolve
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.options import ModelOption
 from edgeser.errors import BackendError
-from edgeser.gpu.index import INDEX, Index
-from edgeser.gpu.shapes import PRECISION_NAMES
-from edgeser.gpu.targets import ALL, TARGETS, resolve
-from edgeser.loading import DEFAULT_BUNDLE
 
 
 def compile_kernels(
@@ -47,7 +47,7 @@ def compile_kernels(
     bundle = read_bundle(path)
     folder = out or path.with_suffix(".kernels")
     try:
-        from edgeser.kernels.triton.compile import compile_bundle
+        from edgeser.backends.cuda.triton.compile import compile_bundle
     except ImportError as error:
         raise BackendError(
             f"compiling needs Triton, which there is for Linux only ({error}): "

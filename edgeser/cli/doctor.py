@@ -16,17 +16,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgeser.backends import Precision, kernels
+from edgeser.backends.cuda.probe import probe
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
 from edgeser.cli.output import table_console
 from edgeser.errors import BackendError, EdgeserError
-from edgeser.gpu.opening import kernels_folder
-from edgeser.gpu.survey import survey
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.model import Model
+from edgeser.native import kernels
+from edgeser.options import Precision
 from edgeser.version import __version__
 
 _REQUIRED = ("numpy", "onnxruntime", "safetensors", "soundfile", "typer", "rich")
@@ -98,7 +98,7 @@ def _backends(bundle: Path, precision: Precision) -> dict[str, Any]:
     else:
         cpu = "works"
     try:
-        found = survey(read_bundle(bundle), kernels_folder(bundle), precision)
+        found = probe(read_bundle(bundle), kernels_folder(bundle), precision)
     except EdgeserError as error:
         return {"backends": {"cpu": cpu, "cuda": str(error)}, "gpu": None}
     problems = found.problems

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from edgeser.backends.tensorrt import Batches, build, find_flavour
 from edgeser.bundle import Bundle, read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.errors import MissingExtraError
-from edgeser.loading import DEFAULT_BUNDLE
-from edgeser.tensorrt import Batches, build, find_flavour
 
 Precision = Literal["float32", "float16", "int8"]
 

@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.output import table_console
-from edgeser.loading import DEFAULT_BUNDLE, is_commercial
+from edgeser.loading import is_commercial
 
 
 def info(

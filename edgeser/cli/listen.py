@@ -22,12 +22,12 @@ from edgeser.cli.options import (
     detector_of,
 )
 from edgeser.cli.timeline import bar
-from edgeser.listening import Listener
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
+from edgeser.microphone.listening import Listener
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.utterances import SpeechStarted, Utterance, UtteranceEvent, Utterances
+from edgeser.streaming.vad import SpeechDetector
 
 
 def listen(

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from edgeser.backends import Backend, Precision
 from edgeser.loading import load
 from edgeser.model import Model
+from edgeser.options import Backend, Precision
 
 
 def load_model(

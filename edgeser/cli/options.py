@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from edgeser.backends import Backend, Precision
-from edgeser.streaming.detection import Silero, SpeechDetector
+from edgeser.options import Backend, Precision
+from edgeser.streaming.vad import Silero, SpeechDetector
 
 ModelOption = Annotated[
     Path | None,

@@ -18,7 +18,7 @@ from edgeser.cli.options import (
     VadOption,
 )
 from edgeser.cli.secret import secret
-from edgeser.streaming.detection import Silero
+from edgeser.streaming.vad import Silero
 
 
 def serve(

@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from edgeser.backends import Backend, Precision
 from edgeser.errors import AudioError, BackendError, EdgeserError
 from edgeser.model import Model
+from edgeser.options import Backend, Precision
 
 T = TypeVar("T")
 Progress = Callable[[float, float], object]

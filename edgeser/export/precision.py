@@ -17,11 +17,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeser.backends import onnx_runtime
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.cpu.front_end import Features
+from edgeser.backends.onnx_runtime import onnx_runtime
 from edgeser.bundle import Bundle
-from edgeser.frontend import Features
 from edgeser.model import Model
-from edgeser.streaming.engine import Engine
 
 Feed = dict[str, NDArray[np.float32]]
 """Inputs of the graph: segment (B, 4224) and level (B,)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgeser.backends import kernels
 from edgeser.microphone.backend import Source
+from edgeser.native import kernels
 
 _RANGE = np.iinfo(np.int16)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from edgeser.backends import Backend, Precision
 from edgeser.errors import ServeError
+from edgeser.options import Backend, Precision
 from edgeser.serve.kiosk import Kiosk
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.utterances import Endpointing
+from edgeser.streaming.vad import SpeechDetector
 
 
 @dataclass(frozen=True, slots=True)

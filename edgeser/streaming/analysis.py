@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from edgeser.audio.recording import Recording, open_recording
-from edgeser.frames import Frames
 from edgeser.results import Analysis, EmotionFrame, Verdict
+from edgeser.streaming.frames import Frames
 
 if TYPE_CHECKING:
     from edgeser.model import Model
-    from edgeser.streaming.detection import SpeechDetector
     from edgeser.streaming.utterances import Endpointing, Utterance
+    from edgeser.streaming.vad import SpeechDetector
 
 
 def analyze(

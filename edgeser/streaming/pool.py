@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy.typing as npt
 
+from edgeser.backends.interface import Executor
 from edgeser.errors import StateError
 from edgeser.results import EmotionFrame
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.session import Session, frames_of
 from edgeser.streaming.stream import Stream, session_of
-from edgeser.streaming.turns import Executor
+from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from edgeser.backends import kernels
+from edgeser.backends.interface import Executor
 from edgeser.errors import AudioError
+from edgeser.native import kernels
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.streaming.detection import SpeechDetector
-from edgeser.streaming.turns import Executor
+from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
+    from edgeser.model import Model
 
 Rules = tuple[float | None, float, float, float, bool]
 
@@ -96,6 +97,11 @@ class Session:
         """Everything that the stream knows, as bytes."""
         self.engine.settle(self.native)
         return self.native.state()
+
+
+def engine_of(model: Model) -> Executor:
+    """What executes a model, for the rest of this package."""
+    return model._engine  # noqa: SLF001
 
 
 def frames_of(frames: list[core._Frame]) -> list[EmotionFrame]:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy.typing as npt
 
-from edgeser.backends import kernels
 from edgeser.errors import AudioError, StateError
-from edgeser.model import Model, engine_of
+from edgeser.native import kernels
 from edgeser.results import EmotionFrame, Verdict
-from edgeser.streaming.detection import SpeechDetector
-from edgeser.streaming.session import Rules, Session
+from edgeser.streaming.session import Rules, Session, engine_of
+from edgeser.streaming.vad import SpeechDetector
 
 if TYPE_CHECKING:
     from edgeser import _kernels as core
+    from edgeser.model import Model
 
 
 @dataclass(frozen=True, slots=True)

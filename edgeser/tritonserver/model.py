@@ -19,8 +19,8 @@ from edgeser.errors import AudioError, EdgeserError, StateError
 from edgeser.loading import load
 from edgeser.results import EmotionFrame
 from edgeser.serve.protocol import frame_event, utterance_event
-from edgeser.streaming.detection import Silero
 from edgeser.streaming.utterances import UtteranceEvent
+from edgeser.streaming.vad import Silero
 from edgeser.tritonserver.sequences import Heard, Piece, Sequences
 
 _START = pb.TRITONSERVER_REQUEST_FLAG_SEQUENCE_START

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from edgeser.errors import EdgeserError, StateError
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
-from edgeser.streaming.detection import SpeechDetector
 from edgeser.streaming.utterances import UtteranceEvent, Utterances
+from edgeser.streaming.vad import SpeechDetector
 
 SequenceId = int | str
 

@@ -22,20 +22,20 @@ pytest.importorskip("triton")
 
 import edgeser
 from bench.gpu import __main__ as run
-from bench.gpu import features, judge, lookup, most, plan, step, training, whole
-from bench.gpu.ahead import Ahead
+from bench.gpu import capacity, end_to_end, features, judge, lookup, plan, step, training
+from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.bounds import tacn_work, vq_work
 from bench.gpu.clock import recorded
-from bench.gpu.names import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
-from bench.gpu.rig import Candidate, Ready, Rig, at_most, contest
+from bench.gpu.harness import Candidate, Harness, Ready, at_most, contest
+from bench.gpu.plan import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.worker import AbsentError
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.cuda.front_end_shape import front_end_model
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
 from edgeser.bundle import read_bundle
-from edgeser.gpu.front_end_shape import front_end_model
-from edgeser.gpu.shapes import TacnShape, VQShape
-from edgeser.loading import DEFAULT_BUNDLE
-from edgeser.streaming.engine import Engine
-from tests.gpu.fake import FakeDevice, fake_device, fake_engine, make_index
-from tests.gpu.interpreted import Interpreting, make_full_index
+from edgeser.bundle.paths import DEFAULT_BUNDLE
+from tests.backends.cuda.fake import FakeDevice, fake_device, fake_engine, make_index
+from tests.backends.cuda.interpreted import Interpreting, make_full_index
 from tests.kernels.tensor_cores import counting
 from tests.sounds import speech_like
 
@@ -44,13 +44,13 @@ SMALL = {"copied": 1 << 10, "side": 16}
 
 
 @pytest.fixture(scope="module")
-def rig(toy_path: Path) -> Rig:
+def harness(toy_path: Path) -> Harness:
     """The toy, two layers of it."""
     toy = read_bundle(toy_path)
     manifest = toy.manifest._replace(sizes=toy.manifest.sizes._replace(layers=2))
     tensors = {n: t[:2] if n.startswith("tacn.") else t for n, t in toy.tensors.items()}
     bundle = toy._replace(manifest=manifest, tensors=tensors)
-    return Rig(bundle, None, torch.device("cpu"), rounds=1, patience=600)
+    return Harness(bundle, None, torch.device("cpu"), rounds=1, patience=600)
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def quick_compile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_compile")
-def test_a_step_is_measured_beside_peers_that_agree(rig: Rig) -> None:
-    result = step.measure(rig, 2, latencies=3)
+def test_a_step_is_measured_beside_peers_that_agree(harness: Harness) -> None:
+    result = step.measure(harness, 2, latencies=3)
     names = [
         "edgeser JIT",
         "edgeser JIT bfloat16",
@@ -83,16 +83,16 @@ def test_a_step_is_measured_beside_peers_that_agree(rig: Rig) -> None:
     json.dumps(result)
 
 
-def test_a_step_is_measured_beside_its_bounds(rig: Rig) -> None:
-    result = step.beside_bounds(rig, 3, **SMALL)
+def test_a_step_is_measured_beside_its_bounds(harness: Harness) -> None:
+    result = step.beside_bounds(harness, 3, **SMALL)
     assert set(result["seconds"]) == {n + ON_DEVICE for n in (JIT, COPY, PRODUCT)}
     assert result["amounts"] == {COPY: 1 << 10, PRODUCT: 2 * 16**3}
     json.dumps(result)
 
 
 @pytest.mark.usefixtures("quick_compile")
-def test_a_lookup_is_measured_beside_peers_that_agree(rig: Rig) -> None:
-    result = lookup.measure(rig, 3, **SMALL)
+def test_a_lookup_is_measured_beside_peers_that_agree(harness: Harness) -> None:
+    result = lookup.measure(harness, 3, **SMALL)
     assert list(result["absent"]) == [AHEAD], result["absent"]
     assert {n.removesuffix(ON_DEVICE) for n in result["seconds"]} == {
         *(JIT, "PyTorch in a CUDA graph", "torch.compile"),
@@ -102,9 +102,9 @@ def test_a_lookup_is_measured_beside_peers_that_agree(rig: Rig) -> None:
 
 
 @pytest.mark.usefixtures("quick_compile")
-def test_a_front_end_is_measured_beside_peers_that_agree(rig: Rig) -> None:
+def test_a_front_end_is_measured_beside_peers_that_agree(harness: Harness) -> None:
     with counting():
-        result = features.measure(rig, 2)
+        result = features.measure(harness, 2)
     assert list(result["absent"]) == [AHEAD], result["absent"]
     assert {n.removesuffix(ON_DEVICE) for n in result["seconds"]} == {
         *("edgeser JIT", "edgeser JIT bfloat16", "PyTorch in a CUDA graph", "torch.compile")
@@ -125,27 +125,27 @@ def test_the_peer_reads_harmonics_too() -> None:
 
 
 @pytest.mark.usefixtures("quick_compile")
-def test_a_training_step_is_measured(rig: Rig) -> None:
-    result = training.measure(rig, batch=1, time=3)
+def test_a_training_step_is_measured(harness: Harness) -> None:
+    result = training.measure(harness, batch=1, time=3)
     assert result["absent"] == {}
     assert {"edgeser", "PyTorch", "torch.compile"} < set(result["seconds"])
 
 
 def test_streams_are_added_until_there_is_no_time_or_memory(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interpreted = most.measure(rig, ladder=(2,), steps=2)["steps"]["2"]
+    interpreted = capacity.measure(harness, ladder=(2,), steps=2)["steps"]["2"]
     assert interpreted["p99"] >= interpreted["p50"] > 0
 
-    def step_of(_rig: Rig, streams: int, _steps: int) -> tuple[float, float]:
+    def step_of(_harness: Harness, streams: int, _steps: int) -> tuple[float, float]:
         if streams > 100:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return 0.001, 0.002 * streams
 
-    monkeypatch.setattr(most, "_step", step_of)
-    slow = most.measure(rig, ladder=(10, 65, 66), steps=2)
+    monkeypatch.setattr(capacity, "_step", step_of)
+    slow = capacity.measure(harness, ladder=(10, 65, 66), steps=2)
     assert (list(slow["steps"]), slow["stopped"]) == (["10", "65"], "65 streams take 130 ms")
-    large = most.measure(rig, ladder=(10, 1000), steps=2)
+    large = capacity.measure(harness, ladder=(10, 1000), steps=2)
     assert large["stopped"] == "1,000 streams: the GPU has not enough memory"
 
 
@@ -153,7 +153,7 @@ def test_a_whole_hop_is_measured_around_its_graph(toy_path: Path, tmp_path: Path
     bundle = read_bundle(toy_path)
     device = fake_device(bundle)
     engine = fake_engine(bundle, device, make_index(tmp_path, bundle), in_graph=False)
-    result = whole.figures(edgeser.Model(engine), hops=4, pools=(1, 3))
+    result = end_to_end.figures(edgeser.Model(engine), hops=4, pools=(1, 3))
     assert result["front_end"] == "numpy"
     assert list(result["pools"]) == ["1", "3"]
     assert all(s["p99"] >= s["p50"] > 0 < s["graph"] for s in result["pools"].values())
@@ -174,20 +174,20 @@ class PatientAll(Patient, Interpreting):
 def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path: Path) -> None:
     bundle = read_bundle(toy_path)
     make_index(tmp_path, bundle)
-    rig = Rig(bundle, tmp_path, torch.device("cpu"))
-    device = Patient(rig.tacn, rig.vq)
-    ahead = Ahead(rig, lambda: device)
+    harness = Harness(bundle, tmp_path, torch.device("cpu"))
+    device = Patient(harness.tacn, harness.vq)
+    ahead = AheadOfTime(harness, lambda: device)
     rows = torch.arange(5, dtype=torch.int32)
-    floats, states = torch.zeros(5, 64), torch.zeros(5, rig.tacn.block_bytes, dtype=torch.uint8)
+    floats, states = torch.zeros(5, 64), torch.zeros(5, harness.tacn.block_bytes, dtype=torch.uint8)
     ahead.tacn_step(floats, states, rows, floats).call()
     ahead.vq_fusion(floats, floats, floats, rows).call()
     assert device.launches == 2
     assert {symbol for symbol, _, _ in device.log} == {"tacn_step", "vq_fusion"}
     make_full_index(tmp_path, bundle)
-    ahead = Ahead(rig, lambda: PatientAll(rig.tacn, rig.vq, silent=True))
+    ahead = AheadOfTime(harness, lambda: PatientAll(harness.tacn, harness.vq, silent=True))
     ahead.front_end(floats, floats, floats, floats, floats).call()
     with pytest.raises(AbsentError, match="no kernels were compiled"):
-        Ahead(Rig(bundle, None, torch.device("cpu")))
+        AheadOfTime(Harness(bundle, None, torch.device("cpu")))
 
 
 class Recording:
@@ -227,8 +227,8 @@ def test_recorded_work_keeps_all_that_its_graph_reads(monkeypatch: pytest.Monkey
         recording.replay()
 
 
-def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:
-    right = Ready(step.Work(lambda: None, rig.device), np.ones(3))
+def test_who_is_late_or_wrong_or_fails_is_absent(harness: Harness) -> None:
+    right = Ready(step.Work(lambda: None, harness.device), np.ones(3))
 
     def late() -> Ready:
         time.sleep(5)
@@ -238,7 +238,7 @@ def test_who_is_late_or_wrong_or_fails_is_absent(rig: Rig) -> None:
         raise ValueError("so it is\nand more")
 
     wrong = Ready(right.work, np.zeros(3))
-    hasty = Rig(rig.bundle, None, rig.device, rounds=1, patience=1)
+    hasty = Harness(harness.bundle, None, harness.device, rounds=1, patience=1)
     result = contest(
         hasty,
         [
@@ -290,11 +290,11 @@ def test_verdicts_on_made_up_figures() -> None:
         plan.step(1): made_up(30e-6, 300e-6),
         plan.step(64): made_up(100e-6, 300e-6),
         plan.BOUNDS: bounded,
-        plan.MOST: {
+        plan.CAPACITY: {
             "steps": {"100000": {"p50": 0.1, "p99": 0.12}, "200000": {"p50": 0.1, "p99": 0.2}},
             "stopped": "200,000 streams take 200 ms",
         },
-        plan.WHOLE: {"failed": "no GPU"},
+        plan.END_TO_END: {"failed": "no GPU"},
     }
     judged = judge.sections(parts)
     goals = {goal.what: goal for section in judged.values() for goal in section}
@@ -378,7 +378,7 @@ def test_a_failing_part_loses_nothing_but_itself(
     assert measured("import time\n" + hangs, 1) == {"failed": "not done within 1 s"}
     made.parts = {"a": {"one": 1, "cut": "so it is"}}
     assert "Cut short, and judged by what was left: a (so it is)." in made.page()
-    made.began -= plan.WHOLE_SECONDS
+    made.began -= plan.RUN_SECONDS
     assert measured(leaves, 1) == {"failed": "no time was left"}
 
 
@@ -388,8 +388,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench.gpu.clock import Work
-from bench.gpu.part import write
-from bench.gpu.rig import Candidate, Ready, Rig, contest
+from bench.gpu.worker import write
+from bench.gpu.harness import Candidate, Ready, Harness, contest
 
 def never():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])  # as inside of a compiler
@@ -399,9 +399,9 @@ device = torch.device("cpu")
 ready = Ready(Work(lambda: None, device), np.ones(1))
 options, file = json.loads(sys.argv[2]), Path(sys.argv[3])
 del options["arguments"]
-rig = Rig(None, None, device, rounds=2, leave=lambda result: write(file, result), **options)
+harness = Harness(None, None, device, rounds=2, leave=lambda result: write(file, result), **options)
 who = [Candidate("edgeser", lambda: ready), Candidate("stuck", never, slow=True)]
-contest(rig, who, facts={"latencies": []})
+contest(harness, who, facts={"latencies": []})
 """
 
 
@@ -467,16 +467,22 @@ def test_the_plan_fits_and_names_what_there_is() -> None:
     assert len(given) == 5
     assert all((root / path).exists() for path in given)
     assert len({part.name for part in plan.PARTS}) == len(plan.PARTS)
-    measurers = {"step": step, "lookup": lookup, "most": most, "whole": whole, "training": training}
+    measurers = {
+        "step": step,
+        "lookup": lookup,
+        "capacity": capacity,
+        "end_to_end": end_to_end,
+        "training": training,
+    }
     for part in plan.PARTS:
         module, function = part.function.split(":")
         assert callable(getattr(measurers[module], function))
     assert plan.allowed(60, 100) == 60
-    assert plan.allowed(60, plan.WHOLE_SECONDS - 20) == 20
-    assert plan.allowed(60, plan.WHOLE_SECONDS) == 0
-    assert plan.allowed(60, plan.WHOLE_SECONDS - 100, to_come=4) == 100 - 4 * plan.LEAST
-    assert plan.allowed(60, plan.WHOLE_SECONDS - 30, to_come=4) == plan.LEAST
-    assert plan.WHOLE_SECONDS < 8 * 60
+    assert plan.allowed(60, plan.RUN_SECONDS - 20) == 20
+    assert plan.allowed(60, plan.RUN_SECONDS) == 0
+    assert plan.allowed(60, plan.RUN_SECONDS - 100, to_come=4) == 100 - 4 * plan.LEAST
+    assert plan.allowed(60, plan.RUN_SECONDS - 30, to_come=4) == plan.LEAST
+    assert plan.RUN_SECONDS < 8 * 60
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:

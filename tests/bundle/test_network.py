@@ -11,8 +11,8 @@ import pytest
 
 import edgeser
 from edgeser._kernels import Core
+from edgeser.backends.cpu.front_end import OnnxFrontEnd
 from edgeser.bundle import Bundle, read_bundle
-from edgeser.frontend import OnnxFrontEnd
 from tests import toy
 from tests.bundle.broken import with_manifest, with_tensors
 

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 import edgeser
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from tests import toy
 from tests.bundle.broken import BROKEN
 from tests.native import Frame, Results

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.cuda.real import why_no_gpu
 from tests.cli.conftest import run
-from tests.gpu.real import why_no_gpu
 
 
 def test_auto_judges_wherever_it_can(toy_path: Path, sound: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeser.gpu.index import read_index
+from edgeser.backends.cuda.index import read_index
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,11 @@ import onnx
 import pytest
 
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
+from tests.backends.tensorrt.plan_header import read_header
 from tests.cli.test_commands import run
-from tests.tensorrt.plan_header import read_header
 
 
 def test_front_end_and_step_graph(toy_path: Path, tmp_path: Path) -> None:

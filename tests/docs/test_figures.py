@@ -9,7 +9,7 @@ import pytest
 
 import edgeser
 from edgeser import _kernels
-from edgeser.kernels.random_weights import tacn_weights
+from edgeser.reference.random_weights import tacn_weights
 from tests.kernels.tester import cpp_tacn, random_tokens
 
 pytest.importorskip("sphinx")

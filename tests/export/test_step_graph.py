@@ -15,11 +15,11 @@ import soxr
 
 import edgeser
 from edgeser.bundle import Bundle, read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
 from edgeser.errors import BundleError
 from edgeser.export.precision import calibration_feeds, float16, int8
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.reference.stream import ReferenceStream
 from tests import toy
 from tests.sounds import speech_like

@@ -9,7 +9,7 @@ import pytest
 
 from edgeser import _kernels
 from edgeser.errors import EdgeserError, KernelError
-from edgeser.kernels.random_weights import tacn_weights, vq_weights
+from edgeser.reference.random_weights import tacn_weights, vq_weights
 from tests.kernels.tester import cpp_tacn, random_tokens
 
 TACN: dict[str, Any] = {

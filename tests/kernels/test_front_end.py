@@ -9,8 +9,8 @@ import pytest
 
 from edgeser import _kernels
 from edgeser.errors import KernelError
-from edgeser.kernels.random_weights import front_end_weights
 from edgeser.reference import front_end
+from edgeser.reference.random_weights import front_end_weights
 from tests.kernels import plain_torch
 from tests.kernels.tester import (
     FRONT_END_BACKENDS,
@@ -110,7 +110,7 @@ def sounds(segment: int) -> tuple[Float32s, Float32s]:
 @pytest.mark.parametrize("name", SIZES)
 def test_equals_the_oracle(backend: FrontEndBackend, name: str) -> None:
     if backend.slow and name == "default":
-        pytest.skip("takes minutes, interpreted; tests/gpu has the shipped model once")
+        pytest.skip("takes minutes, interpreted; tests/backends/cuda has the shipped model once")
     weights = front_end_weights(**SIZES[name])
     segments, levels = sounds(weights.segments["segment"])
     got = backend.load(weights)(segments, levels)

@@ -9,8 +9,8 @@ import pytest
 
 from edgeser import _kernels
 from edgeser.errors import KernelError
-from edgeser.kernels.random_weights import tacn_weights, vq_weights
 from edgeser.reference import kernels as reference
+from edgeser.reference.random_weights import tacn_weights, vq_weights
 from tests.kernels import plain_torch
 from tests.kernels.test_tacn import SIZES
 from tests.kernels.tester import (

@@ -8,8 +8,8 @@ import pytest
 import edgeser
 from edgeser import _kernels
 from edgeser.bundle import read_bundle
-from edgeser.kernels.random_weights import tacn_weights
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.bundle.paths import DEFAULT_BUNDLE
+from edgeser.reference.random_weights import tacn_weights
 from tests.kernels.tester import PRECISIONS, assert_same_bits, cpp_tacn
 
 

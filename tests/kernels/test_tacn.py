@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeser.errors import KernelError
-from edgeser.kernels.random_weights import tacn_weights
 from edgeser.reference import kernels as reference
+from edgeser.reference.random_weights import tacn_weights
 from tests.kernels.tester import (
     LEVELS,
     PRECISIONS,

@@ -13,9 +13,9 @@ import torch
 
 pytest.importorskip("triton")
 
-from edgeser.kernels.random_weights import tacn_weights, vq_weights
-from edgeser.kernels.triton.launch import CONFIGURATIONS, Configuration
+from edgeser.backends.cuda.triton.launch import CONFIGURATIONS, Configuration
 from edgeser.reference import kernels as reference
+from edgeser.reference.random_weights import tacn_weights, vq_weights
 from tests.kernels import plain_torch, tensor_cores
 from tests.kernels.test_tacn import SIZES
 from tests.kernels.tester import (

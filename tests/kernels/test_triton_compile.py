@@ -13,18 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from edgeser.backends.cuda.index import INDEX, Index, Variant, read_index
+from edgeser.backends.cuda.shapes import PRECISIONS, kernel_sizes
+from edgeser.backends.cuda.targets import PTX, TARGETS, resolve
+from edgeser.backends.cuda.triton.launch import CONFIGURATIONS
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.errors import BackendError
-from edgeser.gpu.index import INDEX, Index, Variant, read_index
-from edgeser.gpu.opening import kernels_folder
-from edgeser.gpu.shapes import PRECISIONS, kernel_sizes
-from edgeser.gpu.targets import PTX, TARGETS, resolve
-from edgeser.kernels.triton.launch import CONFIGURATIONS
-from edgeser.loading import DEFAULT_BUNDLE
 
 pytest.importorskip("triton")
 
-from edgeser.kernels.triton.compile import FUNCTIONS, compile_bundle, constants
+from edgeser.backends.cuda.triton.compile import FUNCTIONS, compile_bundle, constants
 
 DESKTOP_SHARED_BYTES = 99 << 10
 """What a program may have at most on compute capability 8.6, 8.9 and 12.0."""

@@ -10,10 +10,15 @@ import pytest
 
 pytest.importorskip("triton")
 
-from edgeser.gpu.front_end_shape import BLOCK_COLUMNS, BLOCK_DEPTH, front_end_shape, launches
-from edgeser.gpu.front_end_weights import pack_front_end
-from edgeser.kernels.random_weights import front_end_weights
+from edgeser.backends.cuda.front_end_shape import (
+    BLOCK_COLUMNS,
+    BLOCK_DEPTH,
+    front_end_shape,
+    launches,
+)
+from edgeser.backends.cuda.front_end_weights import pack_front_end
 from edgeser.reference import front_end
+from edgeser.reference.random_weights import front_end_weights
 from tests.kernels import plain_torch, tensor_cores
 from tests.kernels.test_front_end import SIZES, sounds
 from tests.kernels.tester import assert_accurate, assert_same_bits

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeser.kernels.random_weights import vq_weights
 from edgeser.reference import kernels as reference
+from edgeser.reference.random_weights import vq_weights
 from tests.kernels.tester import (
     LEVELS,
     PRECISIONS,

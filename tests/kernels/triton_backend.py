@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.backends.cuda.front_end_shape import FrontEndModel
+from edgeser.backends.cuda.shapes import TacnShape, VQShape
+from edgeser.backends.cuda.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
 from edgeser.bundle.network import Convolution, Network
-from edgeser.gpu.front_end_shape import FrontEndModel
-from edgeser.gpu.shapes import TacnShape, VQShape
-from edgeser.kernels.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
 from edgeser.reference.front_end import FrontEndWeights, Layer
 from edgeser.reference.kernels import TacnWeights, VQFusionWeights
 from tests.kernels import tensor_cores
 
 if TYPE_CHECKING:
-    from edgeser.kernels.triton import front_end_host, host
+    from edgeser.backends.cuda.triton import front_end_host, host
 
 Float32s = npt.NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class TritonBackend:
 
 class TritonTacnBackend(TritonBackend):
     def load(self, weights: TacnWeights) -> TritonTacn:
-        from edgeser.kernels.triton import host
+        from edgeser.backends.cuda.triton import host
         from tests.kernels.tester import tacn_tensors
 
         taps, outputs = weights.taps.shape[1], len(weights.head_bias)
@@ -114,7 +114,7 @@ class TritonVQFusion:
 
 class TritonVQFusionBackend(TritonBackend):
     def load(self, weights: VQFusionWeights) -> TritonVQFusion:
-        from edgeser.kernels.triton import host
+        from edgeser.backends.cuda.triton import host
         from tests.kernels.tester import vq_tensors
 
         (codes, width), deep = weights.codebook.shape, len(weights.deep_weight)
@@ -139,7 +139,7 @@ class TritonFrontEnd:
 
 class TritonFrontEndBackend(TritonBackend):
     def load(self, weights: FrontEndWeights) -> TritonFrontEnd:
-        from edgeser.kernels.triton import front_end_host
+        from edgeser.backends.cuda.triton import front_end_host
 
         model = front_end_host.FrontEnd(front_end_model(weights), self.precision, DEVICE)
         return TritonFrontEnd(model, self.configuration)

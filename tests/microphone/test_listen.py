@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import edgeser
-from edgeser.listening import Listener
 from edgeser.microphone import Event, Gap, Microphone
 from edgeser.microphone.events import Chunk, Item
+from edgeser.microphone.listening import Listener
 from tests.microphone.fake import MIC, FakeBackend
 from tests.sounds import push, speech_like
 

@@ -21,8 +21,8 @@ import pytest
 import soundfile
 
 import edgeser
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
-from edgeser.loading import DEFAULT_BUNDLE
 from tests.microphone.sound_server import SoundServer, sound_server
 
 _PLUGINS = ("/usr/lib", "/usr/lib64")

@@ -96,7 +96,7 @@ def sound(tmp_path: Path) -> Path:
 
 
 def _command(bundle: Path | None, sound: Path, leak: str) -> list[str]:
-    from edgeser.loading import DEFAULT_BUNDLE
+    from edgeser.bundle.paths import DEFAULT_BUNDLE
 
     return [
         sys.executable,

@@ -12,8 +12,8 @@ import soxr
 from typer.testing import CliRunner
 
 import edgeser
-from edgeser.backends import PRECISIONS
 from edgeser.cli import app
+from edgeser.options import PRECISIONS
 from tests.sounds import push, speech_like, whole
 
 RATE = 22_050

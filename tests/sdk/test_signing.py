@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import edgeser
-from edgeser.gpu import opening
-from edgeser.gpu.index import INDEX
-from edgeser.loading import DEFAULT_BUNDLE
-from edgeser.signing import sign, signature_path, verify
+from edgeser.backends.cuda import factory
+from edgeser.backends.cuda.index import INDEX
+from edgeser.bundle.paths import DEFAULT_BUNDLE, signature_path
+from edgeser.signing import sign, verify
 from tests.cli.conftest import run
 from tests.sounds import speech_like, whole
 
@@ -156,7 +156,7 @@ def test_kernels_that_were_not_signed_are_not_given_to_a_gpu(
     class Gpu:
         name = "stand-in"
 
-    monkeypatch.setattr(opening, "CudaDevice", Gpu)
+    monkeypatch.setattr(factory, "CudaDevice", Gpu)
     key, folder = keys / "public.pem", bundle.with_suffix(".kernels")
     shutil.move(folder, folder.with_suffix(".away"))
     sign(bundle, keys / "private.pem")

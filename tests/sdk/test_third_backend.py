@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pytest
 
 import edgeser
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.interface import take_turn
 from edgeser.bundle import read_bundle
 from edgeser.reference.kernels import (
     TacnPast,
@@ -22,8 +24,6 @@ from edgeser.reference.kernels import (
     nearest_codes,
     tacn_step,
 )
-from edgeser.streaming.engine import Engine
-from edgeser.streaming.turns import take_turn
 from tests.sounds import speech_like
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ HOP = 2048
 
 
 class InNumpy:
-    """Implements :class:`edgeser.streaming.turns.Stepper`."""
+    """Implements :class:`edgeser.backends.interface.Stepper`."""
 
     largest_batch = 3
 
@@ -107,7 +107,7 @@ def cpu(toy_path: Path) -> Engine:
 
 
 def fresh(cpu: Engine, count: int) -> list[native.Stream]:
-    from edgeser.backends import kernels
+    from edgeser.native import kernels
 
     return [kernels().Stream(cpu.core, 16_000) for _ in range(count)]
 

@@ -16,16 +16,16 @@ from tests.train.models import small_config
 from tests.train.test_teacher import WIDTH, tiny
 from train.data.augment import AugmentConfig
 from train.front import run as runs
-from train.front import sizes
 from train.front.bank import Bank, Flat, bank
 from train.front.material import Material, Spoken, made
 from train.front.run import Front, Plan
 from train.front.scenes import SceneConfig, Scenes, _cubic
-from train.front.sizes import SIZES, Size, loaded
 from train.front.student import Learner, Student, Weights
+from train.models import sizes
 from train.models.cost import multiply_adds_a_hop
 from train.models.emotion import EmotionModel
 from train.models.segment import HOP
+from train.models.sizes import SIZES, Size, loaded
 from train.teacher.targets import Projection, of_tokens
 
 CPU = torch.device("cpu")

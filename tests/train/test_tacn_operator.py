@@ -14,10 +14,10 @@ from torch import Tensor
 
 pytest.importorskip("triton")
 
-from edgeser.gpu.shapes import TacnShape
-from edgeser.kernels.random_weights import tacn_weights
-from edgeser.kernels.triton import host
+from edgeser.backends.cuda.shapes import TacnShape
+from edgeser.backends.cuda.triton import host
 from edgeser.reference import kernels as reference
+from edgeser.reference.random_weights import tacn_weights
 from tests.kernels.tester import random_tokens, tacn_tensors
 from train.models import tacn_operator
 from train.models.tacn import TACN, TACNConfig, TACNLayer

@@ -20,8 +20,8 @@ from tritonclient.grpc import model_config_pb2
 
 import edgeser
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.tritonserver import repository
 from tests.cli.test_commands import run
 from tests.sounds import speech_like

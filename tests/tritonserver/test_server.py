@@ -23,9 +23,9 @@ import tritonclient.grpc as triton
 
 import edgeser
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
 from edgeser.export.step_graph import step_graph
-from edgeser.loading import DEFAULT_BUNDLE
 from edgeser.serve.protocol import frame_event, utterance_event
 from edgeser.tritonserver.repository import write_repository
 from tests.sounds import speech_like

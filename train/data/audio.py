@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from train.data.manifest import CorpusError, Recording
-from train.files import whole
+from train.files import atomic_write
 from train.models.segment import SAMPLE_RATE
 
 VERSION = 3
@@ -65,7 +65,7 @@ class AudioCache:
         change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None,
     ) -> None:
         ends, total = [], 0
-        with whole(self._data) as partial, partial.open("wb") as file:
+        with atomic_write(self._data) as partial, partial.open("wb") as file:
             for recording in tqdm(recordings, desc=name, unit="file"):
                 samples = read_audio(recording.path)
                 if not samples.size:
@@ -75,7 +75,7 @@ class AudioCache:
                 file.write(np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
                 total += len(samples)
                 ends.append(total)
-        with whole(self._index) as partial, partial.open("wb") as file:
+        with atomic_write(self._index) as partial, partial.open("wb") as file:
             np.save(file, np.array(ends))
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset
 
 from train.data.audio import AudioCache
 from train.data.augment import Augment, AugmentConfig, Sounds
-from train.data.share import Share
+from train.data.shard import Shard
 from train.data.speech import speech_hops
 from train.models.level import LevelConfig
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, Segments, Views
@@ -125,7 +125,7 @@ def _rows(rows: list[tuple[float, ...]], width: int) -> Tensor:
 class Batches(IterableDataset[Batch]):
     """An epoch of batches. Recordings of about the same length share one.
 
-    Of processes that train together, with the same seed, each has a ``share`` of every epoch.
+    Of processes that train together, with the same seed, each has a ``shard`` of every epoch.
     """
 
     def __init__(
@@ -138,10 +138,10 @@ class Batches(IterableDataset[Batch]):
         seed: int = 0,
         shuffle: bool = True,
         condition: Condition | None = None,
-        share: Share | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.examples, self.size, self.shuffle = examples, size, shuffle
-        self.share = share or Share()
+        self.shard = shard or Shard()
         self.random = random.Random(seed)
         drawn = Augment(augment, sounds or Sounds(), seed) if augment else None
         labels, details = (
@@ -151,7 +151,7 @@ class Batches(IterableDataset[Batch]):
         self.assemble = Assembler(level, drawn, condition, labels or 4, details, seed)
 
     def __len__(self) -> int:
-        return len(self.share.of((len(self.examples) + self.size - 1) // self.size))
+        return len(self.shard.of((len(self.examples) + self.size - 1) // self.size))
 
     def __iter__(self) -> Iterator[Batch]:
         order = list(self.examples)
@@ -163,5 +163,5 @@ class Batches(IterableDataset[Batch]):
         groups = [order[i : i + self.size] for i in range(0, len(order), self.size)]
         if self.shuffle:
             self.random.shuffle(groups)
-        for index in self.share.of(len(groups)):
+        for index in self.shard.of(len(groups)):
             yield self.assemble(groups[index])

@@ -8,7 +8,7 @@ import torch
 
 from train.front.run import Front, Plan
 from train.front.scenes import SceneConfig
-from train.front.sizes import SIZES
+from train.models.sizes import SIZES
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from train.data.music import SoundMaker
-from train.front.parts import INDEX, PROJECTION, ROOMS, TEACHER, Group
+from train.front.pack_files import INDEX, PROJECTION, ROOMS, TEACHER, Group
 from train.teacher.targets import Projection
 
 Samples = NDArray[np.float32]

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from train.data.manifest import Recording
 from train.default import LABELLED
-from train.files import whole
-from train.front.parts import INDEX, PROJECTION, ROOMS, TEACHER, Group
+from train.files import atomic_write
+from train.front.pack_files import INDEX, PROJECTION, ROOMS, TEACHER, Group
 from train.models.segment import SAMPLE_RATE
 from train.product import Product
 from train.teacher.whisper import WANTED
@@ -61,7 +61,7 @@ def pack(product: Product, out: Path, part_bytes: int = PART_BYTES) -> list[Path
     whole_sounds = product.sounds()
     groups += _sounds(parts, "music", whole_sounds.noises[len(sounds.noises) :])
     index = json.dumps([vars(g) for g in groups])
-    with whole(out / "part1" / INDEX) as partial:
+    with atomic_write(out / "part1" / INDEX) as partial:
         partial.write_text(index, encoding="utf-8")
     return parts.folders
 

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from train.files import whole
+from train.files import atomic_write
 from train.front.bank import Bank, Flat, bank
 from train.front.material import made, read
 from train.front.scenes import Batch, SceneConfig, Scenes
-from train.front.sizes import SIZES
 from train.front.student import Learner, Student, Weights
+from train.models.sizes import SIZES
 
 OFTEN = {"emodb": 3}
 """How often a corpus is gone through: EmoDB is a tenth of CREMA-D's size."""
@@ -160,11 +160,11 @@ class Front:
             tensors = {
                 f"{x.name}.{n}": t for x in sound for n, t in x.student.shipped(torch.half).items()
             }
-            with whole(self.out / "a1.safetensors") as partial:
+            with atomic_write(self.out / "a1.safetensors") as partial:
                 save_file(tensors, partial, facts)
             return
         for x in sound:
-            with whole(self.out / f"a2-{x.name}.safetensors") as partial:
+            with atomic_write(self.out / f"a2-{x.name}.safetensors") as partial:
                 save_file(x.student.shipped(), partial, facts)
 
     def _held(self) -> list[Batch]:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from train.front.scenes import Batch
-from train.front.sizes import SHIPPED
 from train.models.emotion import EmotionModel, ModelConfig
+from train.models.sizes import SHIPPED
 from train.models.vqvae import Decoder
 
 LARGEST_NORM = 5.0

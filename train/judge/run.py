@@ -13,7 +13,7 @@ import edgeser
 from train.data.examples import noise_for_testing
 from train.data.manifest import Recording
 from train.default import UNHEARD, Corpora
-from train.files import whole
+from train.files import atomic_write
 from train.judge import study
 from train.judge.hearing import Figures
 from train.provenance import provenance
@@ -90,5 +90,5 @@ def _corpus(
 
 def keep(judged: dict[str, Any], path: Path) -> None:
     """Write the figures."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(judged, indent=1) + "\n", encoding="utf-8")

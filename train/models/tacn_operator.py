@@ -1,8 +1,9 @@
 """A TACN layer's attention and convolution over whole sequences as one operator of PyTorch.
 
-``edgeser::attend_and_convolve`` launches the Triton kernels of ``edgeser/kernels/triton``, on a GPU
-or, where Triton interprets, on the CPU. It goes with autograd, autocast and ``torch.compile``. Of
-what plain PyTorch keeps for the backward pass it keeps Q, K, V and the result only: no windows.
+``edgeser::attend_and_convolve`` launches the Triton kernels of ``edgeser/backends/cuda/triton``, on
+a GPU or, where Triton interprets, on the CPU. It goes with autograd, autocast and
+``torch.compile``. Of what plain PyTorch keeps for the backward pass it keeps Q, K, V and the result
+only: no windows.
 """
 
 from typing import Any
@@ -11,9 +12,9 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from edgeser.gpu.shapes import TacnShape
-from edgeser.kernels.triton.launch import DOT, LARGEST_WIDTH
-from edgeser.kernels.triton.tacn_sequence import tacn_sequence, tacn_sequence_gradient
+from edgeser.backends.cuda.shapes import TacnShape
+from edgeser.backends.cuda.triton.launch import DOT, LARGEST_WIDTH
+from edgeser.backends.cuda.triton.tacn_sequence import tacn_sequence, tacn_sequence_gradient
 
 FORWARD_WARPS, BACKWARD_WARPS = 8, 4
 _FORWARD_BLOCK, _BACKWARD_BLOCK = 2048, 512

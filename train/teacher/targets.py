@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from train.files import whole
+from train.files import atomic_write
 from train.models.segment import HOP, SEGMENT
 from train.teacher.whisper import SAMPLE_RATE, STEP, WhisperEncoder
 
@@ -54,7 +54,7 @@ def compute(teacher: WhisperEncoder, audio: Sequence[Samples], path: Path) -> Fe
         found[i] = vectors.half().numpy()
     ends = np.cumsum([len(f) for f in found])
     for name, array in ((path.with_suffix(".ends.npy"), ends), (path, np.concatenate(found))):
-        with whole(name) as partial, partial.open("wb") as file:
+        with atomic_write(name) as partial, partial.open("wb") as file:
             np.save(file, array)
     return Features.load(path)
 

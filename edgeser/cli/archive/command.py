@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgeser.backends import Precision
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.loading import load_model
 from edgeser.cli.lock import Lock
 from edgeser.cli.options import Vad
@@ -19,7 +19,7 @@ from edgeser.cli.output import as_text, shown
 from edgeser.cli.recordings import mention
 from edgeser.cli.rows import columns
 from edgeser.errors import MissingExtraError
-from edgeser.loading import DEFAULT_BUNDLE
+from edgeser.options import Precision
 from edgeser.version import __version__
 
 

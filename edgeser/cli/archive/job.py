@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgeser.backends import Precision
 from edgeser.cli.archive.judge import Attempts, Judge
 from edgeser.cli.archive.parts import Parts, Shape
 from edgeser.cli.archive.places import is_address
 from edgeser.cli.options import Vad
 from edgeser.errors import BackendError, EdgeserError, MissingExtraError
+from edgeser.options import Precision
 
 MOST_IN_A_PART = 64
 """Recordings that a worker judges before it writes them."""

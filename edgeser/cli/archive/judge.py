@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from edgeser.audio.recording import open_recording
-from edgeser.backends import Precision
 from edgeser.cli.archive.parts import Judged, Parts, Shape
 from edgeser.cli.archive.places import local
 from edgeser.cli.options import Vad, detector_of
@@ -18,6 +17,7 @@ from edgeser.cli.rows import frame_row, utterance_row
 from edgeser.errors import AudioError
 from edgeser.loading import load
 from edgeser.model import Model
+from edgeser.options import Precision
 from edgeser.streaming.utterances import Utterance, Utterances
 
 MOST_ATTEMPTS = 3

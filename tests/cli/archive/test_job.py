@@ -18,11 +18,11 @@ import ray
 import soundfile
 
 import edgeser
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.archive import job
 from edgeser.cli.archive.judge import Judge
 from edgeser.cli.archive.parts import Judged, Parts, Shape
 from edgeser.cli.rows import columns
-from edgeser.loading import DEFAULT_BUNDLE
 from tests.cli.conftest import run
 from tests.sounds import speech_like
 

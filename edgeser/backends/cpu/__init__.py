@@ -1,0 +1,1 @@
+"""Streams on a CPU: the compiled core, with the front end in it or in ONNX Runtime."""

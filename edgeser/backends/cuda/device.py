@@ -1,0 +1,126 @@
+"""The one seam between this package and a GPU: everything that is asked of a device.
+
+``driver.py`` has the real one. Whatever can be decided without a driver, that is where things lie,
+what is launched when and with which arguments, what happens after a failure, lies on this side of
+the seam and is tested with a device that computes in host memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Argument = int | np.int32
+"""Of a launch: an ``int`` is an address, an ``np.int32`` a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of a device. It is given back when nobody holds this any more."""
+
+    address: int
+    size: int
+    """Bytes."""
+    owner: object
+    """What keeps it alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedMemory:
+    """Memory of the host that a device copies from and to without the processor's help."""
+
+    array: Bytes
+    """(size,), aligned to 256 bytes or better."""
+    address: int
+    """For the device."""
+    owner: object
+
+
+class Graph(Protocol):
+    """Work that was recorded once and is launched as one. It keeps what it reads and writes."""
+
+    def launch(self) -> None:
+        """Enqueue all of it. Raises DeviceError."""
+
+
+class Kernel(Protocol):
+    """Compiled code, loaded. Made and launched by the same device."""
+
+
+class Device(Protocol):
+    """A GPU and one stream of work on it: everything happens in the order in which it is asked for.
+
+    For one thread at a time. Whatever fails raises DeviceError and nothing else.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        """Compute capability: (8, 7) is a Jetson Orin."""
+
+    @property
+    def multiprocessors(self) -> int:
+        """How many programs run side by side."""
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether host and device have the same memory, as on a Jetson: nothing to copy then."""
+
+    @property
+    def stream(self) -> int:
+        """CUDA's handle of the stream, for others that enqueue on it."""
+
+    def activate(self) -> None:
+        """Make the device current on the calling thread; before anything else on that thread."""
+
+    def allocate(self, size: int) -> Memory:
+        """``size`` bytes of the device's memory, zero."""
+
+    def pin(self, size: int) -> PinnedMemory:
+        """``size`` bytes of pinned host memory, zero."""
+
+    def copy_in(self, target: int, source: Bytes) -> None:
+        """Enqueue a copy of host bytes (n,), contiguous, to an address of the device.
+
+        The device keeps ``source`` until it has synchronized, a graph as long as there is one.
+        """
+
+    def copy_out(self, target: Bytes, source: int) -> None:
+        """Enqueue a copy from an address of the device to host bytes (n,), contiguous.
+
+        The device keeps ``target`` until it has synchronized, a graph as long as there is one.
+        """
+
+    def copy_within(self, target: int, source: int, size: int) -> None:
+        """Enqueue a copy from one address of the device to another; they do not overlap."""
+
+    def load(self, code: bytes, symbol: str, shared_bytes: int) -> Kernel:
+        """Load machine code (an ELF file) or PTX, for launches with ``shared_bytes``."""
+
+    def launch(
+        self,
+        kernel: Kernel,
+        programs: int,
+        threads: int,
+        shared_bytes: int,
+        arguments: Sequence[Argument],
+    ) -> None:
+        """Enqueue ``programs`` programs (grid x) of ``threads`` threads each."""
+
+    def capture(self, work: Callable[[], None], owners: tuple[object, ...]) -> Graph:
+        """Record what ``work`` enqueues, without doing it.
+
+        A graph names memory and code by address alone. ``owners`` are what keeps all of that: the
+        graph holds them, so that whoever has the graph may launch it.
+        """
+
+    def synchronize(self) -> None:
+        """Wait until all that was enqueued is done."""

@@ -1,7 +1,0 @@
-"""Streams on an NVIDIA GPU, without PyTorch, Triton or a compiler on the device.
-
-``opening.py`` makes an engine of a bundle, ``front_end.py`` chooses what runs its front end,
-``engine.py`` steps streams and brings them back when the GPU fails, ``runtime.py`` has the graph
-of one step. ``launcher.py`` launches what ``edgeser compile`` made and ``index.py`` lists.
-``device.py`` is the seam to the driver, and ``cuda.py`` the only file beyond it.
-"""

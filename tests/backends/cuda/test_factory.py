@@ -1,0 +1,429 @@
+"""A model is opened on a GPU where that works, else on the CPU; it is said once, and why."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeser
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.cuda import factory, front_end
+from edgeser.backends.cuda.device import Argument
+from edgeser.backends.cuda.engine import CudaEngine
+from edgeser.backends.cuda.factory import open_auto, open_cuda
+from edgeser.backends.cuda.index import Index, read_index
+from edgeser.backends.cuda.runtime import BATCH_SIZES, OnDevice
+from edgeser.backends.cuda.shapes import kernel_sizes
+from edgeser.backends.interface import Executor
+from edgeser.backends.tensorrt import Flavour
+from edgeser.backends.tensorrt.cache import EngineCache
+from edgeser.bundle import Bundle, read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
+from edgeser.model import Model
+from tests.backends.cuda.fake import NO_FRONT_END, FakeDevice, fake_device, prepare_on
+from tests.backends.cuda.real import why_no_gpu
+from tests.sounds import speech_like, whole
+
+
+@pytest.fixture
+def device(toy_bundle: Bundle) -> FakeDevice:
+    return fake_device(toy_bundle)
+
+
+@pytest.fixture
+def no_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_here() -> Flavour:
+        raise edgeser.BackendError("no TensorRT here")
+
+    monkeypatch.setattr(front_end, "find_flavour", none_here)
+
+
+def no_gpu() -> FakeDevice:
+    raise edgeser.DeviceError("no GPU here")
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def assert_as_on_the_cpu(engine: Executor, cpu: edgeser.Model) -> None:
+    sound = speech_like(2.0)
+    found, wanted = whole(Model(engine).stream(16_000), sound), whole(cpu.stream(16_000), sound)
+    assert [frame.time for frame in found] == [frame.time for frame in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+@pytest.mark.parametrize("open_there", [open_cuda, open_auto])
+def test_opens_on_the_gpu(
+    open_there: Callable[..., CudaEngine],
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    device: FakeDevice,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = open_there(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert engine.backend == "cuda"
+    assert engine.runtime.recorded == ((1,), (1,))  # it has been tried out
+    assert warnings_of(caplog) == [f"the CPU runs the front end: {NO_FRONT_END}no TensorRT here"]
+    assert_as_on_the_cpu(engine, toy_model)
+    assert len(caplog.records) == 1
+
+
+def test_without_a_gpu(
+    toy_bundle: Bundle, toy_model: edgeser.Model, toy_index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(edgeser.DeviceError, match="no GPU here"):
+        open_cuda(toy_bundle, toy_index.folder, "float32", open_device=no_gpu)
+    assert not caplog.records
+    engine = open_auto(toy_bundle, toy_index.folder, "float32", open_device=no_gpu)
+    assert engine.backend == "cpu"
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage() == "the model runs on the CPU: no GPU here"
+    assert_as_on_the_cpu(engine, toy_model)
+
+
+class Scrambled(FakeDevice):
+    """Its kernels compute something else."""
+
+    def _tacn(self, arguments: Sequence[Argument]) -> None:
+        super()._tacn(arguments)
+        *_, logits, count = arguments
+        self.view(int(logits), np.float32, int(count), self.tacn.outputs)[:] *= -1
+
+
+class Overflowing(FakeDevice):
+    def _tacn(self, arguments: Sequence[Argument]) -> None:
+        super()._tacn(arguments)
+        self.view(int(arguments[6]), np.float32, self.tacn.outputs)[:] = np.inf
+
+
+def break_nothing(folder: Path) -> None:
+    pass
+
+
+def remove_all(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def damage_one(folder: Path) -> None:
+    (folder / "tacn_step-4.cubin").write_bytes(b"x" * len(b"code of tacn_step"))
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+@pytest.mark.parametrize(
+    ("kind", "capability", "precision", "break_it", "said"),
+    [
+        (FakeDevice, (8, 6), "float32", remove_all, "no such file: run `edgeser compile`"),
+        # Needed by large batches only; found all the same.
+        (FakeDevice, (8, 6), "float32", damage_one, "tacn_step-4.cubin: is damaged"),
+        (FakeDevice, (9, 0), "float32", break_nothing, "not compiled in fp32 for .* 9.0"),
+        (FakeDevice, (8, 6), "bfloat16", break_nothing, "not compiled in bf16"),
+        (FakeDevice, (8, 6), "int8", break_nothing, "no int8: take float32 or bfloat16"),
+        (Scrambled, (8, 6), "float32", break_nothing, "differ by 0.* from the CPU's: update"),
+        (Overflowing, (8, 6), "float32", break_nothing, "does not compute what it should"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    kind: type[FakeDevice],
+    capability: tuple[int, int],
+    precision: edgeser.Precision,
+    break_it: Callable[[Path], None],
+    said: str,
+    toy_bundle: Bundle,
+    toy_index: Index,
+    device: FakeDevice,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    device = kind(device.tacn, device.vq, capability=capability)
+    folder = Path(shutil.copytree(toy_index.folder, tmp_path / "kernels"))
+    break_it(folder)
+    with pytest.raises(edgeser.BackendError, match=said):
+        open_cuda(toy_bundle, folder, precision, open_device=lambda: device)
+    caplog.clear()
+    engine = open_auto(toy_bundle, folder, precision, open_device=lambda: device)
+    assert engine.backend == "cpu"
+    assert engine.precision == precision
+    with caplog.at_level(logging.WARNING):
+        assert "the model runs on the CPU, not on the fake: " in warnings_of(caplog)[-1]
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+@pytest.mark.parametrize("fault", ["allocate", "pin", "load", "launch", "synchronize", "capture"])
+def test_a_gpu_that_fails_at_once(
+    fault: str,
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def failing() -> FakeDevice:
+        device = fake_device(toy_bundle)
+        device.fails = {fault}
+        return device
+
+    with pytest.raises(edgeser.DeviceError, match=f"fails to {fault}"):
+        open_cuda(toy_bundle, toy_index.folder, "float32", open_device=failing)
+    caplog.clear()
+    engine = open_auto(toy_bundle, toy_index.folder, "float32", open_device=failing)
+    assert engine.backend == "cpu"
+    said = [line for line in warnings_of(caplog) if "on the CPU" in line]
+    assert len(said) == 1
+    assert said[0].endswith(f": the fake GPU fails to {fault}")
+    assert_as_on_the_cpu(engine, toy_model)
+
+
+class FakeTensorRT:
+    """Builds engines of words, and runs those that say so with numpy."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, bundle: Bundle, device: FakeDevice) -> None:
+        self.builds = 0
+        self.runs_new = True
+        monkeypatch.setattr(front_end, "find_flavour", lambda: _FLAVOUR)
+        monkeypatch.setattr(front_end, "build", self._build)
+        monkeypatch.setattr(front_end, "Session", self._session)
+        self._prepare = prepare_on(device, bundle)
+
+    def _build(self, *_: object, target: object, progress: Callable[[float], object]) -> bytes:
+        self.builds += 1
+        assert target is None  # it builds for the GPU that is here
+        for done in (0.25, 1.0):
+            progress(done)
+        return b"runs" if self.runs_new else b"does not run"
+
+    def _session(self, flavour: Flavour, engine: bytes, shapes: object) -> FakeTensorRT:
+        assert flavour is _FLAVOUR
+        assert shapes == {
+            "segment": (4224,),
+            "level": (),
+            "deep": (24,),
+            "latent": (4, 8),
+            "level_out": (),
+        }
+        if engine != b"runs":
+            raise edgeser.DeviceError("it does not run")
+        return self
+
+    def prepare(self, batch: int, addresses: Mapping[str, int]) -> Callable[[int], None]:
+        return self._prepare(batch, addresses)
+
+
+class _Api:
+    __version__ = "10.3.0"
+
+
+_FLAVOUR = Flavour("tensorrt", "TensorRT", _Api)
+
+
+def test_tensorrt_runs_the_front_end_in_the_graph(
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    device: FakeDevice,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tensorrt = FakeTensorRT(monkeypatch, toy_bundle, device)
+    told: list[float] = []
+
+    def opened() -> CudaEngine:
+        return open_cuda(
+            toy_bundle,
+            toy_index.folder,
+            "float32",
+            cache=tmp_path,
+            progress=told.append,
+            open_device=lambda: device,
+        )
+
+    for _ in range(2):
+        engine = opened()
+        assert isinstance(engine.runtime.front_end, OnDevice)
+        assert engine.runtime.front_end.title == "TensorRT 10.3.0"
+        assert_as_on_the_cpu(engine, toy_model)
+    assert tensorrt.builds == 1
+    assert told == [0.25, 1.0]
+    assert not caplog.records
+
+    # An engine that is whole, of this very model and version, and yet refused: built anew, once.
+    (kept,) = tmp_path.iterdir()
+    origin = front_end._origin(_FLAVOUR, toy_bundle, device.capability)
+    assert kept.name == origin.file_name
+    cache = EngineCache(tmp_path)
+    kept.unlink()
+    cache.get(origin, lambda: b"from a friend")
+    assert isinstance(opened().runtime.front_end, OnDevice)
+    assert tensorrt.builds == 2
+    (said,) = warnings_of(caplog)
+    assert "cannot be used (it does not run): building it anew" in said
+
+    # Nothing that is built runs: tried once, not twice.
+    kept.unlink()
+    caplog.clear()
+    tensorrt.runs_new = False
+    engine = opened()
+    assert tensorrt.builds == 3
+    assert warnings_of(caplog) == [f"the CPU runs the front end: {NO_FRONT_END}it does not run"]
+    assert_as_on_the_cpu(engine, toy_model)
+
+
+def test_a_real_engine_is_built_and_refused_without_a_gpu(
+    rtx: Flavour,
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    device: FakeDevice,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("here is a GPU, which TensorRT-RTX would run it on")
+    told: list[float] = []
+    engine = open_cuda(
+        toy_bundle,
+        toy_index.folder,
+        "float32",
+        cache=tmp_path,
+        progress=told.append,
+        open_device=lambda: device,
+    )
+    assert told[-1] == 1.0
+    assert [path.suffix for path in tmp_path.iterdir()] == [".engine"]
+    (said,) = warnings_of(caplog)
+    assert f"the CPU runs the front end: {NO_FRONT_END}{rtx.title} {rtx.version}" in said
+    assert "does not run" in said
+    assert_as_on_the_cpu(engine, toy_model)
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+def test_onnx_runtime_takes_tensorrts_place(
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class OnnxOnGpu:
+        """The real one but for where it runs."""
+
+        fails = False
+
+        def __init__(self, *arguments: object) -> None:
+            assert arguments[-2] == "CUDAExecutionProvider"
+            self._run = Engine(toy_bundle).front_end
+
+        def __call__(self, *arguments: np.ndarray) -> object:
+            if self.fails:
+                raise edgeser.BackendError("the front end failed (CUDA error 700)")
+            return self._run(*arguments)
+
+    monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
+    monkeypatch.setattr(front_end, "OnnxFrontEnd", OnnxOnGpu)
+    engine = open_auto(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert engine.backend == "cuda"
+    assert_as_on_the_cpu(engine, toy_model)
+    monkeypatch.setattr(OnnxOnGpu, "fails", True)
+    assert_as_on_the_cpu(engine, toy_model)
+    assert engine.backend == "cpu"
+    assert warnings_of(caplog) == [
+        f"ONNX Runtime on the GPU runs the front end: {NO_FRONT_END}no TensorRT here",
+        "streams go on on the CPU: the front end failed (CUDA error 700)",
+    ]
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+@pytest.mark.parametrize("kind", [edgeser.BackendError, edgeser.BundleError])
+def test_an_onnx_runtime_that_cannot_is_said_too(
+    kind: type[edgeser.EdgeserError],
+    toy_bundle: Bundle,
+    toy_index: Index,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def cannot(*_: object) -> None:
+        raise kind("it lacks libcudnn")
+
+    monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
+    monkeypatch.setattr(front_end, "OnnxFrontEnd", cannot)
+    open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert warnings_of(caplog) == [
+        f"the CPU runs the front end: {NO_FRONT_END}no TensorRT here; it lacks libcudnn",
+    ]
+
+
+def test_a_user_without_a_home(
+    toy_bundle: Bundle,
+    toy_index: Index,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    FakeTensorRT(monkeypatch, toy_bundle, device)
+    monkeypatch.setattr(Path, "home", nobody)
+    engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert engine.backend == "cuda"
+    (said,) = warnings_of(caplog)
+    assert f"the CPU runs the front end: {NO_FRONT_END}there is no place to keep" in said
+
+
+@pytest.mark.usefixtures("no_tensorrt")
+def test_load_looks_for_kernels_beside_the_bundle(
+    toy_path: Path,
+    toy_index: Index,
+    device: FakeDevice,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(factory, "CudaDevice", lambda: device)
+    bundle = Path(shutil.copy(toy_path, tmp_path / "own.edgeser"))
+    assert edgeser.load(bundle, backend="auto").backend == "cpu"
+    # Those of the bundled model are no good for it.
+    with pytest.raises(edgeser.BackendError, match=r"default\.kernels.*edgeser compile"):
+        edgeser.load(bundle, backend="cuda")
+    assert edgeser.load(bundle, backend="cuda", kernels=toy_index.folder).backend == "cuda"
+    shutil.copytree(toy_index.folder, own := bundle.with_suffix(".kernels"))
+    assert kernels_folder(bundle) == own
+    for backend in ("cuda", "auto"):
+        assert edgeser.load(bundle, backend=backend).backend == "cuda"
+
+
+def test_the_bundled_models_kernels_serve_others_of_its_sizes(tmp_path: Path) -> None:
+    bundle = Path(shutil.copy(DEFAULT_BUNDLE, tmp_path / "tuned.edgeser"))
+    index = read_index(kernels_folder(bundle))
+    index.check_sizes(kernel_sizes(read_bundle(bundle).manifest))
+    for capability in ((8, 0), (8, 6), (8, 7), (8, 9), (9, 0), (10, 0), (11, 0), (12, 0), (12, 1)):
+        for kernel in index.kernels.values():
+            found = kernel.variants_for("fp32", capability)
+            least = 16 if kernel.name in ("spectrum", "convolution") else 1
+            assert found[0].block_rows == least
+            assert len(found) > 1
+
+
+def test_no_gpu_here_is_named(toy_path: Path) -> None:
+    """By whatever cuda.core says of a machine without a driver, or by its absence."""
+    if why_no_gpu() is None:
+        pytest.skip("here is a GPU")
+    with pytest.raises(edgeser.DeviceError, match=r"take the CPU|edgeser\[cuda\]"):
+        edgeser.load(toy_path, backend="cuda")
+    assert edgeser.load(toy_path, backend="auto").backend == "cpu"
+
+
+def test_every_batch_size_is_within_the_engines_profile() -> None:
+    assert front_end._BATCHES.most == max(BATCH_SIZES)
+    assert front_end._BATCHES.usual == min(BATCH_SIZES) == 1

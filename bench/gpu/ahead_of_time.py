@@ -45,7 +45,7 @@ class AheadOfTime:
         """As :class:`edgeser.backends.cuda.triton.front_end_host.FrontEnd`, as one CUDA graph."""
         places = {"segment": segment, "level": level, "deep": deep, "latent": latent}
         places["level_out"] = level_out
-        own = OwnFrontEnd(self._device, self._index, self._rig.bundle)
+        own = OwnFrontEnd(self._device, self._index, self._harness.bundle)
         enqueue = own.prepare(len(segment), {name: t.data_ptr() for name, t in places.items()})
         return self._graph(lambda: enqueue(self._device.stream), (enqueue, places))
 

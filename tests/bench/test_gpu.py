@@ -36,7 +36,7 @@ from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from tests.backends.cuda.fake import FakeDevice, fake_device, fake_engine, make_index
 from tests.backends.cuda.interpreted import Interpreting, make_full_index
-from tests.kernels.tensor_cores import counting
+from tests.kernels.tensor_cores import interpreted
 from tests.sounds import speech_like
 
 SMALL = {"copied": 1 << 10, "side": 16}
@@ -103,7 +103,7 @@ def test_a_lookup_is_measured_beside_peers_that_agree(harness: Harness) -> None:
 
 @pytest.mark.usefixtures("quick_compile")
 def test_a_front_end_is_measured_beside_peers_that_agree(harness: Harness) -> None:
-    with counting():
+    with interpreted():
         result = features.measure(harness, 2)
     assert list(result["absent"]) == [AHEAD], result["absent"]
     assert {n.removesuffix(ON_DEVICE) for n in result["seconds"]} == {

@@ -39,11 +39,12 @@ def load(
 
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
-        backend: what executes it. ``"cpu"``. ``"cuda"``: this machine's first NVIDIA GPU, with its
-            front end in TensorRT or, where that is missing, in ONNX Runtime; it needs the extra
-            ``cuda``. ``"auto"``: the GPU where it can be used, else the CPU; should the GPU fail
-            later, every stream goes on on the CPU from where it was. Whenever something runs
-            elsewhere than asked for, the log says so once, and why; so does ``edgeser doctor``.
+        backend: what executes it. ``"cpu"``. ``"cuda"``: this machine's first NVIDIA GPU; it needs
+            the extra ``cuda``, and a front end that the bundle tells as a graph alone needs
+            TensorRT or, where that is missing, runs in ONNX Runtime. ``"auto"``: the GPU where it
+            can be used, else the CPU; should the GPU fail later, every stream goes on on the CPU
+            from where it was. Whenever something runs elsewhere than asked for, the log says so
+            once, and why; so does ``edgeser doctor``.
         precision: how the weights of the network are kept. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
             ``"int8"``: a quarter of it, with a scale for each output, and for each token or map

@@ -277,6 +277,7 @@ class Run:
         }
         version = re.findall('"(.*)"', (ROOT / "edgeser" / "version.py").read_text())[-1]
         side_by_side = [
+            latencies("Front ends", self.parts, [plan.features(n) for n in plan.SEGMENTS]),
             latencies("Steps", self.parts, [plan.step(streams) for streams in plan.STREAMS]),
             latencies("Lookups", self.parts, [plan.lookup(tokens) for tokens in plan.TOKENS]),
             latencies("Training steps", self.parts, [plan.TRAINING]),

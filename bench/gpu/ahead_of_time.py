@@ -14,6 +14,7 @@ from edgeser.backends.cuda.device import Device
 from edgeser.backends.cuda.driver import CudaDevice
 from edgeser.backends.cuda.index import read_index
 from edgeser.backends.cuda.launcher import Kernels
+from edgeser.backends.cuda.own_front_end import OwnFrontEnd
 
 
 class AheadOfTime:
@@ -25,7 +26,8 @@ class AheadOfTime:
             raise AbsentError("no kernels were compiled ahead of time")
         self._harness = harness
         self._device = open_device()
-        self._kernels = Kernels(self._device, read_index(harness.kernels), harness.bundle)
+        self._index = read_index(harness.kernels)
+        self._kernels = Kernels(self._device, self._index, harness.bundle)
 
     def tacn_step(self, tokens: Tensor, arena: Tensor, rows: Tensor, logits: Tensor) -> Work:
         """As :class:`edgeser.backends.cuda.triton.host.TacnStep`, as one CUDA graph."""
@@ -37,6 +39,16 @@ class AheadOfTime:
         places = {"deep": deep, "latent": latent, "tokens": tokens, "codes": codes}
         return self._recorded("vq_fusion", len(deep), places)
 
+    def front_end(
+        self, segment: Tensor, level: Tensor, deep: Tensor, latent: Tensor, level_out: Tensor
+    ) -> Work:
+        """As :class:`edgeser.backends.cuda.triton.front_end_host.FrontEnd`, as one CUDA graph."""
+        places = {"segment": segment, "level": level, "deep": deep, "latent": latent}
+        places["level_out"] = level_out
+        own = OwnFrontEnd(self._device, self._index, self._harness.bundle)
+        enqueue = own.prepare(len(segment), {name: t.data_ptr() for name, t in places.items()})
+        return self._graph(lambda: enqueue(self._device.stream), (enqueue, places))
+
     def _recorded(self, name: str, rows: int, places: dict[str, Tensor]) -> Work:
         addresses = {argument: tensor.data_ptr() for argument, tensor in places.items()}
         kernels = self._kernels
@@ -44,11 +56,14 @@ class AheadOfTime:
         def work() -> None:
             kernels.launch(name, rows, addresses)
 
+        return self._graph(work, (kernels, places))
+
+    def _graph(self, work: Callable[[], None], owners: tuple[object, ...]) -> Work:
         device, on_gpu = self._harness.device, self._harness.device.type == "cuda"
         if on_gpu:
             torch.cuda.synchronize(device)  # what fills the tensors is on another stream
         work()
         self._device.synchronize()
-        graph = self._device.capture(work, (kernels, places))
+        graph = self._device.capture(work, owners)
         stream = torch.cuda.ExternalStream(self._device.stream) if on_gpu else None
         return Work(graph.launch, device, stream)

@@ -22,11 +22,13 @@ from bench.gpu.plan import (
     MEASURE,
     ON_DEVICE,
     PRODUCT,
+    SEGMENTS,
     STREAMS,
     TEST,
     TESTS,
     TOKENS,
     TRAINING,
+    features,
     lookup,
     step,
 )
@@ -58,6 +60,7 @@ def sections(parts: Parts, commands: Collection[str] = COMMANDS) -> dict[str, li
 
 def _measured(parts: Parts) -> dict[str, list[Goal]]:
     return {
+        "Front end": _front_ends(parts),
         "TACN step": _steps(parts),
         "VQ lookup and fusion": _lookups(parts),
         "In real time": _capacity(parts),
@@ -113,14 +116,27 @@ def _steps(parts: Parts) -> list[Goal]:
             goals.append(Goal(what, NAN, wanted, unit=" times", note=why))
             continue
         part = parts[name]
-        goals += [_latency(part, streams), _over_peers(what, part, wanted)]
+        goal = STEP_MICROSECONDS if streams == 1 else None
+        goals += [_latency(part, name, goal), _over_peers(what, part, wanted)]
     return [*goals, _of_bound("step", parts, BOUNDS, STREAMS[-1])]
 
 
-def _latency(part: Mapping[str, Any], streams: int) -> Goal:
+def _front_ends(parts: Parts) -> list[Goal]:
+    goals = []
+    for segments in SEGMENTS:
+        name = features(segments)
+        what = f"{name}, beside the best of PyTorch"
+        why = _why(parts, name)
+        if why is not None:
+            goals.append(Goal(what, NAN, unit=" times", note=why))
+        else:
+            goals += [_latency(parts[name], name), _over_peers(what, parts[name], None)]
+    return goals
+
+
+def _latency(part: Mapping[str, Any], name: str, wanted: float | None = None) -> Goal:
     ours = _ours(part)
-    what = f"step of {streams:,}, until the host knows"
-    wanted = STEP_MICROSECONDS if streams == 1 else None
+    what = f"{name}, until the host knows"
     if ours is None:
         return Goal(what, NAN, wanted, AT_MOST, " µs", _absent(part))
     rounds = Rounds(part["seconds"])

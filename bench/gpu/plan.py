@@ -11,9 +11,14 @@ RUN_SECONDS = 470.0
 """Everything: a little less than the eight minutes after which a run is no use."""
 STREAMS = (1, 8, 64, 1024, 16_384)
 TOKENS = (64, 16_384)
+SEGMENTS = (1, 256)
 TESTS: Mapping[str, tuple[str, ...]] = {
     "tests of the kernels": (
         *("tests/kernels/test_tacn.py", "tests/kernels/test_vq_fusion.py"),
+        *("-k", "triton"),
+    ),
+    "tests of the front end": (
+        *("tests/kernels/test_front_end.py", "tests/kernels/test_triton_front_end.py"),
         *("-k", "triton"),
     ),
     "tests of their precision": ("tests/kernels/test_triton.py",),
@@ -47,6 +52,11 @@ def lookup(tokens: int) -> str:
     return f"lookup of {tokens:,}"
 
 
+def features(segments: int) -> str:
+    """The name of the part that measures the front end of so many segments."""
+    return f"front end of {segments:,}"
+
+
 COMPILE = "edgeser compile"
 BOUNDS, CAPACITY, END_TO_END, TRAINING = (
     "step beside its bounds",
@@ -64,7 +74,14 @@ def _lookup(tokens: int) -> Part:
     return Part(lookup(tokens), "lookup:measure", 40, {"tokens": tokens}, contest=True)
 
 
+def _features(segments: int) -> Part:
+    return Part(features(segments), "features:measure", 40, {"segments": segments}, contest=True)
+
+
 PARTS = (
+    _features(256),
+    Part(END_TO_END, "end_to_end:measure", 60),
+    _features(1),
     _step(1),
     Part(BOUNDS, "step:beside_bounds", 40, {"streams": STREAMS[-1]}),
     Part(CAPACITY, "capacity:measure", 60),
@@ -74,7 +91,6 @@ PARTS = (
     _step(1024),
     _step(16_384),
     _lookup(64),
-    Part(END_TO_END, "end_to_end:measure", 60),
     Part(TRAINING, "training:measure", 45, contest=True),
 )
 """In this order: what there is no time left for, at the end, is what matters least."""

@@ -22,16 +22,22 @@ pytest.importorskip("triton")
 
 import edgeser
 from bench.gpu import __main__ as run
-from bench.gpu import capacity, end_to_end, judge, lookup, plan, step, training
+from bench.gpu import capacity, end_to_end, features, judge, lookup, plan, step, training
 from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.bounds import tacn_work, vq_work
 from bench.gpu.clock import recorded
 from bench.gpu.harness import Candidate, Harness, Ready, at_most, contest
 from bench.gpu.plan import AHEAD, ALONE, COPY, JIT, ON_DEVICE, PRODUCT
 from bench.worker import AbsentError
+from edgeser.backends.cpu.engine import Engine
+from edgeser.backends.cuda.front_end_shape import front_end_model
 from edgeser.backends.cuda.shapes import TacnShape, VQShape
 from edgeser.bundle import read_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from tests.backends.cuda.fake import FakeDevice, fake_device, fake_engine, make_index
+from tests.backends.cuda.interpreted import Interpreting, make_full_index
+from tests.kernels.tensor_cores import interpreted
+from tests.sounds import speech_like
 
 SMALL = {"copied": 1 << 10, "side": 16}
 """Bounds that take no time."""
@@ -96,6 +102,29 @@ def test_a_lookup_is_measured_beside_peers_that_agree(harness: Harness) -> None:
 
 
 @pytest.mark.usefixtures("quick_compile")
+def test_a_front_end_is_measured_beside_peers_that_agree(harness: Harness) -> None:
+    with interpreted():
+        result = features.measure(harness, 2)
+    assert list(result["absent"]) == [AHEAD], result["absent"]
+    assert {n.removesuffix(ON_DEVICE) for n in result["seconds"]} == {
+        *("edgeser JIT", "edgeser JIT bfloat16", "PyTorch in a CUDA graph", "torch.compile")
+    }
+    json.dumps(result)
+
+
+def test_the_peer_reads_harmonics_too() -> None:
+    """The bundled model's front end in PyTorch is that of the CPU."""
+    bundle = read_bundle(DEFAULT_BUNDLE)
+    model = front_end_model(bundle)
+    assert model is not None
+    sound = speech_like(0.4)[None, : model.segment].copy()
+    levels = np.full(1, -40, np.float32)
+    found = features.Peer(model, torch.device("cpu"))(*map(torch.from_numpy, (sound, levels)))
+    for one, other in zip(found, Engine(bundle).front_end(sound, levels), strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=0, atol=1e-4 * np.abs(other).max())
+
+
+@pytest.mark.usefixtures("quick_compile")
 def test_a_training_step_is_measured(harness: Harness) -> None:
     result = training.measure(harness, batch=1, time=3)
     assert result["absent"] == {}
@@ -138,6 +167,10 @@ class Patient(FakeDevice):
         self._queue.clear()
 
 
+class PatientAll(Patient, Interpreting):
+    """The same with the front end's kernels."""
+
+
 def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path: Path) -> None:
     bundle = read_bundle(toy_path)
     make_index(tmp_path, bundle)
@@ -150,6 +183,9 @@ def test_compiled_kernels_are_given_the_tensors_by_name(toy_path: Path, tmp_path
     ahead.vq_fusion(floats, floats, floats, rows).call()
     assert device.launches == 2
     assert {symbol for symbol, _, _ in device.log} == {"tacn_step", "vq_fusion"}
+    make_full_index(tmp_path, bundle)
+    ahead = AheadOfTime(harness, lambda: PatientAll(harness.tacn, harness.vq, silent=True))
+    ahead.front_end(floats, floats, floats, floats, floats).call()
     with pytest.raises(AbsentError, match="no kernels were compiled"):
         AheadOfTime(Harness(bundle, None, torch.device("cpu")))
 

@@ -89,5 +89,23 @@ def interpreted() -> Iterator[None]:
             return interpreter.TensorHandle(bfloat16(source.data), to.scalar)
         return cast(self, source, to)
 
-    with mock.patch.multiple(builder, create_dot=dot, cast_impl=cast_impl):
+    with mock.patch.multiple(builder, create_dot=dot, cast_impl=cast_impl), counting():
+        yield
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Within this, interpreted kernels have loops up to an argument.
+
+    Triton 3.6 gives Python its scalars, of one dimension, as an index, which NumPy 2.4 refuses.
+    """
+    from triton.runtime import interpreter
+
+    patch_tensor = interpreter._patch_lang_tensor
+
+    def patch(tensor: Any, scope: Any) -> None:
+        patch_tensor(tensor, scope)
+        scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
+
+    with mock.patch.object(interpreter, "_patch_lang_tensor", patch):
         yield

@@ -23,7 +23,13 @@ from tests.kernels.tester import (
     cpp_front_end,
 )
 
-every_backend = pytest.mark.parametrize("backend", FRONT_END_BACKENDS, ids=lambda b: b.name)
+every_backend = pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(b, id=b.name, marks=[pytest.mark.slow] if b.slow else [])
+        for b in FRONT_END_BACKENDS
+    ],
+)
 
 # Bodies as lists of (kernel, in, out, stride, padding, relu), features, deep, and the views.
 SIZES: dict[str, dict[str, Any]] = {
@@ -58,6 +64,24 @@ SIZES: dict[str, dict[str, Any]] = {
         "harmonics": (90, 43),
         "bands": 13,
     },
+    "deep": {
+        "wide": [
+            ((4, 8), 1, 24, (4, 4), (0, 2), True),
+            ((3, 3), 24, 48, (2, 2), (1, 1), True),
+            ((3, 3), 48, 40, (1, 1), (1, 1), True),
+        ],
+        "narrow": [((3, 5), 1, 8, (1, 2), (1, 2), True)],
+        "encoder": [
+            ((4, 8), 1, 16, (4, 4), (0, 2), True),
+            ((3, 3), 16, 64, (2, 2), (1, 1), False),
+        ],
+        "features": 8 * 40 + 80 * 8,
+        "deep": 40,
+        "segment": 576,
+        "spectrogram": (64, 32),
+        "harmonics": (128, 64),
+        "bands": 20,
+    },
     "one view": {
         "wide": [((1, 1), 1, 1, (1, 1), (0, 0), False)],
         "narrow": [],
@@ -85,6 +109,8 @@ def sounds(segment: int) -> tuple[Float32s, Float32s]:
 @every_backend
 @pytest.mark.parametrize("name", SIZES)
 def test_equals_the_oracle(backend: FrontEndBackend, name: str) -> None:
+    if backend.slow and name == "default":
+        pytest.skip("takes minutes, interpreted; tests/backends/cuda has the shipped model once")
     weights = front_end_weights(**SIZES[name])
     segments, levels = sounds(weights.segments["segment"])
     got = backend.load(weights)(segments, levels)

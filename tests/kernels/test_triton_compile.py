@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeser.backends.cuda.index import INDEX, KERNELS, Index, Variant, read_index
+from edgeser.backends.cuda.index import INDEX, Index, Variant, read_index
 from edgeser.backends.cuda.shapes import PRECISIONS, kernel_sizes
 from edgeser.backends.cuda.targets import PTX, TARGETS, resolve
 from edgeser.backends.cuda.triton.launch import CONFIGURATIONS
@@ -81,7 +81,7 @@ def test_every_target_gets_code(indexes: dict[str, Index], precision: str) -> No
     found = {(name, precision, v.target, v.block_rows) for name, v in variants(indexes, precision)}
     wanted = {
         (name, precision, target, chosen.block_rows)
-        for name in KERNELS
+        for name in FUNCTIONS
         for target in COMPILED[precision]
         for chosen in CONFIGURATIONS[name]
     }
@@ -108,7 +108,8 @@ def test_the_index_has_the_kernels_signatures(indexes: dict[str, Index]) -> None
             listed = [argument.name for argument in kernel.arguments if argument.type != "null"]
             assert listed == own
             assert kernel.constants.items() <= fixed.items()
-            assert {"BLOCK_ROWS"} <= fixed.keys() - kernel.constants.keys()
+            free = set() if name == "running_level" else {"BLOCK_ROWS"}
+            assert free <= fixed.keys() - kernel.constants.keys()
 
 
 def test_what_ships_is_what_the_sources_make(indexes: dict[str, Index]) -> None:
@@ -116,7 +117,7 @@ def test_what_ships_is_what_the_sources_make(indexes: dict[str, Index]) -> None:
     shipped, made = read_index(kernels_folder(DEFAULT_BUNDLE)), indexes["fp32"]
     files = {v.file for kernel in shipped.kernels.values() for v in kernel.variants}
     assert {path.name for path in shipped.folder.iterdir()} == files | {INDEX}
-    assert sum(path.stat().st_size for path in shipped.folder.iterdir()) < 2e6
+    assert sum(path.stat().st_size for path in shipped.folder.iterdir()) < 4e6
     for kernel in shipped.kernels.values():
         for v in kernel.variants:
             shipped.read(v)  # its hash is right
@@ -166,7 +167,8 @@ def test_the_machine_code_is_what_it_should_be(
         assert not re.search(r"\b(STL|LDL)\b", text), v.file
         # A single token is no matrix; rows of them are, and so are the positions of one lookup.
         matrix = v.block_rows > 1 or name == "vq_fusion"
-        assert bool(re.search(TENSOR_CORES[precision], text)) == matrix, v.file
+        multiplied = "fp32" if name == "spectrum" else precision  # views are float32 in all
+        assert bool(re.search(TENSOR_CORES[multiplied], text)) == matrix, v.file
         # Weights come in 16 bytes a thread, but for the single token.
         assert matrix == bool(re.search(r"\bLDG(STS)?\.\S*128\b", text)), v.file
 

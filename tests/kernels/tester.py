@@ -76,6 +76,10 @@ class FrontEndBackend(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def slow(self) -> bool:
+        """Whether it takes minutes for a model as large as the shipped one."""
+
     def load(self, weights: FrontEndWeights) -> FrontEndModel: ...
 
 
@@ -209,9 +213,7 @@ class NumpyVQFusionBackend(NumpyBackend):
         return run
 
 
-class NumpyFrontEndBackend:
-    name = "numpy"
-
+class NumpyFrontEndBackend(NumpyBackend):
     def load(self, weights: FrontEndWeights) -> FrontEndModel:
         w = weights.astype(np.float32)
 
@@ -308,4 +310,5 @@ VQ_BACKENDS: list[VQFusionBackend] = [
 FRONT_END_BACKENDS: list[FrontEndBackend] = [
     *(CppFrontEndBackend(level) for level in LEVELS),
     NumpyFrontEndBackend(),
+    *triton_backend.backends("convolution"),
 ]

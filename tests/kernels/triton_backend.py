@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from edgeser.backends.cuda.front_end_shape import FrontEndModel
 from edgeser.backends.cuda.shapes import TacnShape, VQShape
 from edgeser.backends.cuda.triton.launch import CONFIGURATIONS, LARGEST_WIDTH, Configuration
+from edgeser.bundle.network import Convolution, Network
+from edgeser.reference.front_end import FrontEndWeights, Layer
 from edgeser.reference.kernels import TacnWeights, VQFusionWeights
 from tests.kernels import tensor_cores
 
 if TYPE_CHECKING:
-    from edgeser.backends.cuda.triton import host
+    from edgeser.backends.cuda.triton import front_end_host, host
 
 Float32s = npt.NDArray[np.float32]
 
@@ -121,11 +124,61 @@ class TritonVQFusionBackend(TritonBackend):
         return TritonVQFusion(model, self.configuration)
 
 
+class TritonFrontEnd:
+    def __init__(self, model: front_end_host.FrontEnd, chosen: Configuration) -> None:
+        self.model, self.chosen = model, chosen
+
+    def __call__(self, segments: Float32s, levels: Float32s) -> tuple[Float32s, ...]:
+        import torch
+
+        inputs = (torch.from_numpy(array).to(DEVICE) for array in (segments, levels))
+        with as_on_a_gpu():
+            found = self.model(*inputs, block_rows=self.chosen.block_rows)
+        return tuple(np.asarray(part.cpu().numpy()) for part in found)
+
+
+class TritonFrontEndBackend(TritonBackend):
+    def load(self, weights: FrontEndWeights) -> TritonFrontEnd:
+        from edgeser.backends.cuda.triton import front_end_host
+
+        model = front_end_host.FrontEnd(front_end_model(weights), self.precision, DEVICE)
+        return TritonFrontEnd(model, self.configuration)
+
+
+def front_end_model(weights: FrontEndWeights) -> FrontEndModel:
+    """What a bundle with these weights would say."""
+    w = weights.astype(np.float32)
+    bodies = {"wide": w.wide, "narrow": w.narrow, "encoder": w.encoder}
+    tensors = {"frontend.head.weight": w.head_weight, "frontend.head.bias": w.head_bias}
+    for body, layers in bodies.items():
+        for n, layer in enumerate(layers):
+            tensors[f"frontend.{body}.{n}.weight"] = layer.weight
+            tensors[f"frontend.{body}.{n}.bias"] = layer.bias
+
+    def told(layers: tuple[Layer, ...]) -> tuple[Convolution, ...]:
+        return tuple(Convolution(la.stride, la.padding, la.relu) for la in layers)
+
+    network = Network(
+        **{body: told(layers) for body, layers in bodies.items()},
+        spectrogram=w.spectrogram,
+        harmonics=w.harmonics,
+        level={name: value for name, value in w.level.items() if name != "unset"},
+    )
+    s = w.segments
+    return FrontEndModel(
+        network, tensors, s["segment"], s["hop"], s["sample_rate"], w.level["unset"]
+    )
+
+
 def backends(kernel: str, precision: str = "fp32") -> list[TritonBackend]:
     """One for each configuration of a kernel; none without torch and Triton.
 
     Interpreted, those of one row and of some: more are the same arithmetic in larger blocks.
     """
-    kind = {"tacn_step": TritonTacnBackend, "vq_fusion": TritonVQFusionBackend}[kernel]
+    kind = {
+        "tacn_step": TritonTacnBackend,
+        "vq_fusion": TritonVQFusionBackend,
+        "convolution": TritonFrontEndBackend,
+    }[kernel]
     chosen = CONFIGURATIONS[kernel] if AVAILABLE else ()
     return [kind(one, precision) for one in (chosen if DEVICE == "cuda" else chosen[:2])]

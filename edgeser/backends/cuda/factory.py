@@ -90,7 +90,7 @@ def open_cuda(
     Args:
         bundle: the model.
         kernels: the folder that ``edgeser compile`` wrote.
-        precision: of the kernels; the front end keeps that of its graph.
+        precision: of the kernels; a front end by another's keeps that of its graph.
         cache: the folder of TensorRT's engines; None for the user's own.
         progress: told how far a TensorRT engine is that has to be built.
         open_device: what opens the GPU; None for CUDA.
@@ -119,12 +119,15 @@ def _open(
     fall_back: bool,
 ) -> CudaEngine:
     index = read_index(folder, signed=signed)
-    kernels = Kernels(device, index, bundle, check_gpu_precision(precision))
+    code = check_gpu_precision(precision)
+    kernels = Kernels(device, index, bundle, code)
     for size in BATCH_SIZES:
         kernels.load(size)  # so that a damaged file is found now, not in the middle of a stream
     shape = tacn_shape(bundle.manifest)
     cpu = Engine(bundle, precision)
-    front_end = open_front_end(bundle, device, cpu.front_end, cache, progress)
+    front_end = open_front_end(
+        bundle, device, cpu.front_end, cache, progress, index=index, precision=code
+    )
     runtime = Runtime(
         device,
         kernels,

@@ -1,4 +1,4 @@
-"""What runs a model's front end beside the kernels on a GPU: TensorRT, or what takes its place."""
+"""What runs a model's front end beside a GPU's kernels: others of them, TensorRT, or the rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edgeser.backends.cpu.front_end import Features, FloatArray, FrontEnd, OnnxFrontEnd
 from edgeser.backends.cuda.device import Device
+from edgeser.backends.cuda.index import Index
+from edgeser.backends.cuda.own_front_end import OwnFrontEnd, check_against, find_kernels
 from edgeser.backends.cuda.runtime import BATCH_SIZES, OnDevice, OnHost
 from edgeser.backends.onnx_runtime import onnx_runtime
 from edgeser.backends.tensorrt import Batches, EngineCache, Flavour, Progress, build, find_flavour
@@ -16,6 +18,8 @@ from edgeser.backends.tensorrt.session import Session
 from edgeser.bundle import Bundle
 from edgeser.errors import BackendError, BundleError, DeviceError
 
+ON_GPU = "the GPU"
+"""By our own kernels."""
 ON_CPU = "the CPU"
 ON_GPU_BY_ONNX_RUNTIME = "ONNX Runtime on the GPU"
 _PROVIDER = "CUDAExecutionProvider"
@@ -30,8 +34,13 @@ def open_front_end(
     on_cpu: FrontEnd,
     cache: Path | None = None,
     progress: Progress | None = None,
+    *,
+    index: Index | None = None,
+    precision: str = "fp32",
 ) -> OnDevice | OnHost:
-    """The best that this machine has. Where that is not TensorRT, one line is logged that says why.
+    """Our own kernels, once they have computed what the CPU does; else TensorRT, if it is here.
+
+    Where it is neither, one line is logged that says why.
 
     Args:
         bundle: the model.
@@ -39,8 +48,17 @@ def open_front_end(
         on_cpu: the model's front end on the CPU, which is always there.
         cache: the folder of TensorRT's engines; None for the user's own.
         progress: told how far an engine is that has to be built.
+        index: of the kernels; None to do without our own.
+        precision: of our own.
     """
     reasons = []
+    if index is not None:
+        try:
+            own = OwnFrontEnd(device, index, bundle, precision)
+            check_against(own, device, on_cpu, bundle)
+            return OnDevice(ON_GPU, own.prepare)
+        except BackendError as error:
+            reasons.append(str(error))
     try:
         engines = EngineCache(cache or default_folder())
         return _in_tensorrt(bundle, device, engines, progress)
@@ -57,19 +75,33 @@ def open_front_end(
 
 
 def expected_front_end(
-    bundle: Bundle, target: Capability, cache: Path | None = None
+    bundle: Bundle,
+    target: Capability,
+    cache: Path | None = None,
+    *,
+    index: Index | None = None,
+    precision: str = "fp32",
 ) -> tuple[str, str | None]:
     """What :func:`open_front_end` will take, as far as can be told without trying.
 
     Returns:
-        Its title, and why not TensorRT, or that TensorRT has yet to build its engine.
+        Its title, and why nothing better, or that TensorRT has yet to build its engine.
     """
+    reasons = []
+    if index is not None:
+        try:
+            find_kernels(bundle, index, precision, target)
+        except BackendError as error:
+            reasons.append(str(error))
+        else:
+            return ON_GPU, None
     try:
         flavour = find_flavour()
         flavour.check(target)
         engines = EngineCache(cache or default_folder())
     except BackendError as error:
-        return (ON_GPU_BY_ONNX_RUNTIME if has_cuda_provider() else ON_CPU), str(error)
+        why = "; ".join([*reasons, str(error)])
+        return (ON_GPU_BY_ONNX_RUNTIME if has_cuda_provider() else ON_CPU), why
     kept = engines.has(_origin(flavour, bundle, target))
     return _title(flavour), None if kept else "its engine will be built at the first load"
 

@@ -15,7 +15,7 @@ with ``shared_bytes`` of dynamic shared memory, and takes the arguments in the o
 
     *fp32, *i32   device addresses, aligned to 16 bytes
     *weight       the same, of values in the variant's precision
-    i32           a value
+    i32           a value: of ``count`` the rows of the batch
     null          an address that must be zero: room that the compiler reserves and these kernels
                   do not use
 
@@ -26,6 +26,11 @@ named twice.
 
 ``vq_fusion``: deep (B, F), latent (B, P, D), the sections matrices and vectors of
 ``weights.pack_vq``, tokens (B, C), codes (B, P) int32, count B.
+
+``spectrum``, ``running_level`` and ``convolution`` are there if the bundle tells its front end's
+layers. They have no sizes compiled in; ``front_end_shape.launches`` says what each is given. A
+launch has as many programs for each block of columns, of which it has
+``ceil(columns / BLOCK_COLUMNS)``.
 """
 
 from __future__ import annotations
@@ -54,6 +59,9 @@ LARGEST = 64 << 20
 
 KERNELS = ("vq_fusion", "tacn_step")
 """The kernels that a complete index has."""
+
+FRONT_END = ("spectrum", "running_level", "convolution")
+"""Those that it has as well, all or none: the front end."""
 
 ARGUMENT_TYPES = ("*fp32", "*i32", "*weight", "i32", "null")
 
@@ -252,8 +260,10 @@ def _index(folder: Path, raw: object) -> Index:
             "upgrade edgeser"
         )
     kernels = _object(table.get("kernels"), "kernels")
-    if set(kernels) != set(KERNELS):
-        raise _WrongError(f"kernels must be exactly {' and '.join(KERNELS)}")
+    if set(kernels) not in (set(KERNELS), {*KERNELS, *FRONT_END}):
+        raise _WrongError(
+            f"kernels must be exactly {' and '.join(KERNELS)}, or these and {', '.join(FRONT_END)}"
+        )
     sizes = _object(table.get("sizes"), "sizes")
     for name, size in sizes.items():
         _whole(size, f"sizes.{name}", 1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgeser.backends.cuda.device import Argument, Device, Kernel, Memory
-from edgeser.backends.cuda.index import Index, Variant, fastest
+from edgeser.backends.cuda.index import KERNELS, Index, Variant, fastest
 from edgeser.backends.cuda.shapes import kernel_sizes, tacn_shape, vq_shape
 from edgeser.backends.cuda.weights import PackedWeights, pack_tacn, pack_vq
 from edgeser.bundle import Bundle
@@ -35,8 +35,7 @@ class Kernels:
         self._device = device
         self._index = index
         self._variants = {
-            name: kernel.variants_for(precision, device.capability)
-            for name, kernel in index.kernels.items()
+            name: index.kernels[name].variants_for(precision, device.capability) for name in KERNELS
         }
         self._loaded: dict[str, Kernel] = {}
         self._memory: list[Memory] = []

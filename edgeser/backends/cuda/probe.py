@@ -66,8 +66,10 @@ def probe(
         found.device = device.name
         found.capability = "{}.{}".format(*device.capability)
         found.shares_memory = device.shares_memory
+    index = None
     try:
-        found.kernels = _kernels(read_index(kernels), bundle, precision, device)
+        index = read_index(kernels)
+        found.kernels = _kernels(index, bundle, precision, device)
     except BackendError as error:
         problems["kernels"] = str(error)
     try:
@@ -81,7 +83,13 @@ def probe(
         problems["onnx_providers"] = str(error)
     if device is not None and found.kernels is not None:
         found.backend = "cuda"
-        found.front_end, why = expected_front_end(bundle, device.capability, cache)
+        found.front_end, why = expected_front_end(
+            bundle,
+            device.capability,
+            cache,
+            index=index,
+            precision=check_gpu_precision(precision),
+        )
         if why is not None:
             problems["front_end"] = why
     return found

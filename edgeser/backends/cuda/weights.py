@@ -71,8 +71,8 @@ def pack_tacn(shape: TacnShape, tensors: Tensors, precision: str = "fp32") -> Pa
     head_bias = np.zeros(shape.padded_outputs)
     head_bias[: shape.outputs] = tensors["head.bias"]
     starts = np.cumsum((0, *shape.slots[:-1]))
-    return _join(
-        matrices=_rounded(np.concatenate((matrices.ravel(), head.ravel())), precision),
+    return join(
+        matrices=rounded(np.concatenate((matrices.ravel(), head.ravel())), precision),
         vectors=np.concatenate((bias.ravel(), head_bias)).astype(np.float32),
         layers=np.stack((np.array(shape.dilations), starts), axis=1).astype(np.int32),
     )
@@ -93,19 +93,19 @@ def pack_vq(shape: VQShape, tensors: Tensors, precision: str = "fp32") -> Packed
     projected = np.zeros((shape.positions, shape.codes, shape.columns))
     projected[..., : shape.token_width] = tensors["vq.codebook"].astype(np.float64) @ latent
     # Of the codes as they will be compared, so that in any precision a code is nearest to itself.
-    codes = _values(_rounded(codebook, precision), precision).astype(np.float64)
+    codes = _values(rounded(codebook, precision), precision).astype(np.float64)
     norms = (codes * codes).sum(axis=1)
     norms[shape.codes :] = np.inf
     bias = np.zeros(shape.columns)
     bias[: shape.token_width] = tensors["vq.bias"]
     matrices = np.concatenate([a.ravel() for a in (codebook, deep, projected)])
-    return _join(
-        matrices=_rounded(matrices, precision),
+    return join(
+        matrices=rounded(matrices, precision),
         vectors=np.concatenate((norms, bias)).astype(np.float32),
     )
 
 
-def _rounded(values: Floats, precision: str) -> npt.NDArray[np.generic]:
+def rounded(values: Floats, precision: str) -> npt.NDArray[np.generic]:
     """The values in a precision; bfloat16, which numpy lacks, as its bits."""
     if precision not in PRECISIONS:
         raise BackendError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
@@ -122,13 +122,14 @@ def _rounded(values: Floats, precision: str) -> npt.NDArray[np.generic]:
 
 
 def _values(rounded: npt.NDArray[np.generic], precision: str) -> Floats:
-    """What :func:`_rounded` made, as float32."""
+    """What :func:`rounded` made, as float32."""
     if precision == "bf16":
         return (rounded.astype(np.uint32) << 16).view(np.float32)
     return rounded.astype(np.float32)
 
 
-def _join(**sections: npt.NDArray[np.generic]) -> PackedWeights:
+def join(**sections: npt.NDArray[np.generic]) -> PackedWeights:
+    """One block of all sections, in this order."""
     parts: list[bytes] = []
     offsets: dict[str, int] = {}
     at = 0

@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import triton
 
 from edgeser.backends.cuda.index import Index
+from edgeser.bundle import Bundle
 
 pytest.importorskip("cuda.core", reason="cuda-core is not installed (extra cuda)")
 
@@ -42,7 +44,7 @@ def run(stub: Path, scenario: str, bundle: Path, index: Index) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "LD_LIBRARY_PATH": str(stub)},
     )
     assert done.returncode == 0, done.stderr
@@ -55,6 +57,15 @@ def test_streams(stub: Path, toy_path: Path, toy_index: Index, scenario: str) ->
     done = run(stub, scenario, toy_path, toy_index)
     assert len(done.stderr.splitlines()) == 1
     assert "the CPU runs the front end" in done.stderr
+
+
+def test_the_front_end(stub: Path, toy_path: Path, toy_bundle: Bundle, tmp_path: Path) -> None:
+    if not triton.knobs.runtime.interpret:
+        pytest.skip("the kernels are compiled here")
+    from tests.backends.cuda.interpreted import make_full_index
+
+    done = run(stub, "front_end", toy_path, make_full_index(tmp_path, toy_bundle))
+    assert not done.stderr
 
 
 def test_a_device_that_breaks(stub: Path, toy_path: Path, toy_index: Index) -> None:

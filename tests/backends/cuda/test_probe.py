@@ -15,7 +15,7 @@ from edgeser.backends.cuda.index import Index
 from edgeser.backends.cuda.probe import Probe
 from edgeser.backends.tensorrt import EngineCache, Flavour
 from edgeser.bundle import Bundle
-from tests.backends.cuda.fake import FakeDevice, fake_device
+from tests.backends.cuda.fake import NO_FRONT_END, FakeDevice, fake_device
 
 
 def tensorrt(version: str = "10.3.0") -> Flavour:
@@ -89,7 +89,10 @@ def test_what_takes_tensorrts_place(look: Looker, monkeypatch: pytest.MonkeyPatc
     assert (found.backend, found.front_end) == ("cuda", "the CPU")
     assert "not build for compute capability 8.6; it does for 8.9" in found.problems["front_end"]
     look.put(None)
-    assert look().problems == dict.fromkeys(("tensorrt", "front_end"), "no TensorRT here")
+    assert look().problems == {
+        "tensorrt": "no TensorRT here",
+        "front_end": f"{NO_FRONT_END}no TensorRT here",
+    }
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     assert look().front_end == "ONNX Runtime on the GPU"
 

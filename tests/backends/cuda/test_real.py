@@ -200,7 +200,8 @@ runtime = engine.runtime
 runtime._kernels._weights = {  # nowhere
     name: dict.fromkeys(places, 4096) for name, places in runtime._kernels._weights.items()
 }
-runtime._graphs.clear()
+runtime._lookups.clear()
+runtime._steps.clear()
 heard += stream.process(sound[30 * 2048 :])
 assert model.backend == "cpu"
 wanted = cpu.stream(16_000).process(sound)

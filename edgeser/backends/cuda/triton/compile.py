@@ -23,6 +23,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from edgeser.backends.cuda.index import (
+    FRONT_END,
     INDEX,
     KERNELS,
     Argument,
@@ -34,31 +35,43 @@ from edgeser.backends.cuda.index import (
 )
 from edgeser.backends.cuda.shapes import PRECISIONS, kernel_sizes, tacn_shape, vq_shape
 from edgeser.backends.cuda.targets import PTX, capability, order
+from edgeser.backends.cuda.triton.convolution import convolution
 from edgeser.backends.cuda.triton.launch import (
     ALWAYS,
     CONFIGURATIONS,
-    STAGES,
     Configuration,
     Constants,
     check_widths,
+    front_end_constants,
+    stages,
     tacn_constants,
     vq_constants,
 )
+from edgeser.backends.cuda.triton.running_level import running_level
+from edgeser.backends.cuda.triton.spectrum import spectrum
 from edgeser.backends.cuda.triton.tacn_step import tacn_step
 from edgeser.backends.cuda.triton.vq_fusion import vq_fusion
 from edgeser.bundle import Bundle, Manifest
 from edgeser.errors import BackendError
 
-FUNCTIONS = {"vq_fusion": vq_fusion, "tacn_step": tacn_step}
+FUNCTIONS = {
+    "vq_fusion": vq_fusion,
+    "tacn_step": tacn_step,
+    "spectrum": spectrum,
+    "running_level": running_level,
+    "convolution": convolution,
+}
 
 _TYPES = {
     "matrices": "*weight",
     "rows": "*i32",
     "layers": "*i32",
     "codes": "*i32",
+    "taps": "*i32",
     "count": "i32",
 }
-"""Of arguments; all others are ``*fp32``."""
+"""Of arguments, beside those that are not specialized, which are ``i32``; all others are
+``*fp32``."""
 _PTX_VERSION = 80
 """Of the language of PTX: the oldest that has all that is used, for drivers since CUDA 12.0."""
 _CUDA_13 = (110,)
@@ -87,7 +100,9 @@ def compile_bundle(
     folder: Path,
     progress: Callable[[float], object] | None = None,
 ) -> Index:
-    """Compile both kernels for a bundle's sizes; write code and index into ``folder``.
+    """Compile all kernels for a bundle's sizes; write code and index into ``folder``.
+
+    Those of the front end are left out if the bundle does not tell its layers.
 
     Configurations of more than :data:`~edgeser.backends.cuda.triton.launch.ALWAYS` rows are left
     out if registers do not hold what they compute with. The same Triton writes the same bytes on
@@ -114,15 +129,16 @@ def compile_bundle(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
+    names = KERNELS if manifest.network is None else (*KERNELS, *FRONT_END)
     work = [
         (name, precision, target, chosen)
-        for name in KERNELS
+        for name in names
         for precision in precisions
         for target in targets
         for chosen in CONFIGURATIONS[name]
     ]
     arguments: dict[str, tuple[Argument, ...]] = {}
-    variants: dict[str, list[Variant]] = {name: [] for name in KERNELS}
+    variants: dict[str, list[Variant]] = {name: [] for name in names}
     codes: dict[str, bytes] = {}
     for done, (name, precision, target, chosen) in enumerate(work):
         if progress is not None:
@@ -149,7 +165,7 @@ def compile_bundle(
         )
     kernels = {
         name: Kernel(name, arguments[name], _own_constants(name, manifest), tuple(variants[name]))
-        for name in KERNELS
+        for name in names
     }
     index = Index(folder, bundle.hash, kernel_sizes(manifest), triton.__version__, kernels)
     return _write(index, codes)
@@ -182,7 +198,7 @@ def compile_kernel(
         raise BackendError("Triton interprets and compiles nothing: unset TRITON_INTERPRET")
     fixed = constants(name, manifest, chosen.block_rows)
     own = tuple(
-        Argument(p.name, _TYPES.get(p.name, "*fp32"))
+        Argument(p.name, _TYPES.get(p.name, "i32" if p.do_not_specialize else "*fp32"))
         for p in function.params
         if p.name not in fixed
     )
@@ -199,7 +215,7 @@ def compile_kernel(
     made = _compile(
         ASTSource(function, signature=signature, constexprs=dict(fixed), attrs=aligned),
         capability(target),
-        {"num_warps": chosen.warps, "num_stages": STAGES},
+        {"num_warps": chosen.warps, "num_stages": stages(name)},
         f"{name} for {target}",
     )
     ptx, cubin = made.asm["ptx"], made.asm["cubin"]
@@ -221,6 +237,8 @@ def _without_comments(ptx: str) -> str:
 
 def constants(name: str, manifest: Manifest, block_rows: int) -> Constants:
     """What is fixed when a kernel is compiled for the model of a manifest."""
+    if name in FRONT_END:
+        return front_end_constants(name, block_rows)
     if name == "tacn_step":
         return tacn_constants(tacn_shape(manifest), block_rows)
     return vq_constants(vq_shape(manifest), block_rows)

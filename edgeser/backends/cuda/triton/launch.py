@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgeser.backends.cuda.front_end_shape import BLOCK_COLUMNS, BLOCK_DEPTH
 from edgeser.backends.cuda.shapes import TacnShape, VQShape, padded
 from edgeser.errors import BackendError
 
@@ -26,6 +27,9 @@ class Configuration:
 CONFIGURATIONS = {
     "vq_fusion": (Configuration(1, 4), Configuration(16, 8)),
     "tacn_step": (Configuration(1, 8), Configuration(16, 8), Configuration(32, 8)),
+    "spectrum": (Configuration(16, 4), Configuration(32, 4)),
+    "running_level": (Configuration(1, 8),),
+    "convolution": (Configuration(16, 4), Configuration(32, 4)),
 }
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
@@ -55,6 +59,31 @@ def check_widths(tacn: TacnShape, vq: VQShape) -> None:
 
 STAGES = 2
 """Tiles in flight: three spill registers, and need more shared memory than desktop cards have."""
+
+
+_STAGES = {"spectrum": 4, "convolution": 5}
+"""Of kernels with small tiles, which wait for memory: of a convolution twice for each tile, for its
+place and for it."""
+
+_LEVEL_BLOCK = 1024
+"""Values of a view that a program has at a time."""
+
+
+def stages(kernel: str) -> int:
+    """Tiles in flight of a kernel."""
+    return _STAGES.get(kernel, STAGES)
+
+
+def front_end_constants(kernel: str, block_rows: int) -> Constants:
+    """The constants of ``spectrum``, ``running_level`` and ``convolution``: of no model."""
+    if kernel == "running_level":
+        return {"BLOCK": _LEVEL_BLOCK}
+    return {
+        "BLOCK_ROWS": block_rows,
+        "BLOCK_COLUMNS": BLOCK_COLUMNS,
+        "BLOCK_DEPTH": BLOCK_DEPTH,
+        "DOT": DOT,
+    }
 
 
 def tacn_constants(shape: TacnShape, block_rows: int) -> Constants:

@@ -18,7 +18,7 @@
 enum { SUCCESS = 0, NO_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
 enum { ILLEGAL_ADDRESS = 700, STREAM_CAPTURE_UNSUPPORTED = 900 };
 enum { PROCESSORS = 16, INTEGRATED = 18, MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
-enum { ARGUMENTS = 8 };
+enum { ARGUMENTS = 21 };
 enum { PER_THREAD = 2 }; /* the greatest handle of a default stream */
 
 typedef int Result;
@@ -95,8 +95,23 @@ static void give(void* place) {
   }
 }
 
-static int arrays_of(const Kernel* kernel) {
-  return strcmp(kernel->symbol, "tacn_step") == 0 ? 7 : 6;
+/* Arrays come first, then numbers, which are of 32 bits. */
+typedef struct {
+  const char* symbol;
+  int arrays, numbers;
+} Signature;
+
+static const Signature signatures[] = {{"vq_fusion", 6, 1},
+                                       {"tacn_step", 7, 1},
+                                       {"spectrum", 3, 8},
+                                       {"running_level", 5, 5},
+                                       {"convolution", 5, 15}};
+
+static Signature signature_of(const Kernel* kernel) {
+  const int count = sizeof(signatures) / sizeof(signatures[0]);
+  for (int i = 0; i < count; ++i)
+    if (strcmp(kernel->symbol, signatures[i].symbol) == 0) return signatures[i];
+  return (Signature){kernel->symbol, 0, 0};
 }
 
 static void run(const Work* work) {
@@ -105,7 +120,8 @@ static void run(const Work* work) {
   if (work->kind == GIVE || broken) return;
   if (work->kind == LAUNCH) {
     broken |= work->kernel->library->unloaded;
-    for (int i = 0; i < arrays_of(work->kernel); ++i) broken |= gone((void*)work->values[i]);
+    for (int i = 0; i < signature_of(work->kernel).arrays; ++i)
+      broken |= gone((void*)work->values[i]);
   } else {
     broken |= gone(work->target) || gone(work->source);
   }
@@ -455,9 +471,8 @@ EXPORT Result cuLaunchKernelEx(const Launch* launch, Kernel* kernel, void** argu
                .programs = launch->grid[0],
                .threads = launch->block[0],
                .shared = launch->shared};
-  /* Arrays come first, then the number of rows, which is 32 bits. */
-  const int arrays = arrays_of(kernel);
-  for (int i = 0; i <= arrays; ++i)
-    memcpy(&work.values[i], arguments[i], i < arrays ? sizeof(uint64_t) : sizeof(uint32_t));
+  const Signature of = signature_of(kernel);
+  for (int i = 0; i < of.arrays + of.numbers; ++i)
+    memcpy(&work.values[i], arguments[i], i < of.arrays ? sizeof(uint64_t) : sizeof(uint32_t));
   return enqueue(launch->stream, work);
 }

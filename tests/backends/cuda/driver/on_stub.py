@@ -23,13 +23,16 @@ import edgeser
 from bench.gpu.ahead_of_time import AheadOfTime
 from bench.gpu.clock import Work
 from bench.gpu.harness import Harness
+from edgeser.backends.cuda import factory
 from edgeser.backends.cuda.device import Bytes, Graph
 from edgeser.backends.cuda.driver import CudaDevice, driver_version
 from edgeser.backends.cuda.factory import open_auto, open_cuda
+from edgeser.backends.cuda.index import FRONT_END
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
-from tests.backends.cuda.fake import ARGUMENTS, FakeDevice, fake_device
+from tests.backends.cuda.fake import ARGUMENTS, fake_device
+from tests.backends.cuda.interpreted import Interpreting, front_end_arguments
 from tests.sounds import noise, speech_like
 
 HOP = 2048
@@ -44,8 +47,8 @@ _ON_LAUNCH = ctypes.CFUNCTYPE(
 )
 
 
-class Kernels(FakeDevice):
-    """The fake's kernels, on whatever memory they are given."""
+class Kernels(Interpreting):
+    """The fake's kernels, and the interpreted ones, on whatever memory they are given."""
 
     def view(
         self, address: int, dtype: npt.DTypeLike, *shape: int
@@ -53,6 +56,9 @@ class Kernels(FakeDevice):
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         memory = (ctypes.c_uint8 * size).from_address(address)
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+
+    def tensor(self, address: int, dtype: npt.DTypeLike) -> torch.Tensor:
+        return torch.from_numpy(self.view(address, dtype, 1))  # of which the address is taken
 
 
 def execute_launches(bundle: Bundle) -> list[tuple[str, int, int, int]]:
@@ -66,12 +72,18 @@ def execute_launches(bundle: Bundle) -> list[tuple[str, int, int, int]]:
         symbol: bytes, programs: int, threads: int, shared: int, arguments: object
     ) -> None:
         name = symbol.decode()
-        listed = ARGUMENTS[name].split()
+        if name in FRONT_END:
+            listed = [f"{argument.name}:{argument.type}" for argument in front_end_arguments(name)]
+        else:
+            listed = ARGUMENTS[name].split()
         given: list[int | np.int32] = []
         for i, argument in enumerate(listed):
             value = arguments[i][0] if not argument.endswith("null") else 0  # type: ignore[index]
             given.append(np.int32(value) if argument.endswith(":i32") else value)
-        run[name](given)
+        if name in FRONT_END:
+            kernels.interpret(name, programs, threads, given)
+        else:
+            run[name](given)
         done.append((name, programs, threads, shared))
 
     function = _ON_LAUNCH(on_launch)
@@ -121,6 +133,21 @@ def shared_streams(bundle: Path, kernels: Path) -> None:
     STUB.stub_share_memory(1)
     assert CudaDevice().shares_memory
     streams(bundle, kernels)
+
+
+def front_end(bundle: Path, kernels: Path) -> None:
+    """The front end's kernels too, with all their arguments; then all memory comes back."""
+    launches = execute_launches(read_bundle(bundle))
+    factory._TRIAL_HOPS = 2  # each takes a second
+    engine = open_cuda(read_bundle(bundle), kernels, "float32")
+    assert engine.runtime.front_end.title == "the GPU"
+    sound = speech_like(0.3)
+    stream = Model(engine).stream(16_000)
+    assert_close(stream.process(sound), edgeser.load(bundle).stream(16_000).process(sound))
+    assert {symbol for symbol, *_ in launches} == {*FRONT_END, "vq_fusion", "tacn_step"}
+    del engine, stream
+    gc.collect()
+    assert STUB.stub_allocations() == 0
 
 
 def breaks(bundle: Path, kernels: Path) -> None:
@@ -241,6 +268,7 @@ if __name__ == "__main__":
     for name in ("tensorrt", "tensorrt_rtx"):  # they would want more of a driver
         sys.modules[name] = None  # type: ignore[assignment]
     scenario, *paths = sys.argv[1:]
-    scenarios = {each.__name__: each for each in (streams, shared_streams, breaks, seam, owners)}
+    every = (streams, shared_streams, front_end, breaks, seam, owners)
+    scenarios = {each.__name__: each for each in every}
     scenarios[scenario](*map(Path, paths))
     print("done")

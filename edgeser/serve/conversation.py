@@ -128,6 +128,7 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
             if ahead > 0 or not client.heard.is_set():
                 await ear.rest(ahead)
         elif _is_end(message.get("text") or ""):
+            await ear.rest(ear.owed)  # it may have come in one turn with the last audio
             break
         else:
             client.fail("audio", 'the only text message is {"type": "end"}; audio is binary')

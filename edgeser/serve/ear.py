@@ -51,6 +51,11 @@ class Ear:
         client.awaited_since = time.monotonic()
         return self._pace.take(len(samples) / client.audio.rate)
 
+    @property
+    def owed(self) -> float:
+        """Seconds until all that was heard is paid for."""
+        return self._pace.take(0.0)
+
     async def rest(self, seconds: float) -> None:
         """Wait so long, and until there is room for more audio."""
         self.client.awaited_since = None

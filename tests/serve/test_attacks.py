@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serve.clients import events_of, masked, speech, talk
 from tests.serve.conftest import Start
-from tests.serve.test_server import events_of, masked, speech, talk
 
 pytest.importorskip("websockets")
 from websockets.sync.client import connect

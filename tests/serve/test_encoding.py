@@ -13,8 +13,8 @@ import edgeser
 from edgeser.results import EmotionFrame
 from edgeser.serve.encoding import FrameLayout, encode_json
 from edgeser.serve.protocol import frame_event
+from tests.serve.clients import speech
 from tests.serve.conftest import Start
-from tests.serve.test_server import speech
 
 pytest.importorskip("websockets")
 from websockets.exceptions import ConnectionClosed

@@ -10,8 +10,6 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,56 +19,17 @@ import jsonschema
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soundfile
 import soxr
 
 import edgeser
 from edgeser.serve.protocol import utterance_event
 from edgeser.streaming.utterances import Utterances
+from tests.serve.clients import events_of, get, masked, serve_in_vain, speech, talk
 from tests.serve.conftest import Start
 
 pytest.importorskip("websockets")
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-
-SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
-
-
-def speech() -> tuple[npt.NDArray[np.int16], int]:
-    """The sample, two seconds of nothing, and the sample again: two utterances at least."""
-    samples, rate = soundfile.read(SAMPLE, dtype="int16")
-    return np.concatenate([samples, np.zeros(2 * rate, np.int16), samples]), rate
-
-
-def events_of(socket: ClientConnection) -> list[dict[str, Any]]:
-    """Everything until the server closes."""
-    events = []
-    try:
-        while True:
-            events.append(json.loads(socket.recv(timeout=20)))
-    except ConnectionClosed:
-        return events
-
-
-def talk(
-    address: str, samples: npt.NDArray[Any], query: str, size: int = 4_000
-) -> list[dict[str, Any]]:
-    """Send it all, in messages of so many samples, and hear it all."""
-    with connect(f"ws://{address}/v1/stream?{query}") as socket:
-        for at in range(0, len(samples), size):
-            socket.send(samples[at : at + size].tobytes())
-        socket.send('{"type": "end"}')
-        return events_of(socket)
-
-
-def get(address: str, path: str, **headers: str) -> tuple[int, str]:
-    request = urllib.request.Request(f"http://{address}{path}", headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 
 def expected_events(
@@ -356,11 +315,6 @@ def socket_that_never_reads(address: str) -> socket.socket:
     return deaf
 
 
-def masked(payload: bytes) -> bytes:
-    """A binary message, masked with zeros (RFC 6455 section 5.2)."""
-    return b"\x82\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
-
-
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_tls(start: Start, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -391,11 +345,3 @@ def test_what_keeps_it_from_listening_is_one_line(start: Start, tmp_path: Path) 
     alone = serve_in_vain("--certificate", str(nothing), "--key", str(nothing))
     assert alone.startswith(f"edgeser: no TLS with {nothing} and {nothing} (No such file")
     assert alone.count("\n") == 1
-
-
-def serve_in_vain(*options: str) -> str:
-    """Standard error of a server that cannot start."""
-    command = [sys.executable, "-m", "edgeser", "serve", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout) == (1, "")
-    return done.stderr

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.serve.clients import events_of, get, serve_in_vain, speech
 from tests.serve.conftest import Start
-from tests.serve.test_server import events_of, get, serve_in_vain, speech
 
 pytest.importorskip("websockets")
 from websockets.sync.client import ClientConnection, connect

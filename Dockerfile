@@ -6,7 +6,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# What comes from the package index is checked by its hash; the rest is built here.
+# What edgeser needs when it runs is checked by its hash; edgeser itself is built here.
 RUN python -m venv /opt/edgeser \
     && /opt/edgeser/bin/pip install --no-cache-dir --require-hashes -r requirements/serve.txt \
     && /opt/edgeser/bin/pip install --no-cache-dir -c constraints.txt '.[serve,opus,vad]'

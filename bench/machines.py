@@ -68,7 +68,8 @@ PAGE = """\
 
 Written by `python -m bench.machines` from what `python -m bench` left on each, with the SIMD level
 that edgeser chose there. Shares and ratios carry from one machine to another; times do not. Goals
-are those of the day of the run.
+are those of the day of the run. The AVX2 column was measured before AVX2 had blocks of rows of its
+own: `csrc/LIMITS.md` says what they brought.
 
 {goals}"""
 

@@ -5,9 +5,15 @@ And files that are written: whole, or not at all.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+_NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY))
+"""What a folder says that takes no new file, and a file that is a mount of its own."""
 
 
 def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.stat_result]:
@@ -43,7 +49,9 @@ def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.
 def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write a file that then holds all of ``data``, or what it held before.
 
-    A link stays one, and a device or a pipe is written into.
+    A link stays one, and so do its permissions. A device or a pipe is written into, and so is a
+    file beside which, or in whose place, nothing can be put: then all is not certain to be there.
+    Several processes may write one file; it holds what one of them wrote.
 
     Raises:
         OSError: it cannot be written; it has the file's name, which the system does not tell of a
@@ -54,11 +62,36 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         if given.exists() and not given.is_file():
             given.write_bytes(data)
             return
-        partial = target.with_name(f"{target.name}.partial")
+        if given.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         try:
-            partial.write_bytes(data)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+            _replace(target, data)
+        except OSError as error:
+            if error.errno not in _NOTHING_BESIDE or not target.is_file():
+                raise
+            target.write_bytes(data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+def _replace(target: Path, data: bytes | memoryview) -> None:
+    """Write beside the file, under a name that nobody else has, and put that in its place."""
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".partial")
+    partial = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+        partial.chmod(_mode(target))
+        partial.replace(target)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _mode(target: Path) -> int:
+    """The permissions of a file that is there, else those that a new one gets."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -52,8 +52,9 @@ def load(
             saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
             the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
             ``"auto"``: the fastest of them on this machine's CPU, timed for some 70 ms, of those
-            that name another emotion in at most 1% of the verdicts; ``model.precision`` says which
-            it is. Another load, or another machine, may choose another.
+            with which the bundled model names another emotion in at most 1% of the verdicts (other
+            bundles' may differ); ``model.precision`` says which it is. Another load, or another
+            machine, may choose another.
             docs/model/precision.md has what it does to results.
         kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
             beside the bundle or, if there is none, those of the bundled model, which serve every

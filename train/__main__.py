@@ -18,7 +18,7 @@ from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
 from train.default import UNHEARD
 from train.export import export_bundle
-from train.finetune.command import finetune
+from train.finetune.command import amount, finetune
 from train.models.recurrent import CannotStreamError
 from train.recipe import Recipe
 
@@ -189,30 +189,7 @@ def card(
 
 
 app.command()(finetune)
-
-
-@app.command()
-def amount(
-    data: Data = Path("../shared/data"),
-    corpus: Annotated[str, typer.Option(help="In the place of own recordings.")] = "emodb",
-    start: Annotated[Path, typer.Option(help="The parent.")] = Path(
-        "train/checkpoints/default.safetensors"
-    ),
-    sizes: Annotated[str, typer.Option(help="Numbers of speakers, by commas.")] = "1,2,4",
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
-    config: Annotated[Path | None, typer.Option(help="A recipe in YAML.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),
-    threads: Threads = 0,
-) -> None:
-    """How much data gives what: 'finetune' on recordings of more and more speakers."""
-    from train.finetune.amount import Amount, write
-    from train.finetune.recipe import OwnRecipe, read_recipe
-
-    _quiet(threads)
-    recipe = read_recipe(config) if config else OwnRecipe()
-    tried = [int(size) for size in sizes.split(",")]
-    study = Amount(data, Checkpoint.load(start), corpus, recipe, tried, seeds, typer.echo)
-    typer.echo(f"page: {write(study.results(), out)}")
+app.command()(amount)
 
 
 @app.command()

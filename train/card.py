@@ -36,8 +36,8 @@ for children: there are none in the data.
 ## Better on your own voices
 
 With recordings of your own, in folders named by emotion or listed in a CSV with path, corpus,
-speaker and emotion, this trains on from these weights and keeps some speakers back to tell you what
-it brought:
+speaker and emotion, this makes a bundle of your emotions on this model's front end. It judges each
+part of your speakers by a model that had not heard them, and tells you:
 
 ```
 python -m train finetune --data my_folder --out mine.edgeser

@@ -33,8 +33,8 @@ DETAILS = ("neutral", "anger", "sadness", "happiness", "fear", "disgust", "bored
 """All emotions of the labelled corpora, told apart in training by an auxiliary head."""
 FOLDS = 5
 DEVELOPMENT_FOLD = 1
-"""The fold on which sizes, augmentation, epochs, temperature and the threshold of confidence were
-chosen: no figure is reported on it."""
+"""The fold on which the studies chose sizes, augmentation, epochs, temperature and the threshold of
+confidence: no figure is reported on it. The bundled model's are in ``product.py``."""
 REPORTED = (0, 2, 3)
 """The folds that the figures are the mean of."""
 PRETRAINING_EPOCHS = 8

@@ -96,8 +96,8 @@ def serve(
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
-    Audio is judged in this process; nothing of it is stored, logged or sent on. Ctrl-C, SIGTERM and
-    SIGHUP end it.
+    Audio is judged in the process that its connection is with; nothing of it is stored, logged or
+    sent on. Ctrl-C, SIGTERM and SIGHUP end it.
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")

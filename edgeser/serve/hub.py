@@ -94,13 +94,17 @@ class Hub:
         self, audio: AudioFormat, host: str = "", wanted: Wanted | None = None
     ) -> Client | None:
         """A new client, or None if there are too many. Raises AudioError as :class:`Client`."""
-        client = Client(self.model, audio, self.config, wanted)
         group, seat = group_of(host), None
         if not self.closing:
             seat = self.place.board.take_seat(self.place.row, group, self._most(group))
         if seat is None:
             self.metrics.refused.inc()
             return None
+        try:
+            client = Client(self.model, audio, self.config, wanted)
+        except BaseException:
+            self.place.board.leave_seat(self.place.row, seat)
+            raise
         client.seat = seat
         self.clients.add(client)
         self._count()

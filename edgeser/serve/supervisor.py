@@ -32,6 +32,12 @@ from edgeser.serve.signals import Signals
 LOOK_SECONDS = 0.2
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 """Seconds until a worker that ended is begun again; twice as long each time that it soon ends."""
+IN_NO_FOLDER = (
+    "import sys; del sys.path[0]; from edgeser.serve.member import main; "
+    "raise SystemExit(main(int(sys.argv[1])))"
+)
+MEMBER = ("-m", "edgeser.serve.member") if sys.version_info >= (3, 11) else ("-c", IN_NO_FOLDER)
+"""What Python is told: PYTHONSAFEPATH is not known before 3.11."""
 SETTLED_SECONDS = 60.0
 """A worker that served for so long ended by accident."""
 ENDING_SECONDS = 2 * GOODBYE_SECONDS + 2
@@ -119,7 +125,7 @@ class Supervisor:
             now = time.monotonic()
             for member in self._members:
                 if member.process is None and now >= member.again_at:
-                    self._start(member)
+                    self._start_again(member)
                 elif member.serving_since is not None and self._hangs(member):
                     log.error("worker %d answers nobody: it is ended", member.row + 1)
                     self._kill(member)
@@ -143,24 +149,37 @@ class Supervisor:
             self._forget(member)
         self._selector.close()
 
+    def _start_again(self, member: Member) -> None:
+        """Or later: a machine that is short of memory must not lose the workers that it has."""
+        try:
+            self._start(member)
+        except OSError as error:
+            member.wait = min(2 * member.wait, LONGEST_WAIT)
+            member.again_at = time.monotonic() + member.wait
+            log.error("worker %d cannot be begun again: %s", member.row + 1, error)
+
     def _start(self, member: Member) -> None:
         ours, theirs = socket.socketpair()
         board, listening = self._board.handle or 0, self._bound.fileno()
         # It finds what this process does, and nothing else in the folder that it happens to be in.
         found = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603  this interpreter
-                [sys.executable, "-m", "edgeser.serve.member", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), board, listening),
-                start_new_session=True,  # Ctrl-C is for the supervisor, which tells it
-                env={  # a thread for each core, in a process for each core, would be too many
-                    "OMP_NUM_THREADS": "1",
-                    **os.environ,
-                    "PYTHONSAFEPATH": "1",
-                    "PYTHONPATH": found,
-                },
-            )
+        try:
+            with theirs:
+                process = subprocess.Popen(  # noqa: S603  this interpreter
+                    [sys.executable, *MEMBER, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(), board, listening),
+                    start_new_session=True,  # Ctrl-C is for the supervisor, which tells it
+                    env={  # a thread for each core, in a process for each core, would be too many
+                        "OMP_NUM_THREADS": "1",
+                        **os.environ,
+                        "PYTHONSAFEPATH": "1",
+                        "PYTHONPATH": found,
+                    },
+                )
+        except OSError:
+            ours.close()
+            raise
         member.process, member.channel, member.problem = process, ours, None
         member.lines, member.serving_since = Lines(), None
         self._selector.register(ours, selectors.EVENT_READ, member)

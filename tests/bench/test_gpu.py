@@ -464,10 +464,11 @@ def test_pytests_last_line_is_understood() -> None:
 def test_the_plan_fits_and_names_what_there_is() -> None:
     root = Path(run.__file__).parents[2]
     given = [one for which in plan.TESTS.values() for one in which if one.startswith("tests/")]
-    assert len(given) == 5
+    assert len(given) == 7
     assert all((root / path).exists() for path in given)
     assert len({part.name for part in plan.PARTS}) == len(plan.PARTS)
     measurers = {
+        "features": features,
         "step": step,
         "lookup": lookup,
         "capacity": capacity,

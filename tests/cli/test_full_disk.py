@@ -11,9 +11,9 @@ import pytest
 
 import edgeser
 from edgeser.bundle import read_bundle, write_bundle
+from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli import main
 from edgeser.files import write_whole
-from edgeser.loading import DEFAULT_BUNDLE
 
 if sys.platform == "win32":
     pytest.skip("there is no limit of a file's size", allow_module_level=True)
@@ -50,6 +50,40 @@ def test_a_link_stays_one_and_a_pipe_is_written_into(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         write_whole("/dev/full", b"sound")
     assert Path("/dev/full").is_char_device()
+
+
+def test_permissions_stay_and_nobody_elses_file_is_touched(tmp_path: Path) -> None:
+    path, other = tmp_path / "x.png", tmp_path / "x.png.partial"
+    path.write_bytes(b"before")
+    other.write_bytes(b"somebody's own")
+    path.chmod(0o600)
+    write_whole(path, b"after")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert other.read_bytes() == b"somebody's own"
+    new = tmp_path / "new.png"
+    write_whole(new, b"new")
+    plain = tmp_path / "plain.png"
+    plain.write_bytes(b"as any program does")
+    assert new.stat().st_mode == plain.stat().st_mode
+    assert len(list(tmp_path.iterdir())) == 4
+    write_whole(tmp_path / ("x" * 255), b"a name as long as it may be")
+
+
+def test_a_file_in_whose_place_nothing_can_be_put_is_written_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mounted.png"
+    path.write_bytes(b"before")
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_whole(path, b"after")
+    assert path.read_bytes() == b"after"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match=r"busy: .*new\.png"):
+        write_whole(tmp_path / "new.png", b"")
 
 
 def test_a_folder_that_is_not_there_is_named_as_it_was_given(tmp_path: Path) -> None:

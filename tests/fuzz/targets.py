@@ -23,9 +23,8 @@ from edgeser.serve.protocol import AudioFormat, parameters
 
 COLUMNS = {"duration": float, "frames": int, "label": str, "p_joy": float}
 ROW = (2.5, 20, "joy", 1 / 3)
-_LONGEST = (
-    1 << 20
-)  # samples of all channels that a file of some KiB may decode to, and be read here
+_LONGEST = 1 << 20
+"""Samples of all channels that a file of some KiB may decode to, and be read here."""
 
 
 def named(error: EdgeserError, path: Path | None = None) -> None:

@@ -51,7 +51,12 @@ def test_all_that_it_needs_is_among_them() -> None:
     extras = project["project"]["optional-dependencies"]
     wanted = {
         "run": project["project"]["dependencies"],
-        "serve": [*project["project"]["dependencies"], *extras["serve"], *extras["vad"]],
+        "serve": [
+            *project["project"]["dependencies"],
+            *extras["serve"],
+            *extras["opus"],
+            *extras["vad"],
+        ],
         "build": project["build-system"]["requires"],
     }
     assert [path.stem for path in REQUIREMENTS] == sorted(wanted)

@@ -132,7 +132,15 @@ def test_a_mistake_is_one_line(
 ) -> None:
     assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", "mine.zip") == 1
     assert "expected a name that ends in .edgeser" in capsys.readouterr().err
-    assert run(monkeypatch, "--data", tmp_path, "--start", parent) == 1
+    over = parent.with_suffix(".edgeser")
+    assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", over) == 1
+    assert f"{parent} would be written over what is read" in capsys.readouterr().err
+    assert parent.is_file()
+    full = Path("/dev/full/mine.edgeser")
+    assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", full) == 1
+    assert "nothing can be written in /dev/full: " in capsys.readouterr().err
+    out = tmp_path / "out" / "mine.edgeser"
+    assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", out) == 1
     error = capsys.readouterr().err.strip()
     assert error.startswith(f"error: no recordings in {tmp_path}")
     assert "\n" not in error

@@ -88,6 +88,7 @@ def test_the_licence_is_the_parents() -> None:
         ("LicenseRef-Proprietary", "stays under ODbL-1.0"),
         ("CC-BY-ND-4.0", "must not be made into anything else"),
         ("CC-BY-NC-ND-4.0", "must not be made into anything else"),
+        ("cc-by-nd-4.0", "must not be made into anything else"),
         ("all mine!", "is no licence's SPDX name: expected one like CC-BY-4.0"),
         ("", "no licence"),
     ],

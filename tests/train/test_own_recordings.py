@@ -38,6 +38,13 @@ def test_a_name_in_two_pieces_is_the_same_emotion(tmp_path: Path) -> None:
     assert {r.emotion for r in listed(tmp_path)} == {"gen\u00e9e"}
 
 
+def test_a_speaker_spelled_two_ways_is_one(tmp_path: Path) -> None:
+    recording(tmp_path / "calm" / "Anna" / "1.wav", 1)
+    recording(tmp_path / "angry" / "anna" / "2.wav", 2)
+    recording(tmp_path / "angry" / "anna " / "3.wav", 3)
+    assert {r.speaker for r in listed(tmp_path)} == {"anna"}
+
+
 def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no folder .*nowhere: expected your recordings there"):
         read_own(tmp_path / "nowhere", KNOWN)

@@ -48,7 +48,8 @@ Recall of each emotion:
 
 {caution}
 
-Commit {commit}, torch {torch}; made by `python -m train amount --corpus {corpus}`, every figure in
+Commit {commit}, torch {torch}; made by
+`python -m train amount --corpus {corpus} --config recipe.yaml` with that recipe. Every figure is in
 [own-data.json](own-data.json).
 """
 
@@ -187,8 +188,8 @@ def page(found: dict[str, Any]) -> str:
         f"{len(labels)} emotions of {found['corpus']} in the place of somebody's own: "
         f"{', '.join(labels)}. The parent, {found['parent']}, tells {len(found['known'])} of them "
         f"apart; the others are new to it. {heard} Front end and gate stay the parent's; `python "
-        "-m train finetune` trains what comes after them, by its default recipe with "
-        f"{settings['epochs']} epochs and {settings['rooms']} rooms."
+        "-m train finetune` trains what comes after them, by its default recipe, "
+        f"but {settings['epochs']} epochs and {settings['rooms']} rooms."
     )
     judged = (
         f"UA is the mean recall of {len(labels)} emotions (chance: {1 / len(labels):.2f}) on "

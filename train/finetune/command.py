@@ -1,6 +1,7 @@
-"""``python -m train finetune``."""
+"""``python -m train finetune`` and ``amount``."""
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,7 @@ def finetune(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     if out.suffix != ".edgeser":
         raise CorpusError(f"the bundle would be {out}: expected a name that ends in .edgeser")
+    _check_outputs(out, start, config)
     recipe = read_recipe(config) if config else OwnRecipe()
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -96,9 +98,32 @@ def summary(made: Made) -> list[str]:
     return [*lines, *(f"  {caution}" for caution in report["cautions"])]
 
 
+def outputs(out: Path) -> dict[str, Path]:
+    """What is written: the bundle, and what lies beside it."""
+    endings = (".safetensors", ".recipe.yaml", ".report.md", ".report.json")
+    return {ending: out.with_suffix(ending) for ending in (out.suffix, *endings)}
+
+
+def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
+    """Whether all can be written, and overwrites nothing that is read: now, not after training."""
+    for path in outputs(out).values():
+        for read in filter(None, (start, config)):
+            if path.resolve() == read.resolve():
+                raise CorpusError(
+                    f"{path} would be written over what is read: give the bundle another --out"
+                )
+        if path.is_dir():
+            raise CorpusError(f"{path} is a folder: give the bundle another --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise CorpusError(f"nothing can be written in {out.parent}: {error.strerror}") from None
+
+
 def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
     checkpoint = made.checkpoint
-    out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(out.with_suffix(".safetensors"))
     export_bundle(
         checkpoint.model,
@@ -110,3 +135,29 @@ def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
     )
     write_recipe(recipe, out.with_suffix(".recipe.yaml"))
     write(made.report, out)
+
+
+def amount(
+    data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpora.")] = Path(
+        "../shared/data"
+    ),
+    corpus: Annotated[str, typer.Option(help="In the place of own recordings.")] = "emodb",
+    start: Annotated[Path, typer.Option(help="The parent.")] = Path(
+        "train/checkpoints/default.safetensors"
+    ),
+    sizes: Annotated[str, typer.Option(help="Numbers of speakers, by commas.")] = "1,2,4",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
+    config: Annotated[Path | None, typer.Option(help="A recipe in YAML.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
+) -> None:
+    """How much data gives what: 'finetune' on recordings of more and more speakers."""
+    from train.finetune.amount import Amount
+    from train.finetune.amount import write as write_page
+
+    if threads:
+        torch.set_num_threads(threads)
+    recipe = read_recipe(config) if config else OwnRecipe()
+    tried = [int(size) for size in sizes.split(",")]
+    study = Amount(data, Checkpoint.load(start), corpus, recipe, tried, seeds, typer.echo)
+    typer.echo(f"page: {write_page(study.results(), out)}")

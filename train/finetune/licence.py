@@ -6,9 +6,9 @@ from typing import Any
 
 from train.data.manifest import CorpusError
 
-SHARE_ALIKE = ("ODbL", "CC-BY-SA", "CC-BY-NC-SA", "GPL", "AGPL", "LGPL", "MPL", "EUPL")
-"""Licences, by how they begin, that what is made of them must keep."""
-NO_DERIVATIVES = re.compile(r"^CC-BY(-NC)?-ND\b")
+SHARE_ALIKE = ("odbl", "cc-by-sa", "cc-by-nc-sa", "gpl", "agpl", "lgpl", "mpl", "eupl")
+"""Licences, by how they begin in small letters, that what is made of them must keep."""
+NO_DERIVATIVES = re.compile(r"^CC-BY(-NC)?-ND\b", re.IGNORECASE)
 PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
 
 
@@ -27,7 +27,7 @@ def licence_of(parent: str, added: str | None) -> str:
         raise CorpusError("no licence is given: expected one like CC-BY-4.0, or leave it out")
     for part in _parts(added):
         closed = part.lower() in ("proprietary", "licenseref-proprietary", "unlicensed", "none")
-        kept = [p for p in parts if p.startswith(SHARE_ALIKE)]
+        kept = [p for p in parts if p.lower().startswith(SHARE_ALIKE)]
         if closed and kept:
             raise CorpusError(
                 f"the licence cannot be {part!r}: the parent's weights are under {parent}, and "

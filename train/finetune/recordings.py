@@ -84,7 +84,7 @@ def listed(folder: Path) -> list[Recording]:
         ]
     if not found:
         raise CorpusError(f"no recordings in {folder}: expected them in {LAYOUT}")
-    return [replace(r, emotion=_named(r.emotion)) for r in found]
+    return [replace(r, emotion=_named(r.emotion), speaker=_named(r.speaker)) for r in found]
 
 
 def labels_of(
@@ -165,6 +165,10 @@ def _speaker(path: Path, place: Path) -> str:
     return inside[0] if len(inside) > 1 else ""
 
 
-def _named(emotion: str) -> str:
-    """Some file systems take letters and their marks apart."""
-    return unicodedata.normalize("NFC", emotion).strip().lower()
+def _named(word: str) -> str:
+    """An emotion or a speaker, however it was spelled.
+
+    Some file systems take letters and their marks apart. And ``Anna`` here and ``anna`` there would
+    be trained on and tested with as two.
+    """
+    return unicodedata.normalize("NFC", word).strip().lower()

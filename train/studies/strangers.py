@@ -53,8 +53,8 @@ UA is the mean recall of four emotions; the loss is the mean negative log-likeli
 1 and at {temperature:g}, where the mean over all rows is least. Calibration error is at that
 temperature. A verdict carries a label where its likeliest emotion has {confidence:g} or more: the
 lowest threshold at which {right:.0%} of labelled verdicts are right, once the stream has heard
-three utterances of the speaker or more, both corpora counting the same. *Labelled* and *right* are
-at that threshold.
+three utterances of the speaker or more, with as many utterances of each corpus. *Labelled* and
+*right* are at that threshold.
 
 These models know one corpus each, the shipped one knows both: it should do better than this table.
 The shipped model has temperature {shipped_temperature:g} and confidence {shipped_confidence:g}.

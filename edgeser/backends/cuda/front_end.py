@@ -55,10 +55,16 @@ def open_front_end(
     if index is not None:
         try:
             own = OwnFrontEnd(device, index, bundle, precision)
-            check_against(own, device, on_cpu, bundle)
-            return OnDevice(ON_GPU, own.prepare)
         except BackendError as error:
             reasons.append(str(error))
+        else:
+            try:
+                check_against(own, device, on_cpu, bundle)
+                return OnDevice(ON_GPU, own.prepare)
+            except DeviceError:  # nothing else would run there after a fault
+                raise
+            except BackendError as error:
+                reasons.append(str(error))
     try:
         engines = EngineCache(cache or default_folder())
         return _in_tensorrt(bundle, device, engines, progress)

@@ -122,6 +122,11 @@ class OwnFrontEnd:
                 arguments.append(0)
             elif argument.name == "count":
                 arguments.append(np.int32(launch.rows * batch))
+            elif argument.name not in {**launch.numbers, **launch.arrays}:
+                raise BackendError(
+                    f"the kernel {launch.kernel} takes {argument.name!r}, which this version of "
+                    "edgeser does not know: run `edgeser compile` again"
+                )
             elif argument.type == "i32":
                 arguments.append(np.int32(launch.numbers[argument.name]))
             else:

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import triton
 
 from edgeser.backends.cuda.index import Index
 from edgeser.bundle import Bundle
@@ -36,7 +35,9 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(stub: Path, scenario: str, bundle: Path, index: Index) -> subprocess.CompletedProcess[str]:
+def run(
+    stub: Path, scenario: str, bundle: Path, index: Index, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "tests.backends.cuda.driver.on_stub", scenario]
     done = subprocess.run(
         [*program, str(bundle), str(index.folder)],
@@ -44,7 +45,7 @@ def run(stub: Path, scenario: str, bundle: Path, index: Index) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=seconds,
         env={**os.environ, "LD_LIBRARY_PATH": str(stub)},
     )
     assert done.returncode == 0, done.stderr
@@ -60,11 +61,12 @@ def test_streams(stub: Path, toy_path: Path, toy_index: Index, scenario: str) ->
 
 
 def test_the_front_end(stub: Path, toy_path: Path, toy_bundle: Bundle, tmp_path: Path) -> None:
+    triton = pytest.importorskip("triton")
     if not triton.knobs.runtime.interpret:
         pytest.skip("the kernels are compiled here")
     from tests.backends.cuda.interpreted import make_full_index
 
-    done = run(stub, "front_end", toy_path, make_full_index(tmp_path, toy_bundle))
+    done = run(stub, "front_end", toy_path, make_full_index(tmp_path, toy_bundle), 600)
     assert not done.stderr
 
 

@@ -53,12 +53,17 @@ def test_enough_labels_are_right_from_the_threshold_on(
 
 
 def test_a_first_utterance_does_not_choose_the_confidence(
-    found: dict[str, dict[int, Answers]],
+    found: dict[str, dict[int, Answers]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("train.studies.strangers.likeliest_temperature", lambda _: 2.0)
     before = choose(found)
     for by in found.values():
-        by[0] = answers_of(len(by[0].truth), 2.0, 99)
-    assert choose(found).confidence == pytest.approx(before.confidence, abs=0.02)
+        wrong = (by[0].truth + 1) % LABELS
+        by[0] = Answers(by[0].logits, by[0].inside, wrong)
+    assert choose(found) == before
+    for by in found.values():
+        by[3] = Answers(by[3].logits, by[3].inside, (by[3].truth + 1) % LABELS)
+    assert choose(found).confidence > before.confidence
 
 
 def test_the_page_has_a_row_for_each_corpus_and_number_heard(

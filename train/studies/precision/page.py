@@ -17,17 +17,18 @@ TEMPLATE = """\
 # Precision and truth
 
 What lower precision costs, measured on real recordings with `python -m train precision`: {name}
-{version}, commit {commit}, seed 0 (nothing is drawn), ONNX Runtime {runtime}, {simd} kernels. The
-truth is the training code with the same weights in float64. The C++ kernels return the same bits
-on every CPU, the graphs only in the same ONNX Runtime.
+{version}, commit {commit}, ONNX Runtime {runtime}, {simd} kernels. The truth is the training code
+with the same weights in float64. The C++ kernels return the same bits on every CPU, the graphs only
+in the same ONNX Runtime. Recordings have noise of half a step of 16 bits added: after digital
+silence a stream begins its hops anew, which the training code does not.
 
 *Front end*: `C++` is what the package runs; `ONNX Runtime` runs `frontend.onnx`, which is the same
 network, as exported, with its layers cast to float16, or with int8 pairs of QuantizeLinear and
 DequantizeLinear. These graphs are what `edgeser export --precision` writes and TensorRT takes; here
 they run on a CPU. The step graph adds float32 kernels to them. The views of a
-segment and the running level stay float32. The int8 scales come from {calibrated} recordings, all
-of speakers that the model was trained on. *Kernels*: what `edgeser.load(precision=...)` chooses,
-and with it the C++ front end.
+segment and the running level stay float32. The int8 scales come from {calibrated} recordings of
+EmoDB and CREMA-D. *Kernels*: what `edgeser.load(precision=...)` chooses, and with it the C++ front
+end.
 In bfloat16 and int8 the weights of the fusion are bfloat16; the search for codes is float32 always.
 
 ## What to choose
@@ -48,12 +49,11 @@ cases too: where two VQ codes are as near as makes no difference, rounding decid
 is how many verdicts name the emotion that the package's own float32 names, and *shift* the
 probability that moves from one emotion to another in a verdict, on average.
 
-## Speakers that it was trained on
+## Corpora that it was trained on
 
-The shipped weights have heard everybody in EmoDB and CREMA-D (a reconstruction from log-mel
+The shipped weights have heard most speakers of EmoDB and CREMA-D (a reconstruction from log-mel
 spectrograms), so the UA here is no measure of quality, and stands here to show whether precision
-moves it. For figures on unheard speakers of these corpora see the [report](report.md): they come
-from other weights of the same recipe.
+moves it. The [report](report.md) has the figures of those whom they have not heard.
 {heard}
 
 ## The front end by itself

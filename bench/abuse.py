@@ -28,6 +28,7 @@ import edgeser
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.serve import Client, server
 from bench.sound import RATE, recording
+from bench.wire import masked
 
 MOST_LOST, MOST_LATER_MS = 0.1, 50.0
 PAGE = """\
@@ -79,18 +80,6 @@ def watch(url: str, seconds: float) -> Seen:
     return Seen(min(1.0, len(waits) / due), p50, p99)
 
 
-def frame(payload: bytes, opcode: int = 2) -> bytes:
-    """A WebSocket frame of a client, masked with zeros (RFC 6455 section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([128 | size])
-    elif size < 1 << 16:
-        length = bytes([128 | 126]) + size.to_bytes(2, "big")
-    else:
-        length = bytes([128 | 127]) + size.to_bytes(8, "big")
-    return bytes([128 | opcode]) + length + bytes(4) + payload
-
-
 def _flood(data: bytes, query: str = "rate=16000") -> Callable[[str, int], None]:
     """Send the same for ever, and read what comes; again when the connection ends."""
 
@@ -138,12 +127,12 @@ def _requests(request: bytes, wait: bool) -> Callable[[str, int], None]:
 
 
 ATTACKS: dict[str, Callable[[str, int], None]] = {
-    "empty pings": _flood(frame(b"", 9) * 20_000),
-    "one-sample messages": _flood(frame(b"\0\1") * 20_000),
+    "empty pings": _flood(masked(b"", 9) * 20_000),
+    "one-sample messages": _flood(masked(b"\0\1") * 20_000),
     "empty fragments": _flood(b"\x02\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 20_000),
-    "speech as fast as it goes": _flood(frame(b"\x10\1\xf0\xfe" * 160) * 20),
+    "speech as fast as it goes": _flood(masked(b"\x10\1\xf0\xfe" * 160) * 20),
     "32 channels at 192 kHz": _flood(
-        frame(bytes(128 * 1_920)), "rate=192000&format=float32&channels=32"
+        masked(bytes(128 * 1_920)), "rate=192000&format=float32&channels=32"
     ),
     "half requests": _requests(b"GET / HTTP/1.1\r\nHost: x\r\n", wait=False),
     "the page, again and again": _requests(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", wait=True),

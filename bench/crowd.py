@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 import edgeser
 from bench.sound import RATE, recording
+from bench.wire import masked
 
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET_LEVEL = 8.0
@@ -36,18 +37,6 @@ LISTEN_EVERY = 20
 FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
 """In binary: ``edgeser.serve.encoding``."""
 FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
-
-
-def masked(payload: bytes, kind: int = BINARY) -> bytes:
-    """A client's message, masked with zeros (RFC 6455 section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([128 | size])
-    elif size < 1 << 16:
-        length = bytes([128 | 126]) + size.to_bytes(2, "big")
-    else:
-        length = bytes([128 | 127]) + size.to_bytes(8, "big")
-    return bytes([128 | kind]) + length + bytes(4) + payload
 
 
 def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:

@@ -1,0 +1,15 @@
+"""What a client of the server puts on the wire, without a library that would cost time."""
+
+from __future__ import annotations
+
+
+def masked(payload: bytes, kind: int = 2) -> bytes:
+    """A client's message, masked with zeros (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([128 | size])
+    elif size < 1 << 16:
+        length = bytes([128 | 126]) + size.to_bytes(2, "big")
+    else:
+        length = bytes([128 | 127]) + size.to_bytes(8, "big")
+    return bytes([128 | kind]) + length + bytes(4) + payload

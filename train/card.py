@@ -16,12 +16,12 @@ TEMPLATE = """\
 
 Emotions: {labels}; and whether anybody speaks at all. One result every 128 ms from audio at 16 kHz.
 {parameters:.2f} million parameters; the front end takes {cost:.1f} million multiply-adds a segment.
-The sequence model hears speech only, up to {memory} results back; what is known of the speaker
-comes from the utterances before.
+The sequence model uses only speech, up to {memory} results back; the statistics of the speaker come
+from earlier utterances.
 
 ## Use
 
-For: a robot, kiosk or desktop program that reacts to how a voice sounds, on the device, with the
+For: a robot, kiosk or desktop program that reacts to the sound of a voice, on the device, with the
 speaker's knowledge. A result is a guess about expression in a voice, learned from actors; it says
 nothing about what a person thinks or will do.
 
@@ -35,9 +35,9 @@ for children: there are none in the data.
 
 ## Better on your own voices
 
-With recordings of your own, in folders named by emotion or listed in a CSV with path, corpus,
-speaker and emotion, this makes a bundle of your emotions on this model's front end. It judges each
-part of your speakers by a model that had not heard them, and tells you:
+With your own recordings, in folders named by emotion or listed in a CSV with path, corpus, speaker
+and emotion, this trains a bundle with your emotions on this model's front end. It reports a
+cross-validation over your speakers:
 
 ```
 python -m train finetune --data my_folder --out mine.edgeser
@@ -46,8 +46,8 @@ python -m train finetune --data my_folder --out mine.edgeser
 ## Data
 
 Trained on {corpora}. Pre-trained without labels on {pretraining}. The speakers of the figures above
-are not among them. German (EmoDB) and English. Other languages express emotion differently, and
-nothing is known of how well this works there.
+are not among them. German (EmoDB) and English. Other languages express emotion differently;
+accuracy in them was not measured.
 
 ## Licence
 
@@ -63,22 +63,22 @@ utterance's verdict, where there are {utterance} s of speech.
 """
 
 JUDGED = """\
-Judged through the SDK's own streams, on people whom the weights have never heard. All of it is
-acted: real life is harder. CREMA-D is not the original but a reconstruction from log-mel
-spectrograms. RAVDESS is a corpus of which nothing was trained with: what to expect from a new
-microphone. An utterance that was not found counts as wrong.
+Measured through the SDK's own streams, on held-out speakers. All emotions are acted:
+real life is harder. CREMA-D is not the original but a reconstruction from log-mel spectrograms.
+RAVDESS is a held-out corpus: it shows what to expect from new speakers and a new microphone. An
+utterance that was not detected counts as wrong.
 
 {table}
 
 UA is the mean recall over the emotions (chance: {chance:.2f}); *calibration error* is the mean gap
-of confidence and accuracy; *labelled* is the share of utterances that carry a label, *right* the
-share of those that is right. The last three are after ten utterances where there are so many.
-Confidence is set for strangers, by corpora left out of training: on RAVDESS it is close to how
-often the model is right, on the two corpora that training knows it is lower than that.
+of confidence and accuracy; *labelled* is the share of utterances with a label, *right* the share of
+these labels that are right. The last three columns are after ten utterances of the same speaker, if
+there are so many. Confidence is calibrated on corpora held out of training: on RAVDESS it is close
+to the accuracy, on the two training corpora it is lower than the accuracy.
 
 {sexes}
 
-In sounds without speech that training never heard: {noise:.0f} false alarms an hour.
+In held-out sounds without speech: {noise:.0f} false alarms per hour.
 """
 
 

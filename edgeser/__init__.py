@@ -7,9 +7,9 @@
     for chunk in chunks:                       # any length, int16 or float32
         for frame in stream.process(chunk):    # one every 128 ms
             print(frame.time, frame.label, frame.confidence)
-    verdict = stream.flush()                   # what the utterance was as a whole
+    verdict = stream.flush()                   # the result for the whole utterance
 
-Importing this starts no threads, touches no GPU and no network.
+Importing this starts no threads and uses no GPU and no network.
 """
 
 from importlib import import_module
@@ -102,8 +102,7 @@ __all__ = [
     "microphones",
 ]
 
-# What only some programs need is imported when it is first asked for: a quarter of what importing
-# all of it would cost.
+# Modules that only some programs need are imported at first use: this takes a quarter of the time.
 _LATER = {
     "microphone": ("Microphone", "microphones"),
     "microphone.listening": (

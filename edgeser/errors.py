@@ -1,17 +1,16 @@
-"""Everything that edgeser raises on purpose; each message says what was wrong and what to do.
+"""The error classes of edgeser; each message says what was wrong and what to do.
 
-A caller who wants one net catches :class:`EdgeserError`. Unless a docstring says otherwise, a
-stream that raised one of these is exactly as it was before the call and can go on with the next
-chunk::
+:class:`EdgeserError` is the base class of all of them. Unless a docstring says otherwise, a stream
+that raised one of these is exactly as it was before the call and accepts the next chunk::
 
     EdgeserError
     ├── AudioError (ValueError)        the samples, their rate, or their file
-    ├── BundleError                    the model's file
-    │   └── SignatureError             whose it is
+    ├── BundleError                    the model file
+    │   └── SignatureError             its signature
     ├── StateError                     a saved stream, or a stream of another model
     ├── StreamBusyError                two threads in one stream
-    ├── BackendError                   what executes the model
-    │   └── DeviceError                its GPU
+    ├── BackendError                   the backend that executes the model
+    │   └── DeviceError                the GPU of the backend
     ├── KernelError                    a compiled kernel's arguments
     ├── MicrophoneError                the microphone
     ├── ServeError                     the server's address
@@ -23,7 +22,7 @@ from __future__ import annotations
 
 
 class EdgeserError(Exception):
-    """Base of every error that edgeser raises on purpose."""
+    """Base class of all errors of edgeser."""
 
 
 class AudioError(EdgeserError, ValueError):
@@ -35,7 +34,7 @@ class BundleError(EdgeserError):
 
 
 class SignatureError(BundleError):
-    """A bundle is not signed, or by somebody else, or is not what was signed; or a key is none."""
+    """A signature is missing, wrong or by another key; or a key cannot be used."""
 
 
 class StateError(EdgeserError):
@@ -43,7 +42,7 @@ class StateError(EdgeserError):
 
 
 class StreamBusyError(EdgeserError):
-    """Two threads met in one stream. A stream belongs to one thread at a time."""
+    """Two threads used one stream at once. A stream belongs to one thread at a time."""
 
 
 class BackendError(EdgeserError):
@@ -51,7 +50,7 @@ class BackendError(EdgeserError):
 
 
 class DeviceError(BackendError):
-    """The GPU that a backend needs is missing, cannot be used, or failed: a CPU may take over."""
+    """The GPU that a backend needs is missing, unusable, or failed; the CPU may still work."""
 
 
 class MicrophoneError(EdgeserError):
@@ -63,16 +62,16 @@ class ServeError(EdgeserError):
 
 
 class TableError(EdgeserError):
-    """A table of results cannot be written, or what is there already is another one."""
+    """A table of results cannot be written, or the existing file does not match."""
 
 
 class KernelError(EdgeserError):
-    """A compiled kernel refused its arguments: a shape, a dtype, a size, or an alien state."""
+    """A compiled kernel refused its arguments: a shape, a dtype, a size, or a wrong state."""
 
 
 class LicenceNotice(UserWarning):
-    """A bundle's licence binds whoever uses it, for example to non-commercial use; not an error."""
+    """A warning: a bundle's licence restricts its use, for example to non-commercial use."""
 
 
 class MissingExtraError(EdgeserError, ImportError):
-    """An optional package is needed for this; the message names the extra that brings it."""
+    """An optional package is missing; the message names the extra that installs it."""

@@ -1,4 +1,4 @@
-"""Which precision is the fastest on this machine, of those that change little."""
+"""Chooses the fastest precision on this machine among those that change results little."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ ROUNDS = 9
 
 
 def fastest_precision(bundle: Bundle) -> Precision:
-    """Time one hop of speech in each precision, in turns; some 70 ms in all.
+    """Times one hop of speech in each precision, in turns; some 70 ms in total.
 
-    Of those within :data:`MARGIN` of the fastest it is the most exact one.
+    Returns the most exact precision within :data:`MARGIN` of the fastest.
 
     Raises:
         BundleError, KernelError: the bundle cannot be run.
@@ -57,7 +57,7 @@ def choose(seconds: dict[Precision, float]) -> Precision:
 
 
 def _hop(made: core.Core) -> Callable[[], object]:
-    """All that a hop of speech computes, without a front end if that is not ours."""
+    """One hop of speech, without the front end if ONNX Runtime executes that."""
     noise = np.random.default_rng(0)
     fusion, tacn, front_end = made.fusion, made.tacn, made.front_end
     deep = noise.standard_normal((1, fusion.deep_width), dtype=np.float32)

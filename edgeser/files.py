@@ -1,7 +1,4 @@
-"""Files that somebody else may have put there: read without waiting, and never without an end.
-
-And files that are written: whole, or not at all.
-"""
+"""Reads untrusted files without blocking and with a size limit; writes files atomically."""
 
 from __future__ import annotations
 
@@ -17,18 +14,18 @@ _NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY
 
 
 def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.stat_result]:
-    """The bytes of a plain file, and what the system says of that very file.
+    """Returns the bytes of a regular file, and its ``stat`` result.
 
     Args:
         path: of the file.
-        most: bytes that it may have.
+        most: its largest allowed size in bytes.
         links: whether ``path`` itself may be a symbolic link.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is a pipe, a device, a folder or, unless allowed, a link; or it is too long.
     """
-    # A pipe that nobody writes to would be waited for.
+    # Opening a pipe without a writer would block.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if not links:
         if path.is_symlink():
@@ -47,15 +44,15 @@ def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
-    """Write a file that then holds all of ``data``, or what it held before.
+    """Writes a file atomically: it then contains all of ``data``, or its old contents.
 
-    A link stays one, and so do its permissions. A device or a pipe is written into, and so is a
-    file beside which, or in whose place, nothing can be put: then all is not certain to be there.
-    Several processes may write one file; it holds what one of them wrote.
+    Links and permissions are kept. A device, a pipe, or a file in a folder without write permission
+    is written in place, which is not atomic. Several processes may write one file; the last one
+    wins.
 
     Raises:
-        OSError: it cannot be written; it has the file's name, which the system does not tell of a
-            disk that is full.
+        OSError: it cannot be written; the error has the file's name, which the system omits if the
+            disk is full.
     """
     given, target = Path(path), Path(os.path.realpath(path))
     try:
@@ -75,7 +72,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
 
 
 def _replace(target: Path, data: bytes | memoryview) -> None:
-    """Write beside the file, under a name that nobody else has, and put that in its place."""
+    """Writes a temporary file beside the target and renames it."""
     number, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".partial")
     partial = Path(name)
     try:
@@ -89,7 +86,7 @@ def _replace(target: Path, data: bytes | memoryview) -> None:
 
 
 def _mode(target: Path) -> int:
-    """The permissions of a file that is there, else those that a new one gets."""
+    """The permissions of an existing file, or the default ones of a new file."""
     with suppress(FileNotFoundError):
         return stat.S_IMODE(target.stat().st_mode)
     mask = os.umask(0o077)

@@ -32,53 +32,53 @@ def load(
     key: Key | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Model:
-    """Load a model: the bundled one, or that of a bundle file.
+    """Loads a model: the bundled one, or that of a bundle file.
 
-    The file is checked thoroughly and nothing in it is executed or unpickled. Load once and share:
-    a model is immutable, and any number of streams and threads may use it.
+    The file is fully checked, and nothing in it is executed or unpickled. Load a model once: it is
+    immutable, and any number of streams and threads may use it.
 
     Args:
         path: a ``NAME.edgeser`` file; None for the bundled model.
-        backend: what executes it. ``"cpu"``. ``"cuda"``: this machine's first NVIDIA GPU; it needs
-            the extra ``cuda``, and a front end that the bundle tells as a graph alone needs
-            TensorRT or, where that is missing, runs in ONNX Runtime. ``"auto"``: the GPU where it
-            can be used, else the CPU; should the GPU fail later, every stream goes on on the CPU
-            from where it was. Whenever something runs elsewhere than asked for, the log says so
-            once, and why; so does ``edgeser doctor``.
-        precision: how the weights of the network are kept. ``"float32"``: as trained.
+        backend: executes the model. ``"cpu"``; ``"cuda"``: the first NVIDIA GPU of this machine.
+            It needs the extra ``cuda``; if the bundle has its front end only as a graph, that runs
+            in TensorRT or, without it, in ONNX Runtime. ``"auto"``: the GPU if it can be used, else
+            the CPU; if the GPU fails later, all streams continue on the CPU from their current
+            state. If anything runs elsewhere than requested, the reason is logged once;
+            ``edgeser doctor`` prints it too.
+        precision: number format of the network's weights. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
-            ``"int8"``: a quarter of it, with a scale for each output, and for each token or map
-            that they multiply. Spectra, attention and every state are float32 in all three, so a
-            saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
-            the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
-            ``"auto"``: the fastest of them on this machine's CPU, timed for some 70 ms, of those
-            with which the bundled model names another emotion in at most 1% of the verdicts (other
-            bundles' may differ); ``model.precision`` says which it is. Another load, or another
+            ``"int8"``: a quarter, with a scale for each output, and for each token or map
+            that they multiply. Spectra, attention and all states are float32 in all three, so a
+            saved stream can be resumed in any. The precision does not apply to a front end in ONNX
+            Runtime or TensorRT. There is no ``"int8"`` on a GPU.
+            ``"auto"``: the fastest on this machine's CPU, timed for some 70 ms, among those
+            that change the emotion of at most 1% of the verdicts of the bundled model (other
+            bundles may differ); ``model.precision`` has the choice. Another load, or another
             machine, may choose another.
-            docs/model/precision.md has what it does to results.
+            docs/model/precision.md has the effect on results.
         kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
-            beside the bundle or, if there is none, those of the bundled model, which serve every
-            other of its sizes.
-        allow_onnx: let ONNX Runtime run the front end of a bundle that does not tell its layers.
-            Such a graph is a program of its own, of which our checks can say what it may not reach
-            (files, other graphs) but not what it does: allow it where you know who made it.
-        key: of whom the bundle must be: the path of a PEM file with one or more Ed25519 public
-            keys, or the 32 bytes of one. ``NAME.edgeser.sig``, as ``edgeser sign`` writes it, must
-            then lie beside the bundle and hold; it also covers the kernels for GPUs beside it.
-            None believes the file as it is. Needs the extra ``sign``.
-        progress: called with the part done, from 0 to 1, while TensorRT builds an engine, which can
+            beside the bundle or, if there is none, those of the bundled model, which work for all
+            models of the same sizes.
+        allow_onnx: let ONNX Runtime run the front end if the bundle does not contain its layers.
+            Such a graph is a program. Our checks limit what it can access (no files, no other
+            graphs), but not what it computes: allow it only if you trust its author.
+        key: public key that the bundle must be signed with: the path of a PEM file with one or more
+            Ed25519 keys, or the 32 bytes of one. ``NAME.edgeser.sig``, as written by
+            ``edgeser sign``, must then be beside the bundle and valid; it also covers the GPU
+            kernels beside it. None checks no signature. Needs the extra ``sign``.
+        progress: called with the progress, from 0 to 1, while TensorRT builds an engine, which can
             take minutes; later loads find it in ``~/.cache/edgeser``.
 
     Warns:
-        LicenceNotice: the bundle may not be used for every purpose; the message names its licence.
+        LicenceNotice: the licence restricts the use of the bundle; the message names it.
 
     Raises:
         BundleError: the file is missing, damaged, altered, too new or contradicts itself, or its
-            front end is for ONNX Runtime alone and ``allow_onnx`` was not said.
-        SignatureError: with ``key``: the bundle is not signed, or by another, or was changed since.
-        BackendError: there is no such backend or precision, or it does not work here; the message
+            front end needs ONNX Runtime and ``allow_onnx`` is false.
+        SignatureError: with ``key``: the bundle is not signed, or by another key, or was changed.
+        BackendError: the backend or precision does not exist or does not work here; the message
             says why.
-        DeviceError: there is no GPU that can be used, and ``backend`` asks for one.
+        DeviceError: ``backend`` requires a GPU, and none can be used.
     """
     check_backend(backend)
     if precision != "auto":
@@ -133,7 +133,7 @@ def load(
 
             folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
             open_there = open_cuda if backend == "cuda" else open_auto
-            shipped = DEFAULT_BUNDLE.with_suffix(".kernels")  # as far to be trusted as this code
+            shipped = DEFAULT_BUNDLE.with_suffix(".kernels")  # as trusted as this package
             covers = None if folder == shipped else signed
             engine = open_there(bundle, folder, chosen, progress=progress, signed=covers)
     except SignatureError:
@@ -149,5 +149,5 @@ def load(
 
 
 def is_commercial(licence: str) -> bool:
-    """Whether a licence's SPDX expression has no part for non-commercial use only."""
+    """Whether no part of a licence's SPDX expression is for non-commercial use only."""
     return "-NC-" not in f"-{licence.upper()}-".replace(" ", "-")

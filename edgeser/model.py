@@ -20,9 +20,9 @@ from edgeser.streaming.vad import SpeechDetector
 
 
 class Model:
-    """What :func:`edgeser.load` returns. It makes streams and never changes.
+    """A loaded model, returned by :func:`edgeser.load`. It is immutable.
 
-    Threads: everything here may be called from any number of threads at once.
+    Threads: all methods may be called from any number of threads at once.
     """
 
     def __init__(self, engine: Executor) -> None:
@@ -41,7 +41,7 @@ class Model:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the bundle's manifest in hex, and through it of everything in the bundle."""
+        """SHA-256 of the bundle's manifest, in hex; it covers the whole bundle."""
         return self._bundle.hash
 
     @property
@@ -51,32 +51,32 @@ class Model:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Notices that must go wherever the weights go."""
+        """Notices that must be distributed with the weights."""
         return self._bundle.manifest.notices
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions that it tells apart, in the order of all probabilities."""
+        """The emotions, in the order of all probabilities."""
         return self._bundle.manifest.labels
 
     @property
     def speech_threshold(self) -> float:
-        """A frame whose ``speech`` is below this, in [0, 1], carries no label."""
+        """Frames whose ``speech`` is below this threshold, in [0, 1], have no label."""
         return self._bundle.manifest.thresholds.speech
 
     @property
     def confidence_threshold(self) -> float:
-        """A frame or a verdict whose ``confidence`` is below this, in [0, 1], carries no label."""
+        """Frames and verdicts whose ``confidence`` is below this, in [0, 1], have no label."""
         return self._bundle.manifest.thresholds.confidence
 
     @property
     def shortest_verdict(self) -> float:
-        """Seconds of speech below which an utterance's verdict carries no label."""
+        """Verdicts on utterances with fewer seconds of speech than this have no label."""
         return self._bundle.manifest.thresholds.utterance
 
     @property
     def sample_rate(self) -> int:
-        """Hz, inside the model. Streams may have any other rate and are resampled."""
+        """Sample rate inside the model, in Hz. Streams of other rates are resampled."""
         return self._bundle.manifest.sizes.sample_rate
 
     @property
@@ -86,9 +86,9 @@ class Model:
 
     @property
     def delay(self) -> float:
-        """Seconds of audio after which a pushed sample is in a frame, at the latest: one hop.
+        """Longest time in seconds of audio until a sample is in a frame: one hop.
 
-        ``stream.delay`` adds what the stream's resampler needs.
+        ``stream.delay`` includes the delay of the stream's resampler.
         """
         return self._engine.core.hop
 
@@ -101,20 +101,19 @@ class Model:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of memory that one stream at the model's own rate takes, for ever."""
+        """Bytes of memory of one stream at the model's own rate; constant."""
         return self.stream(self.sample_rate).state_bytes
 
     @property
     def precision(self) -> Precision:
-        """How the kernels keep its weights: see :func:`edgeser.load`."""
+        """Number format of its weights: see :func:`edgeser.load`."""
         return self._engine.precision
 
     @property
     def backend(self) -> str:
-        """What executes it: ``cpu`` or ``cuda``.
+        """The backend in use: ``cpu`` or ``cuda``.
 
-        A model that was loaded with ``backend="auto"`` goes from the latter to the former if the
-        GPU fails.
+        With ``backend="auto"`` it changes from ``cuda`` to ``cpu`` if the GPU fails.
         """
         return self._engine.backend
 
@@ -130,7 +129,7 @@ class Model:
 
     @property
     def pause(self) -> float:
-        """Seconds without speech that end a sequence: what comes then is heard afresh."""
+        """Seconds without speech that end a sequence; the next one starts from a fresh state."""
         return self._bundle.manifest.pause * self.hop
 
     def stream(
@@ -141,17 +140,16 @@ class Model:
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
     ) -> Stream:
-        """A fresh stream.
+        """Creates a stream.
 
         Args:
-            sample_rate: Hz, of its audio, a whole number from 8000 to 192000.
-            adapt: whether it learns the voice that it hears, utterance by utterance; None for what
-                the bundle says.
-            detector: scores speech in the model's place, of this stream alone: frames carry its
-                score, and a label where it hears speech. What the model remembers still goes by
+            sample_rate: of its audio, in Hz, a whole number from 8000 to 192000.
+            adapt: whether it learns the statistics of its speaker; None for the bundle's default.
+            detector: replaces the model's speech score, for this stream only: frames have its
+                score, and a label if it detects speech. The state of the model still depends on
                 the model's own score.
-            new_speaker_after: seconds without speech after which what was learned of the voice is
-                forgotten; None for never.
+            new_speaker_after: seconds without speech after which the statistics of the speaker are
+                reset; None for never.
 
         Raises:
             AudioError: the rate or the length is out of range, or the detector's rate is not the
@@ -168,23 +166,23 @@ class Model:
         )
 
     def resume(self, state: bytes, *, detector: SpeechDetector | None = None) -> Stream:
-        """A stream that goes on exactly where the one went that :meth:`Stream.state` was asked of.
+        """Resumes a stream from the bytes that :meth:`Stream.state` returned.
 
-        It may have been saved by Python or by the C library. The same model in another precision
-        is no other model: the stream goes on in this one.
+        The state may come from Python or from the C library, and from the same model in another
+        precision.
 
         Args:
             state: the bytes.
-            detector: as for :meth:`stream`; what one remembers is no part of a state.
+            detector: as for :meth:`stream`; a detector's state is not saved.
 
         Raises:
-            StateError: the bytes are no saved state, are damaged, come from another format, or
+            StateError: the bytes are not a saved state, are damaged, have another format, or
                 belong to another model.
         """
         return Stream(Session.resumed(self._engine, state, detector))
 
     def pool(self) -> Pool:
-        """A pool, to step many streams of this model in one batch."""
+        """Creates a pool, to process many streams of this model in one batch."""
         return Pool(self._engine)
 
     def analyze(
@@ -194,12 +192,12 @@ class Model:
         *,
         progress: Callable[[float, float], object] | None = None,
     ) -> Analysis:
-        """Judge a whole recording. It is read block by block: memory does not depend on its length.
+        """Analyses a whole recording, block by block: memory does not depend on its length.
 
         Args:
             source: the path of a WAV, FLAC, Ogg or MP3 file, or an array as for
                 :meth:`Stream.process` but of any length.
-            sample_rate: Hz, of an array; a file knows its own.
+            sample_rate: of an array, in Hz; None for a file.
             progress: called with (seconds done, seconds in all) after each block.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The compiled core, ``edgeser._kernels``: all of this package gets it from here."""
+"""Imports the compiled core, ``edgeser._kernels``, for the whole package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeser.errors import BackendError
 
 
 def _refuse_sub_interpreters() -> None:
-    """Say at the first import what else would hang, or end in words of NumPy.
+    """Refuses sub-interpreters, which would hang or fail inside NumPy.
 
     Raises:
         ImportError: this is not the process's main interpreter.

@@ -1,4 +1,4 @@
-"""What a user may choose when a model is loaded: what executes it, and how its weights are kept."""
+"""Options of loading a model: backends and precisions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def check_backend(name: str) -> None:
-    """Raises BackendError, naming those that there are, unless ``name`` is a backend."""
+    """Raises BackendError, with the known names, unless ``name`` is a backend."""
     if name not in BACKENDS:
         raise BackendError(
             f"this version of edgeser has no backend {name!r}; it has {', '.join(BACKENDS)}"
@@ -26,6 +26,6 @@ def check_backend(name: str) -> None:
 
 
 def check_precision(name: str) -> None:
-    """Raises BackendError, naming those that there are, unless ``name`` is a precision."""
+    """Raises BackendError, with the known names, unless ``name`` is a precision."""
     if name not in PRECISIONS:
         raise BackendError(f"there is no precision {name!r}; there are {', '.join(PRECISIONS)}")

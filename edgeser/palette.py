@@ -1,4 +1,4 @@
-"""One colour for each emotion, the same in terminals and plots, readable on dark and light."""
+"""A colour for each emotion, in terminals and plots, readable on dark and light backgrounds."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SPEECH = "#5c6b73"
 
 
 def colours(labels: tuple[str, ...]) -> dict[str, str]:
-    """Label to ``#rrggbb``, the same for the same labels always.
+    """Maps labels to ``#rrggbb``; deterministic.
 
-    A label that is not known gets the next of the spare colours; so does one whose colour is taken.
+    An unknown label gets the next spare colour; so does one whose colour is taken.
     """
     chosen: dict[str, str] = {}
     spare = 0

@@ -53,7 +53,7 @@ def envelope(
 
 
 def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None) -> Figure:
-    """Draw an analysis; ``waveform`` is what :func:`envelope` returned, or None to leave it out.
+    """Draws an analysis. ``waveform`` comes from :func:`envelope`; None omits it.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -83,11 +83,11 @@ def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None
 
 
 def save_timeline(analysis: Analysis, path: str | os.PathLike[str]) -> None:
-    """Draw the timeline of an analysed file into an image; the ending says which kind.
+    """Draws the timeline of an analysed file into an image; its extension selects the format.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        AudioError: the file of the analysis can no longer be read, or no image be written there.
+        AudioError: the file of the analysis cannot be read, or the path is not that of an image.
         OSError: the image cannot be written.
     """
     check_plot_path(Path(path))
@@ -96,7 +96,7 @@ def save_timeline(analysis: Analysis, path: str | os.PathLike[str]) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], **options: Any) -> None:
-    """Write a figure of matplotlib, whole or not at all; options are those of ``savefig``.
+    """Writes a figure of matplotlib atomically; options are those of ``savefig``.
 
     Raises:
         OSError: it cannot be written.
@@ -107,7 +107,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], **options: Any) ->
 
 
 def check_plot_path(path: Path) -> None:
-    """Find out before the work whether a plot can be drawn and into ``path``.
+    """Checks before a long analysis that a plot can be drawn and written to ``path``.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -149,7 +149,7 @@ def _draw_speech(axis: Axes, analysis: Analysis) -> None:
 
 
 def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
-    """Stacked bands of probability: pale where no label is sure, nothing where nobody speaks."""
+    """Stacked bands of probability: pale without a label, empty without speech."""
     edges = _edges(analysis)
     frames = analysis.frames
     labels = tuple(analysis.verdict.probabilities)
@@ -182,7 +182,7 @@ def _draw_emotions(axis: Axes, analysis: Analysis) -> None:
 
 
 def _name_bands(axis: Axes, analysis: Analysis, shades: dict[str, str]) -> None:
-    """Names at the right, stacked as the bands are, with the verdict's shares."""
+    """Names at the right, stacked like the bands, with the verdict's probabilities."""
     shares = analysis.verdict.probabilities
     for row, (label, share) in enumerate(shares.items()):
         likeliest = label == analysis.verdict.label

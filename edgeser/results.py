@@ -1,4 +1,4 @@
-"""What comes out: frames, verdicts, analyses. Plain immutable values, ready for JSON."""
+"""Results: frames, verdicts, analyses. Plain immutable values, ready for JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EmotionFrame:
-    """What is known at one moment of a stream. One comes out every ``model.hop`` seconds."""
+    """The result of one hop of a stream, every ``model.hop`` seconds."""
 
     time: float
     """Seconds since the utterance began, of the last sample that this frame has heard."""
@@ -30,11 +30,11 @@ class EmotionFrame:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one utterance was, all of it taken together.
+    """The result for a whole utterance.
 
     The probabilities are the mean over the frames with speech, each weighted by its speech
-    probability, and less in the first three seconds, when the model has heard little. So silence
-    before, between and after words changes nothing.
+    probability, and less in the first three seconds, because the model has little context then. So
+    silence before, between and after words changes nothing.
     """
 
     label: str | None
@@ -52,13 +52,13 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """The label for people to read; else "nobody speaks" or "not sure"."""
+        """The label, or "nobody speaks" or "not sure"."""
         return self.label or ("not sure" if self.speech_seconds else "nobody speaks")
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A whole recording: every frame, and the verdict."""
+    """The result for a whole recording: all frames, and the verdict."""
 
     source: str | None
     """The file's path, or None for an array."""
@@ -74,7 +74,7 @@ class Analysis:
     verdict: Verdict
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as dicts, lists, strings and numbers, for JSON."""
+        """Dicts, lists, strings and numbers, for JSON."""
         return {
             "source": self.source,
             "sample_rate": self.sample_rate,
@@ -85,6 +85,6 @@ class Analysis:
 
 
 def says_something(frame: EmotionFrame) -> bool:
-    """Whether a frame tells emotions apart: where nobody speaks all are equally likely."""
+    """Whether a frame has different probabilities; without speech all are equal."""
     shares = frame.probabilities.values()
     return frame.label is not None or max(shares) > min(shares)

@@ -1,6 +1,6 @@
-"""Detached signatures: whom a bundle, and the kernels beside it, are from.
+"""Detached signatures of a bundle and the kernels beside it.
 
-``NAME.edgeser.sig`` lies beside ``NAME.edgeser``. Five lines of ASCII, and nothing else:
+``NAME.edgeser.sig`` is beside ``NAME.edgeser``. It has five lines of ASCII:
 
     edgeser signature 1
     bundle <SHA-256 of the file NAME.edgeser, in hex>
@@ -8,8 +8,8 @@
     by <the public key, 32 bytes, in hex>
     signature <Ed25519 of the four lines above, line ends included, in hex>
 
-``index.json`` has the SHA-256 of every kernel, so its own covers the folder. Who is to be believed
-is never read from the file: ``by`` only says, when another key was expected, whose it is.
+``index.json`` has the SHA-256 of every kernel, so its own covers the folder. The trusted key never
+comes from the file: ``by`` only names the key in error messages.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
         key: the path of a PEM file with an Ed25519 private key, without a password.
 
     Returns:
-        The path of the signature, ``NAME.edgeser.sig``; one that was there is replaced.
+        The path of the signature, ``NAME.edgeser.sig``; an existing one is replaced.
 
     Raises:
-        SignatureError: the key is none, or a file cannot be read or written.
-        BackendError: the folder of kernels is not as ``edgeser compile`` wrote it.
+        SignatureError: the key cannot be used, or a file cannot be read or written.
+        BackendError: the folder of kernels differs from what ``edgeser compile`` writes.
         MissingExtraError: the extra ``sign`` is not installed.
     """
     path, private = Path(bundle), _private_key(Path(key))
@@ -81,16 +81,16 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
 
 
 def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) -> Signed:
-    """Hold a bundle against its signature.
+    """Verifies the signature of a bundle.
 
     Args:
         bundle: the path of ``NAME.edgeser``.
-        key: of whom it is to be.
-        kernels: whether the folder ``NAME.kernels`` is held against it too, every file of it.
+        key: the public key, or keys, to accept.
+        kernels: whether to verify the folder ``NAME.kernels`` too, every file of it.
 
     Raises:
-        SignatureError: there is no signature, it is of another key or of other files, or the key
-            is none. The message says which.
+        SignatureError: there is no signature, it belongs to another key or to other files, or the
+            key cannot be used. The message says which.
         BackendError: a kernel is missing or altered.
         MissingExtraError: the extra ``sign`` is not installed.
     """

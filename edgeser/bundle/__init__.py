@@ -1,4 +1,4 @@
-"""Bundles: ``NAME.edgeser``, the one file that a model is loaded from.
+"""Bundles: ``NAME.edgeser``, the file that contains a model.
 
 A bundle is a plain zip, members stored uncompressed, of ``manifest.json``, ``frontend.onnx`` and
 ``kernels.safetensors``. Nothing in it is executed or unpickled. See :func:`read_bundle` for what is

@@ -1,6 +1,6 @@
-"""``manifest.json``: what a bundle says about itself, as typed values.
+"""``manifest.json`` as typed values.
 
-Nothing is checked here: the reader in C++, ``csrc/bundle``, has done that before.
+The reader in C++, ``csrc/bundle``, has checked them before.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Sizes(NamedTuple):
 
     @property
     def receptive_tokens(self) -> int:
-        """Tokens, its own among them, that a frame can depend on."""
+        """Number of tokens, its own included, that a frame can depend on."""
         return 1 + (self.taps - 1) * sum(self.dilations)
 
 
 class Thresholds(NamedTuple):
-    """Below one of the first two a frame carries no label. Both lie in [0, 1]."""
+    """Below either of the first two a frame has no label. Both are in [0, 1]."""
 
     speech: float
     confidence: float
@@ -66,7 +66,7 @@ class Thresholds(NamedTuple):
 
 
 class SpeakerRules(NamedTuple):
-    """How a stream's own speech moves what the model hears; see docs/streaming.md."""
+    """Constants of the adaptation to a speaker; see docs/streaming.md."""
 
     adapt: bool
     """Whether streams adapt unless they are told."""
@@ -85,7 +85,7 @@ class SpeakerRules(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What a checked manifest says. ``raw`` is the whole of it, training facts included."""
+    """A checked manifest. ``raw`` is the whole JSON object, with the training metadata."""
 
     name: str
     version: str

@@ -1,7 +1,7 @@
-"""The front end's network, layer by layer, as ``manifest.json`` tells it.
+"""The layers of the front end, from ``manifest.json``.
 
-It is what ``frontend.onnx`` computes, for those who compute it themselves. A bundle of another
-network does without.
+They describe the same network as ``frontend.onnx``, for our own kernels. A bundle with another
+network has only the graph.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Network(NamedTuple):
 
 
 def network_of(raw: Mapping[str, Any]) -> Network | None:
-    """What a checked manifest says of the network, or None if it says nothing."""
+    """The network of a checked manifest, or None if it has none."""
     table = raw.get("frontend")
     if table is None:
         return None

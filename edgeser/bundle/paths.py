@@ -1,4 +1,4 @@
-"""Where files lie: the bundled model, and what belongs to a bundle beside it."""
+"""Paths of the bundled model, and of the files beside a bundle."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ DEFAULT_BUNDLE = Path(__file__).parents[1] / "models" / "default.edgeser"
 
 
 def kernels_folder(bundle: Path) -> Path:
-    """Where the compiled kernels of the bundle at a path lie: ``NAME.kernels``, beside it.
+    """The folder of compiled kernels of a bundle: ``NAME.kernels`` beside it.
 
-    Else those of the bundled model, which serve every other of its sizes.
+    If there is none, that of the bundled model, which works for all models of the same sizes.
     """
     own = bundle.with_suffix(".kernels")
     return own if own.exists() else DEFAULT_BUNDLE.with_suffix(".kernels")
 
 
 def signature_path(bundle: Path) -> Path:
-    """Where the signature of the bundle at a path lies."""
+    """The path of the signature of a bundle."""
     return bundle.with_name(bundle.name + ".sig")

@@ -1,4 +1,4 @@
-"""Read a bundle. What is checked, and how, is in ``csrc/bundle``: the same reader as C's."""
+"""Binding of the bundle reader in ``csrc/bundle``, which Python and C share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Bundle(NamedTuple):
     """The contents of a bundle, all checked; ``hash`` is the SHA-256 of its manifest in hex.
 
-    ``frontend`` is empty where it was not asked for. The tensors are read-only.
+    ``frontend`` is empty if it was not requested. The tensors are read-only.
     """
 
     manifest: Manifest
@@ -35,12 +35,12 @@ def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
 
     Args:
         path: of the file.
-        graph: whether ``frontend.onnx`` is wanted. If not, and the manifest tells the layers that
-            it has, that half of the file is left unread: nobody will use it.
+        graph: whether ``frontend.onnx`` is needed. If not, and the manifest has the layers, that
+            half of the file is not read.
 
     Raises:
-        BundleError: naming the file, the member and the reason, for anything that is not as
-            :func:`edgeser.bundle.write_bundle` would have written it.
+        BundleError: for any deviation from what :func:`edgeser.bundle.write_bundle` writes; the
+            message names the file, the member and the reason.
         BackendError: the compiled kernels cannot be imported.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
@@ -49,7 +49,7 @@ def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
 
 
 def parse_bundle(data: bytes, *, graph: bool = True) -> Bundle:
-    """The same of the bytes of a bundle; errors do not name a file."""
+    """The same for the bytes of a bundle; errors do not name a file."""
     return _bundle(kernels().parse_bundle(data, graph=graph))
 
 

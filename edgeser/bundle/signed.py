@@ -1,4 +1,4 @@
-"""A bundle whose signature holds, and what that signature covers beside it."""
+"""A bundle with a verified signature, and the files that the signature covers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Signed(NamedTuple):
 
 
 def check_index(path: Path, data: bytes, signed: Signed) -> None:
-    """Hold the index of a folder of kernels, as it was read, against a signature.
+    """Verifies the index of a folder of kernels against a signature.
 
     Raises:
-        SignatureError: it is not the one that was signed, or none was.
+        SignatureError: it differs from the signed one, or none was signed.
     """
     if signed.kernels is None:
         raise SignatureError(

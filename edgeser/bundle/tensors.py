@@ -1,4 +1,4 @@
-"""``kernels.safetensors``: which tensors there must be, and of which shapes."""
+"""``kernels.safetensors``: the required tensors and their shapes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edgeser.native import kernels
 
 
 def expected_shapes(sizes: Sizes | Mapping[str, int], labels: int) -> dict[str, tuple[int, ...]]:
-    """Name to shape of every tensor that the kernels need; (in, out) for matrices.
+    """Name and shape of every tensor that the kernels need; (in, out) for matrices.
 
-    Those of the front end's layers, which a bundle may tell or not, come on top.
+    The optional tensors of the front end's layers are not included.
 
     Args:
         sizes: as in the manifest.
-        labels: how many emotions the model tells apart.
+        labels: number of emotions.
     """
     table = sizes._asdict() if isinstance(sizes, Sizes) else dict(sizes)
     shapes: dict[str, tuple[int, ...]] = kernels().tensor_shapes(table, labels)
@@ -23,6 +23,6 @@ def expected_shapes(sizes: Sizes | Mapping[str, int], labels: int) -> dict[str, 
 
 
 def size_limits() -> dict[str, tuple[int, int]]:
-    """The least and the most of each of the manifest's sizes, and of the number of labels."""
+    """The range of each of the manifest's sizes, and of the number of labels."""
     ranges: dict[str, tuple[int, int]] = kernels().size_limits()
     return ranges

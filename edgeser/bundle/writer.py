@@ -1,4 +1,4 @@
-"""Write a bundle. The same contents give the same bytes, on any day and any machine."""
+"""Writes a bundle. The same contents always give the same bytes."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def write_bundle(
     The file appears under its name only when it is complete.
 
     Args:
-        path: where to; an existing file is replaced.
-        manifest: the JSON object; ``format`` and ``members`` are filled in here.
+        path: of the file; an existing one is replaced.
+        manifest: the JSON object; ``format`` and ``members`` are added here.
         frontend: the serialised ONNX graph of the front end, all of its weights inside.
         tensors: name to float32 array, as ``edgeser.bundle.tensors.expected_shapes`` lists them,
-            and those of the front end's layers if the manifest tells these.
+            and those of the front end's layers if the manifest has layers.
 
     Raises:
-        BundleError: if what is to be written would be refused when read. Nothing is written then.
-        OSError: it cannot be written; what was there stays.
+        BundleError: the reader would refuse the bundle; nothing is written.
+        OSError: it cannot be written; an existing file stays.
     """
     contents = {
         "frontend.onnx": bytes(frontend),

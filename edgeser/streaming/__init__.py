@@ -1,5 +1,5 @@
-"""Audio in, emotions out: streams, pools of them, utterances.
+"""Streams, pools and utterances.
 
-What a stream does is in ``csrc/stream``, once for Python, C and the GPU. Here is what Python sees
-of it, and what executes the model for it.
+The behaviour of a stream is implemented in ``csrc/stream``, for Python, C and the GPU. This package
+binds it to Python and to the backends.
 """

@@ -1,4 +1,4 @@
-"""A whole recording through a stream of its own."""
+"""Analysis of a whole recording, in its own stream."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def utterances_of(
     detector: SpeechDetector | None = None,
     progress: Callable[[float, float], object] | None = None,
 ) -> list[Utterance]:
-    """A whole recording, utterance by utterance; otherwise as :meth:`edgeser.Model.analyze`."""
+    """The utterances of a whole recording; otherwise as :meth:`edgeser.Model.analyze`."""
     from edgeser.streaming.utterances import Utterance, Utterances
 
     events: list[object] = []
@@ -73,6 +73,6 @@ def utterances_of(
 def _tell(
     progress: Callable[[float, float], object] | None, recording: Recording, done: float
 ) -> None:
-    """Call ``progress``; a file that does not know its length has as much as was read."""
+    """Calls ``progress``; a file of unknown length is as long as what was read so far."""
     if progress is not None:
         progress(done, max(done, recording.length / recording.sample_rate))

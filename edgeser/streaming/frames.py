@@ -1,4 +1,4 @@
-"""Many frames in little memory: what an analysis keeps of a long recording."""
+"""A compact sequence of frames, for the analysis of long recordings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ _NO_LABEL = -1
 
 
 class Frames(Sequence[EmotionFrame]):
-    """Frames in order, which reads, compares and adds up like a tuple of them.
+    """An immutable sequence of frames, which behaves like a tuple.
 
-    A frame takes 8 bytes for each label and 40 more; as an object of its own it takes some 500.
-    Objects are made when they are asked for. It takes one frame after the other of ``frames``, all
-    with the same labels, and never changes afterwards.
+    A frame takes 40 bytes plus 8 for each label, instead of some 500 as an object. Objects are
+    created on access. ``frames`` may be any iterable; all frames must have the same labels.
     """
 
     __slots__ = ("_labels", "_numbers", "_places", "_width")

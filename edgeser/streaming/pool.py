@@ -1,4 +1,4 @@
-"""Many streams, one batch."""
+"""Pools: many streams in one batch."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Chunk = npt.NDArray[Any]
 
 
 class Pool:
-    """Steps many streams of one model together, which costs less than one after another.
+    """Processes many streams of one model together, which is cheaper than one after another.
 
-    Made by :meth:`edgeser.Model.pool`. A pool owns nothing: its streams are ordinary ones, and any
-    stream of the same model may take part or be used alone in between. They need not be of one
-    rate or age, nor all be there every time. Results are those of single streams, bit for bit; up
-    to rounding (in float32 1e-5 in probability) where a bundle's front end runs in ONNX Runtime.
+    Made by :meth:`edgeser.Model.pool`. A pool has no state: its streams are ordinary ones, and any
+    stream of the same model may take part or be used alone in between. Streams may differ in rate
+    and age, and each call may include other streams. Results are bit-identical to single streams;
+    if the front end runs in ONNX Runtime, up to rounding (in float32 1e-5 in probability).
 
-    Threads: a pool may be shared; the streams of one call belong to its thread meanwhile.
+    Threads: a pool may be shared; during a call its streams belong to the calling thread.
     """
 
     def __init__(self, engine: Executor) -> None:
@@ -43,7 +43,7 @@ class Pool:
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
     ) -> Stream:
-        """A fresh stream; the same as :meth:`edgeser.Model.stream`."""
+        """Creates a stream; the same as :meth:`edgeser.Model.stream`."""
         session = Session.fresh(
             self._engine,
             sample_rate,
@@ -54,10 +54,10 @@ class Pool:
         return Stream(session)
 
     def process(self, chunks: Mapping[Stream, Chunk]) -> dict[Stream, list[EmotionFrame]]:
-        """Push one chunk to each stream and return the frames that each completed.
+        """Processes one chunk for each stream and returns the new frames of each.
 
-        All or nothing: all chunks are checked before anything happens, and if the model fails
-        while it runs every stream is put back to what it was.
+        All or nothing: all chunks are checked first, and if the model fails while it runs, every
+        stream is restored.
 
         Args:
             chunks: stream to chunk, each chunk as for :meth:`edgeser.Stream.process`.
@@ -80,7 +80,7 @@ class Pool:
         }
 
     def hear(self, chunks: Mapping[Utterances, Chunk]) -> dict[Utterances, list[UtteranceEvent]]:
-        """The same of streams that are heard utterance by utterance: the events of each.
+        """The same for utterances: returns the events of each.
 
         Args:
             chunks: :class:`edgeser.Utterances` of this model to chunk.

@@ -1,4 +1,4 @@
-"""A stream of the compiled core with the engine that steps it: what streams are made of."""
+"""A stream of the compiled core together with its engine; the base of streams and utterances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rules = tuple[float | None, float, float, float, bool]
 
 
 class Session:
-    """One stream, and whatever of Python goes with it. Threads: as a stream's."""
+    """One stream of the core with its Python objects. Threads: as for a stream."""
 
     __slots__ = ("__weakref__", "detector", "engine", "native")
 
@@ -41,7 +41,7 @@ class Session:
         new_speaker_after: float | None = None,
         rules: Rules | None = None,
     ) -> Session:
-        """One that has heard nothing.
+        """Creates a fresh one.
 
         Raises:
             AudioError: the rate, a length or a threshold is out of range, or the detector's rate
@@ -66,7 +66,7 @@ class Session:
 
     @staticmethod
     def resumed(engine: Executor, state: bytes, detector: SpeechDetector | None = None) -> Session:
-        """One that goes on from bytes. Raises StateError, or AudioError as above."""
+        """Resumes one from bytes. Raises StateError, or AudioError as above."""
         _check_detector(engine, detector)
         native = kernels().Stream.resume(
             engine.core, state, detector=None if detector is None else detector.score
@@ -76,12 +76,12 @@ class Session:
         return Session(engine, native, detector)
 
     def process(self, chunk: npt.NDArray[Any]) -> tuple[list[EmotionFrame], list[core._Event]]:
-        """The frames and events that a chunk brings."""
+        """Processes a chunk; returns its frames and events."""
         ((frames, events),) = self.engine.process([self.native], [chunk])
         return frames_of(frames), events
 
     def flush(self) -> tuple[list[core._Event], Verdict]:
-        """The last events, and the verdict, which has the last frames."""
+        """Returns the last events, and the verdict, which contains the last frames."""
         frames, events, verdict = self.engine.flush(self.native)
         if self.detector is not None:
             self.detector.reset()
@@ -94,13 +94,13 @@ class Session:
             self.detector.reset()
 
     def state(self) -> bytes:
-        """Everything that the stream knows, as bytes."""
+        """The state of the stream, as bytes."""
         self.engine.settle(self.native)
         return self.native.state()
 
 
 def engine_of(model: Model) -> Executor:
-    """What executes a model, for the rest of this package."""
+    """The engine of a model, for internal use."""
     return model._engine  # noqa: SLF001
 
 

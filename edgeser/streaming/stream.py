@@ -1,4 +1,4 @@
-"""One microphone, one speaker, one file: a stream."""
+"""The stream of one microphone, speaker or file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeser.streaming.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """What a stream has learned of the voice that it hears: see :attr:`Stream.speaker`."""
+    """Statistics of the speaker of a stream: see :attr:`Stream.speaker`."""
 
     utterances: float
     """Utterances that it was learned from, as far as they are remembered; 0 if nothing was."""
@@ -25,18 +25,18 @@ class Speaker:
 
 
 class Stream:
-    """Audio in, frames out, and the only thing of edgeser that changes.
+    """Takes audio and returns frames; holds all state.
 
-    Made by :meth:`edgeser.Model.stream` or :meth:`edgeser.Model.resume`. How the audio is cut into
-    chunks never matters: the same samples give bit-identical frames. A call that raises leaves the
-    stream as it was, and the next chunk continues as if that one had not come.
+    Made by :meth:`edgeser.Model.stream` or :meth:`edgeser.Model.resume`. Results do not depend on
+    how the audio is cut into chunks: the same samples give bit-identical frames. A call that raises
+    does not change the stream; it continues with the next chunk.
 
-    Only speech moves what a stream remembers. A pause of about a second ends a *sequence*: what
-    comes then is heard as by a fresh stream, but for what was learned of the speaker.
+    Only speech changes the lasting state. A pause of about a second ends a *sequence*; the next one
+    starts from a fresh state, except for the statistics of the speaker.
 
-    Threads: a stream belongs to one thread at a time, and may be handed from one to another. Two
-    that meet in it get a :class:`~edgeser.StreamBusyError` at once, never wrong results. Streams
-    of one model may run on as many threads as there are.
+    Threads: a stream belongs to one thread at a time, and may move between threads. A concurrent
+    second call raises :class:`~edgeser.StreamBusyError`. Different streams of one model may run on
+    any number of threads.
     """
 
     __slots__ = ("__weakref__", "_session")
@@ -46,45 +46,43 @@ class Stream:
 
     @property
     def sample_rate(self) -> int:
-        """Hz, of the chunks that this stream takes."""
+        """Sample rate of the chunks, in Hz."""
         return self._session.native.sample_rate
 
     @property
     def position(self) -> float:
-        """Seconds of audio pushed since the last :meth:`flush` or :meth:`reset`."""
+        """Seconds of audio since the last :meth:`flush` or :meth:`reset`."""
         return self._session.native.position
 
     @property
     def delay(self) -> float:
-        """Seconds of audio after which a pushed sample is in a frame, at the latest.
+        """Longest time in seconds of audio until a sample is in a frame.
 
-        One hop, and what the resampler must hear beyond a sample before it can return it (nothing
-        if the stream has the model's own rate).
+        One hop, plus the look-ahead of the resampler (0 at the model's own rate).
         """
         return self._session.native.delay
 
     @property
     def until_frame(self) -> int:
-        """So many samples, at least, must still be pushed before the next frame can come.
+        """Minimum number of further samples before the next frame.
 
-        For who collects many streams' audio before stepping them: nothing is late for having been
-        held back until there is so much.
+        A caller who collects audio may wait for so many samples without delaying a frame.
         """
         return self._session.native.until_frame
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of memory that everything this stream knows takes. It never changes."""
+        """Size of the state in bytes; constant."""
         return self._session.native.state_bytes
 
     @property
     def adapt(self) -> bool:
-        """Whether it learns the voice that it hears."""
+        """Whether the stream learns the statistics of its speaker."""
         return self._session.native.adapt
 
     @property
     def speaker(self) -> Speaker:
-        """What it has learned of the voice that it hears.
+        """The statistics of the speaker.
 
         Raises:
             StreamBusyError: another thread is inside this stream.
@@ -93,28 +91,28 @@ class Stream:
         return Speaker(utterances, weight, tuple(shift.tolist()))
 
     def process(self, chunk: npt.NDArray[Any]) -> list[EmotionFrame]:
-        """Push a chunk and return the frames that it completed, oldest first; often none.
+        """Processes a chunk and returns the frames that it completed, oldest first; often none.
 
         Args:
             chunk: (n,) mono or (n, channels) with up to 32 channels, which are averaged; int16, or
-                float32 or float64 in [-1, 1]; at ``sample_rate``; 1 sample to 300 seconds. It is
-                not kept and may be reused.
+                float32 or float64 in [-1, 1]; at ``sample_rate``; 1 sample to 300 seconds. The
+                array may be reused after the call.
 
         Raises:
             AudioError: the chunk cannot be used: its type, shape or length, values that are NaN,
-                infinite or at another scale. Nothing of it was taken.
+                infinite or at another scale. None of it was consumed.
             StreamBusyError: another thread is inside this stream.
             BackendError, KernelError: the model failed while it ran; the stream is as before.
         """
         return self._session.process(chunk)[0]
 
     def flush(self) -> Verdict:
-        """End the utterance: judge all since the last flush, then be fresh but for the speaker.
+        """Ends the utterance: returns the verdict on all audio since the last flush.
 
-        What the resampler still holds is drained and the last partial hop is filled up with
-        zeros. The last frames come in the verdict's ``frames``. Without audio before, the verdict
-        is empty. What was learned of the speaker stays, this utterance included: the next one is
-        of the same voice. :meth:`new_speaker` or :meth:`reset` forget it.
+        Drains the resampler and pads the last partial hop with zeros. The last frames are in the
+        verdict's ``frames``. Without audio, the verdict is empty. Afterwards the stream is fresh,
+        except for the statistics of the speaker, which include this utterance; :meth:`new_speaker`
+        and :meth:`reset` reset them.
 
         Raises:
             StreamBusyError, BackendError, KernelError: as :meth:`process`.
@@ -122,11 +120,11 @@ class Stream:
         return self._session.flush()[1]
 
     def calibrate(self, chunk: npt.NDArray[Any]) -> None:
-        """Learn the speaker from a sentence or two spoken without emotion.
+        """Learns the speaker from one or two sentences spoken without emotion.
 
-        It takes the place of whatever was learned before, and is worth many utterances. The audio
-        is heard apart: it brings no frames, and the running sequence ends. Nothing of a chunk that
-        was refused is kept.
+        This replaces the statistics of the speaker, and has the weight of many utterances. The
+        audio is not part of the stream: it yields no frames, and the current sequence ends. A
+        refused chunk changes nothing.
 
         Args:
             chunk: as for :meth:`process`, all of the sentence.
@@ -139,7 +137,7 @@ class Stream:
         self._session.engine.calibrate(self._session.native, chunk)
 
     def new_speaker(self) -> None:
-        """Somebody else will speak: forget what was learned of the voice, and end the sequence.
+        """Resets the statistics of the speaker, and ends the sequence.
 
         Raises:
             StreamBusyError: another thread is inside this stream.
@@ -147,7 +145,7 @@ class Stream:
         self._session.native.new_speaker()
 
     def skip(self, seconds: float) -> None:
-        """Time passes unheard, as where sound was lost: what follows is timed so much later.
+        """Skips time, for lost audio: all later results are timed so much later.
 
         Raises:
             AudioError: the time is negative.
@@ -156,7 +154,7 @@ class Stream:
         self._session.native.skip(seconds)
 
     def reset(self) -> None:
-        """Forget everything, the speaker included: the next sample begins anew at time 0.
+        """Resets the whole state, the speaker included; time restarts at 0.
 
         Raises:
             StreamBusyError: another thread is inside this stream.
@@ -164,10 +162,10 @@ class Stream:
         self._session.reset()
 
     def state(self) -> bytes:
-        """Everything that the stream knows, for :meth:`edgeser.Model.resume`.
+        """Saves the state, for :meth:`edgeser.Model.resume`.
 
-        A stream resumed from these bytes, in another process, on another machine, or in C, goes on
-        exactly as this one. What a detector remembers is no part of it.
+        A stream resumed from these bytes, in another process, on another machine, or in C,
+        continues bit-identically. The state of a detector is not included.
 
         Raises:
             StreamBusyError: another thread is inside this stream.
@@ -185,5 +183,5 @@ class Stream:
 
 
 def session_of(stream: Stream) -> Session:
-    """What a stream is made of, for the rest of this package."""
+    """The session of a stream, for internal use."""
     return stream._session  # noqa: SLF001

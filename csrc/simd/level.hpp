@@ -19,11 +19,14 @@ using VqFuse = void(const VqFusionPlan& plan, const float* deep, const float* la
                     std::size_t rows, float* tokens, std::int32_t* codes) noexcept;
 using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const float* levels,
                           std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
+using ResampleFilter = void(const ResamplerPlan& plan, const float* window, std::size_t phase,
+                            std::size_t count, float* output) noexcept;
+// y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
+using MultiplyRows = void(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
-// bits. Each level is one translation unit with its own compiler flags, and only that unit may
-// include the level's vector type; the kernels are templates over that type, so that no two levels
-// share a symbol.
+// bits. Each level has its own compiler flags, and only the files of the level may include its
+// vector type; the kernels are templates over that type, so that no two levels share a symbol.
 struct Level {
   const char* name;
   std::size_t lanes;          // floats a vector
@@ -33,11 +36,9 @@ struct Level {
 
   TacnStep* step[precision_count];  // by Precision
   VqFuse* fuse[precision_count];    // by Precision
-  void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
-                   std::size_t count, float* output) noexcept;
+  ResampleFilter* resample;
   FrontEndRead* read[precision_count];  // by Precision
-  // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
-  void (*multiply)(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
+  MultiplyRows* multiply;
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

@@ -1,1 +1,1 @@
-"""Audio in: chunks to mono float32, any rate to the model's, files to blocks."""
+"""Audio input: checks chunks and converts them to mono float32; reads files in blocks."""

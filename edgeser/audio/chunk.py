@@ -1,6 +1,6 @@
-"""Chunks and rates, checked. The rules are the core's: ``csrc/stream/chunk.hpp``.
+"""Checks of chunks and sample rates, with the rules of the core: ``csrc/stream/chunk.hpp``.
 
-Nothing is guessed: not the scale, not the rate, not which axis is time.
+Nothing is guessed: neither the scale, nor the rate, nor which axis is time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Samples = npt.NDArray[np.float32]
 
 
 def check_rate(sample_rate: int) -> int:
-    """The rate as an int. Raises AudioError unless it is a whole number from 8000 to 192000 Hz."""
+    """The rate as an int. Raises AudioError unless it is an integer from 8000 to 192000 Hz."""
     try:
         if isinstance(sample_rate, bool | np.bool_):
             raise TypeError
@@ -40,7 +40,7 @@ def check_rate(sample_rate: int) -> int:
 
 
 def to_mono(chunk: npt.NDArray[Any], sample_rate: int) -> Samples:
-    """Check ``chunk`` as streams do, and return it as mono: float32 (n,) in [-1, 1].
+    """Checks ``chunk`` as streams do, and returns it as mono: float32 (n,) in [-1, 1].
 
     Channels are averaged. The result shares no memory with ``chunk``.
 

@@ -1,7 +1,7 @@
-"""What is in a sound file: one recording, or several that were joined; cut short, or whole.
+"""Finds the recordings in an audio file: one or several, complete or truncated.
 
-The decoders of libsndfile take a file's first recording and leave out the rest, or never end, and
-believe lengths that were never filled in. What lies where is found out here, without decoding.
+The decoders of libsndfile read only the first recording of a file, or never end, and trust lengths
+that were never filled in. This module finds the recordings without decoding.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _span_of_flac(data: Bytes, start: int) -> Span:
 
 
 def _span_of_ogg(data: Bytes, start: int) -> Span:
-    """Up to a page that begins a stream after pages that do not: there the next recording is."""
+    """Ends at a page that begins a stream after pages that do not: the next recording."""
     at, beginning, ends = start, True, False
     while at < data.size:
         head = data.at(at, 27 + 255)
@@ -113,7 +113,7 @@ def _span_of_ogg(data: Bytes, start: int) -> Span:
 
 
 def _span_of_mpeg(data: Bytes, start: int) -> Span:
-    """Up to the next frame that tells the length of what follows it, as encoders begin with."""
+    """Ends at the next frame with the length of a recording, which encoders write first."""
     first = _telling_frame(data, start)
     if first is None or first[0] > start + (1 << 20):
         return Span(start, data.size)

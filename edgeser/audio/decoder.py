@@ -1,6 +1,6 @@
-"""The samples of one file, by libsndfile, from its first to its last and never back.
+"""Reads the samples of one file with libsndfile, sequentially.
 
-Every seek is a risk: some formats have none, others end up elsewhere or begin anew without an end.
+It never seeks: some formats cannot, and others end up elsewhere or restart without end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Decoder:
         file: at its first byte; not closed.
 
     Raises:
-        AudioError: it is no sound file, or has a rate or so many channels that nobody takes.
+        AudioError: it is not an audio file, or its rate or number of channels is not supported.
     """
 
     def __init__(self, file: BinaryIO) -> None:

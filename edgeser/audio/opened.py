@@ -1,4 +1,4 @@
-"""A path as a file that can be read more than once: pipes are copied, and what is none is named."""
+"""Opens a path as a file that can be read repeatedly; copies pipes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STDIN = Path("-")
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether what comes from there comes once: standard input, a FIFO, ``<(...)``."""
+    """Whether it can be read only once: standard input, a FIFO, ``<(...)``."""
     try:
         return str(path) == str(STDIN) or stat.S_ISFIFO(path.stat().st_mode)
     except (OSError, ValueError):
@@ -30,11 +30,11 @@ def is_pipe(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, at their beginning, without a buffer.
+    """Opens the file at its first byte, unbuffered.
 
     Raises:
-        AudioError: it is missing, no file, or not to be read; a pipe brings nothing that can be
-            sound, or more than there is room for.
+        AudioError: it is missing, not a file, or not readable; a pipe has no audio, or more than
+            fits on the disk.
     """
     if is_pipe(path):
         with _temporary() as copy:
@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def part_of(file: BinaryIO, span: Span) -> Iterator[BinaryIO]:
-    """A file of its own for ``span``: ``file`` itself where that is all of it, else a copy.
+    """A file with only ``span``: ``file`` itself if the span covers it, else a copy.
 
     Raises:
         AudioError: there is no room for a copy.

@@ -1,4 +1,4 @@
-"""Whole recordings, block by block: files through libsndfile, arrays by slicing."""
+"""Reads whole recordings in blocks, from files or arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("edgeser")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Something with a rate, a length and blocks; the blocks can be read once."""
+    """A recording with a rate, a length and blocks; the blocks can be read once."""
 
     source: str | None
     sample_rate: int
@@ -46,10 +46,10 @@ class Recording:
 def open_recording(
     source: str | os.PathLike[str] | npt.NDArray[Any], sample_rate: int | None
 ) -> Iterator[Recording]:
-    """Open a file, a pipe (``-`` is standard input), or an array with its rate.
+    """Opens a file, a pipe (``-`` is standard input), or an array with its rate.
 
-    A file that was cut short is read as far as it goes, and a warning is logged. Of recordings
-    joined in one file all are read.
+    A truncated file is read to its end, and a warning is logged. If several recordings are joined
+    in one file, all are read.
 
     Raises:
         AudioError: it cannot be opened, is empty, or ``sample_rate`` is missing or superfluous;
@@ -146,7 +146,7 @@ def _part(path: Path, span: Span, decoder: Decoder) -> Iterator[Block]:
 
 
 def _missing(span: Span, decoder: Decoder, *, ended: bool) -> str:
-    """How much is missing, in words; empty if nothing is, as far as the file tells."""
+    """Describes how much is missing; empty if nothing is, according to the file."""
     if span.share < 1:
         return f"{span.share:.0%} of its bytes are there"
     if ended and decoder.length > decoder.given + decoder.rate // 10:

@@ -1,4 +1,4 @@
-"""Bytes of a file on disk, and where in it one recording lies."""
+"""Byte ranges of recordings in a file, and random access to its bytes."""
 
 from __future__ import annotations
 

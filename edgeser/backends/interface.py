@@ -1,8 +1,8 @@
-"""The seam for whoever steps streams elsewhere than in the compiled core: on a GPU, or in a test.
+"""The protocols of a backend: what executes a model outside the compiled core.
 
-The core cuts segments, and decides who is heard, relative to what, and where a sequence ends; a
-:class:`Stepper` makes tokens of segments and logits of tokens. ``csrc/stream/README.md`` has the
-order.
+The core cuts segments, runs the speech gate, normalises by the speaker and ends sequences. A
+:class:`Stepper` computes tokens from segments, and logits from tokens. ``csrc/stream/README.md``
+has the order of the calls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Kind = Literal["process", "flush", "calibrate"]
 
 
 class Executor(Protocol):
-    """What streams of a model are stepped by: the engine of a CPU, or of another device.
+    """The engine of a model: advances its streams, on the CPU or on another device.
 
     Shared by all streams of a model, on all threads.
     """
@@ -38,62 +38,68 @@ class Executor(Protocol):
 
     @property
     def precision(self) -> Precision:
-        """Of the weights."""
+        """The number format of the weights."""
 
     @property
     def core(self) -> native.Core:
-        """What the streams are of."""
+        """The core that the streams belong to."""
 
     @property
     def backend(self) -> str:
-        """What executes the model."""
+        """The name of the backend in use."""
 
     @property
     def simd(self) -> str:
-        """The instruction set of what the CPU does of it."""
+        """The instruction set of the CPU part."""
 
     def process(
         self, streams: Sequence[native.Stream], chunks: Sequence[Chunk]
     ) -> list[tuple[list[native._Frame], list[native._Event]]]:
-        """Let each stream hear its chunk: the frames and events of each. All or nothing."""
+        """Processes a chunk of each stream; returns the frames and events of each.
+
+        All or nothing.
+        """
 
     def flush(
         self, stream: native.Stream
     ) -> tuple[list[native._Frame], list[native._Event], native._Verdict]:
-        """End a stream's sound: its last frames and events, and the verdict."""
+        """Ends the audio of a stream; returns its last frames and events, and the verdict."""
 
     def calibrate(self, stream: native.Stream, chunk: Chunk) -> None:
-        """Let a stream learn its speaker from neutral speech."""
+        """Replaces the statistics of a stream's speaker by those of neutral speech."""
 
     def settle(self, stream: native.Stream) -> None:
-        """Bring the rings of a stream up to date with whatever device has stepped them."""
+        """Copies the rings of a stream from the device into its state block."""
 
 
 class Stepper(Protocol):
-    """Front end, lookup and TACN somewhere else, and the rings of the streams there."""
+    """The arithmetic of another device: front end, lookup and TACN. It owns the rings there."""
 
     @property
     def largest_batch(self) -> int:
-        """Rows that go together at most."""
+        """Largest number of rows in a call."""
 
     def tokens(self, segments: Floats, levels: Floats) -> tuple[Floats, Floats]:
-        """Segments (B, segment) and running levels (B,) to raw tokens (B, C) and levels (B,)."""
+        """Computes raw tokens (B, C) and levels (B,).
+
+        From segments (B, segment) and running levels (B,), dBFS.
+        """
 
     def step(
         self, streams: Sequence[native.Stream], begins: Sequence[bool], tokens: Floats
     ) -> Floats:
-        """Step the TACN of different streams by a token (R, C) each; logits (R, L).
+        """Advances the TACN of different streams by a token (R, C) each; returns logits (R, L).
 
-        ``begins``: whose sequence begins; its rings are empty, whatever they held.
-        ``stream.tokens`` counts this token already.
+        ``begins`` marks the streams whose sequence begins: their rings count as empty.
+        ``stream.tokens`` includes this token already.
         """
 
     def turn(
         self, streams: Sequence[native.Stream], hops: Sequence[int]
     ) -> AbstractContextManager[None]:
-        """Around one call over streams that will hear at most so many hops each.
+        """Context manager around one call, in which each stream has at most so many hops.
 
-        If the block raises, for whatever reason, what :meth:`step` did in it never was.
+        If its block raises, it undoes every :meth:`step` in it.
         """
 
 
@@ -104,7 +110,7 @@ def take_turn(
     kind: Kind,
     stepper: Stepper,
 ) -> list[Any]:
-    """One call over streams of ``core``, stepped by ``stepper``; what each would return.
+    """Runs one call over streams of ``core`` with ``stepper``; returns the result of each stream.
 
     Raises:
         AudioError, StateError, StreamBusyError, BackendError: all streams are as before.
@@ -128,7 +134,7 @@ def take_turn(
 def _hops(
     core: native.Core, streams: Sequence[native.Stream], chunks: Sequence[Chunk] | None
 ) -> list[int]:
-    """Hops that each stream hears at most: what it gets, and what its resampler holds."""
+    """Upper bound on the hops of each stream, with the samples in its resampler."""
     seconds = [0.0] * len(streams)
     if chunks is not None:
         seconds = [len(c) / s.sample_rate for s, c in zip(streams, chunks, strict=True)]

@@ -1,4 +1,4 @@
-"""ONNX Runtime: all of this package gets it from here."""
+"""Imports ONNX Runtime, for the whole package."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edgeser.errors import BackendError
 
 
 def onnx_runtime() -> ModuleType:
-    """ONNX Runtime, kept from reporting to its makers. Import it through here only.
+    """Imports ONNX Runtime with its telemetry turned off. Import it only through this function.
 
-    From 1.29 its official Linux builds collect telemetry unless told not to before they are
-    imported: a thread, a database in the home folder and a web address. What listens to people
-    must not do that. Where a program imported it earlier by itself, events are at least turned off.
+    From 1.29 on, its official Linux builds collect telemetry unless it is disabled before the
+    import: a thread, a database in the home folder and a web address. A program that listens to
+    people must not do that. If a program imported it earlier, its events are turned off.
 
     Raises:
         BackendError: it cannot be imported; the message has the reason.

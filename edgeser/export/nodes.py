@@ -1,4 +1,4 @@
-"""Nodes and constants of an ONNX graph under way."""
+"""Builds the nodes and constants of an ONNX graph."""
 
 from __future__ import annotations
 

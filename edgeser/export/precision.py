@@ -1,8 +1,8 @@
-"""``frontend.onnx`` in float16 and int8, as other runtimes want it: written into the graph.
+"""Converts ``frontend.onnx`` to float16 or int8, for other runtimes.
 
-TensorRT takes precision from the graph alone: from casts, and from pairs of QuantizeLinear and
-DequantizeLinear. ONNX Runtime runs the same graphs. What becomes lower is the network; the views
-of a segment and the running level need the range of float32 and stay as they are.
+TensorRT takes the precision from the graph: from casts, and from pairs of QuantizeLinear and
+DequantizeLinear. ONNX Runtime runs the same graphs. Only the network is converted; the views
+of a segment and the running level need the range of float32.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def calibration_feeds(
     recordings: Iterable[str | os.PathLike[str]],
     progress: Callable[[], object] | None = None,
 ) -> list[Feed]:
-    """What the front end is given while a stream hears each of these recordings.
+    """The inputs of the front end while a stream processes each of these recordings.
 
     ``progress`` is called after each of them.
 

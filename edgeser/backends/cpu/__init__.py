@@ -1,1 +1,1 @@
-"""Streams on a CPU: the compiled core, with the front end in it or in ONNX Runtime."""
+"""The CPU backend: the compiled core, with its own front end or ONNX Runtime's."""

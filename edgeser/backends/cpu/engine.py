@@ -1,7 +1,7 @@
-"""What executes a model for its streams: on a CPU, the compiled core's own kernels.
+"""The engine of the CPU: advances streams with the kernels of the compiled core.
 
-Immutable and shared by all streams of a model, on all threads. All that changes is in the streams
-that a caller hands in. Another device's engine does the same by :class:`edgeser._kernels.Turn`.
+It is immutable and shared by all streams of a model, on all threads; all state is in the streams.
+Engines of other devices use :class:`edgeser._kernels.Turn`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Engine:
 
     @property
     def front_end(self) -> FrontEnd:
-        """What reads segments. Another may take its place, as one that notes what it is given."""
+        """The front end. It can be replaced, for example to record its inputs."""
         return self._front_end
 
     @front_end.setter
@@ -70,7 +70,7 @@ class Engine:
     def process(
         self, streams: Sequence[core.Stream], chunks: Sequence[Chunk]
     ) -> list[tuple[list[core._Frame], list[core._Event]]]:
-        """Let each stream hear its chunk: the frames and events of each. All or nothing.
+        """Processes a chunk of each stream; returns the frames and events of each. All or nothing.
 
         Raises:
             AudioError: a chunk cannot be used.
@@ -86,7 +86,7 @@ class Engine:
     def flush(
         self, stream: core.Stream
     ) -> tuple[list[core._Frame], list[core._Event], core._Verdict]:
-        """End a stream's sound: its last frames and events, and the verdict. Errors: as process."""
+        """Ends a stream's audio: last frames and events, and the verdict. Errors: as process."""
         if self._pool is not None:
             return stream.flush()
         heard: tuple[list[core._Frame], list[core._Event], core._Verdict]
@@ -94,14 +94,14 @@ class Engine:
         return heard
 
     def calibrate(self, stream: core.Stream, chunk: Chunk) -> None:
-        """Let a stream learn its speaker of neutral speech. Errors: as process, and StateError."""
+        """Learns a stream's speaker from neutral speech. Errors: as process, and StateError."""
         if self._pool is not None:
             stream.calibrate(chunk)
         else:
             self._turn([stream], [chunk], "calibrate")
 
     def settle(self, stream: core.Stream) -> None:
-        """Bring the rings of a stream up to date with whatever device has stepped them."""
+        """Does nothing: the rings are in the stream's own state."""
 
     def _turn(
         self, streams: Sequence[core.Stream], chunks: Sequence[Chunk] | None, kind: Kind

@@ -1,6 +1,6 @@
-"""The stateless half on a CPU: waveform segments to features.
+"""The front end on a CPU: segments of audio to features.
 
-By our own kernel where a bundle tells its network's layers, else by ONNX Runtime.
+It uses our own kernel if the bundle has the layers of the network, else ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OUTPUTS = ["deep", "latent", "level_out"]
 
 
 class Features(NamedTuple):
-    """What the front end makes of B segments."""
+    """The output of the front end for B segments."""
 
     deep: FloatArray
     """(B, F): R_d of the paper."""
@@ -74,7 +74,7 @@ class OnnxFrontEnd:
         """Make a session on one of ONNX Runtime's execution providers.
 
         Raises:
-            BundleError: ONNX Runtime refuses the graph or it does not hold what it says.
+            BundleError: ONNX Runtime refuses the graph, or its outputs have wrong shapes.
             BackendError: the provider cannot be used here.
         """
         ort = onnx_runtime()

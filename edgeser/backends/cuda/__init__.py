@@ -4,6 +4,6 @@
 is ``own_front_end.py`` where it can be; ``engine.py`` steps streams and brings them back when the
 GPU fails, ``runtime.py`` has the graph of one step. ``launcher.py`` launches what ``edgeser
 compile`` made and ``index.py`` lists.
-``device.py`` is the seam to the driver, and ``driver.py`` the only file beyond it.
-``triton`` has the kernels themselves, and is needed where they are compiled alone.
+``device.py`` is the interface to the driver, and ``driver.py`` the only file that calls it.
+``triton`` has the kernels themselves, and is needed only to compile them.
 """

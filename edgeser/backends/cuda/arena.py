@@ -1,4 +1,4 @@
-"""The blocks of all streams that live on a GPU, as rows of one piece of its memory."""
+"""The state blocks of all streams on a GPU, as rows of one allocation."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The one seam between this package and a GPU: everything that is asked of a device.
+"""The interface between this package and a GPU.
 
-``driver.py`` has the real one. Whatever can be decided without a driver, that is where things lie,
-what is launched when and with which arguments, what happens after a failure, lies on this side of
-the seam and is tested with a device that computes in host memory.
+``driver.py`` implements it for real GPUs. All logic that needs no driver (memory layout, launches
+and their arguments, handling of failures) uses this interface, and is tested with a fake device
+that computes in host memory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A real GPU, by ``cuda.core`` and ``cuda.bindings``: see ``device.py`` for what each method does.
+"""A real GPU, through ``cuda.core`` and ``cuda.bindings``: see ``device.py`` for the methods.
 
-They raise errors of many kinds, without a driver even a bare SystemError. None of them gets out of
-this file: every call is made inside :func:`_named`.
+These packages raise many kinds of errors, without a driver even SystemError. :func:`_named` around
+every call converts all of them.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _packages() -> tuple[Any, Any]:
 
 @contextmanager
 def _named(what: str, remedy: str = "") -> Iterator[None]:
-    """Turns whatever goes wrong inside into a DeviceError: what, the reason, what to do."""
+    """Converts any exception into a DeviceError with the reason and advice."""
     try:
         yield
     except EdgeserError:

@@ -1,4 +1,4 @@
-"""A model on a GPU: what streams of it are stepped by, on the CPU if need be."""
+"""The engine of a GPU, with the CPU as fallback."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class CudaEngine:
-    """Steps streams on a GPU; implements :class:`edgeser.backends.interface.Executor`.
+    """Advances streams on a GPU; implements :class:`edgeser.backends.interface.Executor`.
 
-    The core, which a CPU's engine has anyway, decides who is heard and relative to what; a stream
-    can go on with that engine at any moment.
+    Gate and speaker run in the core of the CPU's engine, so a stream can continue on that engine
+    at any moment.
     """
 
     def __init__(self, cpu: Engine, runtime: Runtime, *, fall_back: bool) -> None:
@@ -34,7 +34,7 @@ class CudaEngine:
         Args:
             cpu: in the precision of the kernels.
             runtime: the model's front end and kernels on a device.
-            fall_back: whether, when the device fails, streams go on on the CPU. One line is logged
+            fall_back: whether streams continue on the CPU if the device fails. One line is logged
                 then, and the device is not tried again.
         """
         self._cpu = cpu
@@ -110,7 +110,7 @@ class CudaEngine:
     def _there(
         self, streams: Sequence[native.Stream], chunks: Sequence[Chunk] | None, kind: Kind
     ) -> list[Any] | None:
-        """A call on the device; None if that is for the CPU to do, from where the streams were."""
+        """Runs a call on the device; None if the CPU must repeat it from the previous state."""
         if not self._lost:
             try:
                 return take_turn(self.core, streams, chunks, kind, self.stepper)

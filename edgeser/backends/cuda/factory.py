@@ -1,4 +1,4 @@
-"""From a bundle to an engine on this machine's GPU, or on the CPU where there is none."""
+"""Creates the engine of a bundle, on this machine's GPU or on the CPU."""
 
 from __future__ import annotations
 
@@ -58,10 +58,9 @@ def open_auto(
     open_device: OpenDevice | None = None,
     signed: Signed | None = None,
 ) -> Executor:
-    """As :func:`open_cuda`; and on the CPU, now or later, when the GPU cannot be used.
+    """As :func:`open_cuda`, but falls back to the CPU, now or later, if the GPU cannot be used.
 
-    That there is no GPU is worth a line of information in the log; that there is one which cannot
-    be used is worth a warning.
+    Logs at level INFO if there is no GPU, and at level WARNING if there is an unusable one.
     """
     try:
         device = (open_device or CudaDevice)()
@@ -94,13 +93,13 @@ def open_cuda(
         cache: the folder of TensorRT's engines; None for the user's own.
         progress: told how far a TensorRT engine is that has to be built.
         open_device: what opens the GPU; None for CUDA.
-        signed: the signature that must cover the kernels, if any must.
+        signed: the signature that must cover the kernels; None if none must.
 
     Raises:
-        SignatureError: it does not.
-        DeviceError: there is no GPU that can be used, or it fails.
-        BackendError: there are no kernels for this model, GPU or precision, or what comes out of
-            them is not what the CPU computes.
+        SignatureError: the signature does not cover the kernels.
+        DeviceError: there is no usable GPU, or it fails.
+        BackendError: there are no kernels for this model, GPU or precision, or their results differ
+            from the CPU's.
     """
     check_gpu_precision(precision)  # before anything slow
     device = (open_device or CudaDevice)()
@@ -141,7 +140,7 @@ def _open(
 
 
 def _try_out(runtime: Runtime, cpu: Engine, name: str) -> None:
-    """Let both hear the same noise, whatever the gate would say. Records graphs for one stream.
+    """Compares both on the same noise, without the gate. Records the graphs for one stream.
 
     Raises:
         DeviceError: the device fails.

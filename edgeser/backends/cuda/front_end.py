@@ -1,4 +1,4 @@
-"""What runs a model's front end beside a GPU's kernels: others of them, TensorRT, or the rest."""
+"""Chooses what runs the front end: our own GPU kernels, TensorRT, ONNX Runtime, or the CPU."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def open_front_end(
     index: Index | None = None,
     precision: str = "fp32",
 ) -> OnDevice | OnHost:
-    """Our own kernels, once they have computed what the CPU does; else TensorRT, if it is here.
+    """Our own kernels, if their results equal the CPU's; else TensorRT, if it is installed.
 
-    Where it is neither, one line is logged that says why.
+    If it is neither, the reason is logged once.
 
     Args:
         bundle: the model.
@@ -88,7 +88,7 @@ def expected_front_end(
     index: Index | None = None,
     precision: str = "fp32",
 ) -> tuple[str, str | None]:
-    """What :func:`open_front_end` will take, as far as can be told without trying.
+    """Predicts the choice of :func:`open_front_end` without trying it.
 
     Returns:
         Its title, and why nothing better, or that TensorRT has yet to build its engine.

@@ -1,7 +1,7 @@
-"""The front end as launches of three kernels: what each is given, and how large everything is.
+"""The front end as launches of three kernels: their arguments and all sizes.
 
-Two spectra, the running level, then body by body a launch for each layer, and the head. All that a
-launch needs to know of a network are numbers, so the kernels are compiled once for all networks.
+Two spectra, the running level, then for each body a launch for each layer, and the head. A network
+appears only as numbers in the arguments, so the kernels are compiled once for all networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Tensors = Mapping[str, npt.NDArray[np.float32]]
 
 
 class FrontEndModel(NamedTuple):
-    """What of a bundle its front end follows from."""
+    """The parts of a bundle that determine its front end."""
 
     network: Network
     tensors: Tensors

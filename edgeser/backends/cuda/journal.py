@@ -1,11 +1,10 @@
-"""A stream whose rings live on a GPU, and what its rings are if that GPU should fail.
+"""The last tokens of a stream whose rings are on a GPU, to rebuild the rings if the GPU fails.
 
-A stream's rings follow from the last tokens of its running sequence: Q, K and V in a layer's ring
-are those of its last (k-1)d inputs, which follow from the layers before. So the tokens of one
-receptive field are enough to make all rings anew (:func:`rebuild`), and a token is a few hundred
-bytes. They are kept here as they go over, while the stream's own block stays as it was when its
-rings went over, or is of no use any more because a sequence has begun since. Nothing that happens
-to a GPU can thus lose a stream.
+The rings depend only on the last tokens of the current sequence: Q, K and V in a layer's ring
+are those of its last (k-1)d inputs, which depend on the layers before. So the tokens of one
+receptive field are enough to rebuild all rings (:func:`rebuild`); a token is a few hundred
+bytes. The journal keeps these tokens. The stream's own block keeps the state from when the rings
+moved to the GPU, or is obsolete because a new sequence has begun. So a failing GPU loses no stream.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ current."""
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """The running sequence of one stream, as far as rings can depend on it."""
+    """The tokens of a stream's current sequence that its rings can depend on."""
 
     position: int
     """Tokens done."""
@@ -59,7 +58,7 @@ class Sequence:
 
 
 class Resident:
-    """Where a stream's rings are, and its running sequence. It belongs to who has the stream."""
+    """The GPU row of a stream and its current sequence. Whoever has the stream owns it."""
 
     __slots__ = ("_release", "row", "sequence", "unsure")
 
@@ -76,7 +75,7 @@ class Resident:
 
 
 def position_of(block: Bytes) -> int:
-    """How many tokens a TACN block says that it has done."""
+    """The number of tokens that a TACN block has processed."""
     return int(block[:8].view(np.int64)[0])
 
 

@@ -1,4 +1,4 @@
-"""The two kernels on a GPU, launched without Triton: code and weights loaded, arguments laid."""
+"""Launches the lookup and the step on a GPU without Triton: loads code and weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front end by our own kernels: needs a driver and what ``edgeser compile`` wrote, no more."""
+"""The front end in our own kernels: needs only a driver and the output of ``edgeser compile``."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class OwnFrontEnd:
 
 
 def check_against(own: OwnFrontEnd, device: Device, on_cpu: FrontEnd, bundle: Bundle) -> None:
-    """Let both hear the same noise, as a stream's first segment and as a later one.
+    """Compares both on the same noise, as a stream's first segment and as a later one.
 
     Raises:
         DeviceError: the device fails.

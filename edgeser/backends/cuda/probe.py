@@ -1,4 +1,4 @@
-"""What of a GPU there is on this machine, and what ``backend="auto"`` would make of it."""
+"""Finds out what GPU support this machine has, and what ``backend="auto"`` would choose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgeser.options import Precision
 
 @dataclass(slots=True)
 class Probe:
-    """What was found; None where there is none, and then ``problems`` has the reason."""
+    """The findings; None for a missing part, with the reason in ``problems``."""
 
     driver: str | None = None
     """The newest CUDA that the driver knows, as ``13.0``."""
@@ -54,7 +54,7 @@ def probe(
     cache: Path | None = None,
     open_device: Callable[[], Device] = CudaDevice,
 ) -> Probe:
-    """Look at all that :func:`edgeser.backends.cuda.factory.open_auto` needs, building nothing."""
+    """Checks what is needed by :func:`edgeser.backends.cuda.factory.open_auto`, without building."""
     found = Probe(driver=driver_version())
     problems = found.problems
     device = None

@@ -1,8 +1,8 @@
-"""What a GPU does of a hop, in two CUDA graphs: segments to tokens, and tokens to logits.
+"""The GPU part of a hop, in two CUDA graphs: segments to tokens, and tokens to logits.
 
-Between the two the host decides who is heard, and relative to what: see ``edgeser/streaming``. Each
-graph is copy in, kernels, copy out, and is recorded for each of a few batch sizes when that size is
-first needed; a batch is padded up to the next of them, and its empty rows sit out. Streams of
+Between the two the host runs gate and speaker: see ``csrc/stream``. Each
+graph is copy in, kernels, copy out, and is recorded for each of a few batch sizes at first
+use; a batch is padded to the next size, and the empty rows are inactive. Streams of
 different ages share a batch.
 """
 
@@ -76,7 +76,7 @@ class _Places:
 
 
 class Runtime:
-    """Front end and kernels of one model on one device. Threads take turns; each waits for its own.
+    """Front end and kernels of one model on one device. Threads take turns.
 
     Every method raises DeviceError if the device fails.
     """
@@ -120,7 +120,7 @@ class Runtime:
         return tuple(sorted(self._lookups)), tuple(sorted(self._steps))
 
     def look(self, segments: Floats, levels: Floats) -> tuple[Floats, Floats]:
-        """Make tokens of segments.
+        """Computes tokens from segments.
 
         Args:
             segments: (B, segment), in [-1, 1]; B from 1 to the largest of :data:`BATCH_SIZES`.

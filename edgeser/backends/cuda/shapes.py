@@ -1,4 +1,4 @@
-"""How large the GPU kernels' arrays are: what compiling, packing and launching agree on.
+"""The sizes of the GPU kernels' arrays, for compiling, packing and launching.
 
 A GPU computes in blocks whose sides are powers of two. Weights are padded with zeros to those
 when they are packed; states and everything that a caller hands in are not padded.

@@ -1,4 +1,4 @@
-"""The rings of streams on a GPU: stepped there, undone, and brought back from it."""
+"""Advances streams on a GPU: moves their rings there and back, and undoes steps."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class GpuStepper:
     """Implements :class:`edgeser.backends.interface.Stepper`.
 
-    A stream moves to the GPU when it is first stepped there and stays until it is put back after
-    an error, or gone; what it would need to leave at any moment is kept beside it.
+    A stream moves to the GPU at its first step there, and stays until an error or until it is
+    deleted. Its journal allows it to leave at any moment.
     """
 
     def __init__(self, runtime: Runtime, tacn: core.TACN) -> None:
@@ -81,7 +81,7 @@ class GpuStepper:
             raise
 
     def settle(self, stream: core.Stream) -> None:
-        """Bring a stream's own rings up to date; if the device fails, from the journal."""
+        """Copies a stream's rings into its block; if the device fails, rebuilds them."""
         there = self._residents.get(stream)
         if there is None or not stream.tokens or there.sequence.base == stream.tokens:
             return
@@ -96,14 +96,14 @@ class GpuStepper:
             there.sequence.base = there.sequence.position
 
     def leave(self, stream: core.Stream) -> None:
-        """Bring a stream back from the device without asking the device."""
+        """Moves a stream back from the device without using the device."""
         there = self._residents.pop(stream, None)
         if there is not None and stream.tokens:
             sequence = there.sequence
             stream.rings[:] = rebuild(self._tacn, sequence, stream.rings, sequence.position)
 
     def _put_back(self, stream: core.Stream, sequence: journal.Sequence | None) -> None:
-        """Make a stream's own rings what they were when a turn began, if they were not its own."""
+        """Restores a stream's rings from before the turn, if they were on the device."""
         there = self._residents.get(stream)
         if there is None:
             return

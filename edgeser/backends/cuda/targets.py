@@ -1,4 +1,4 @@
-"""What kernels can be compiled for: names that people know, and what each of them stands for."""
+"""The targets of ``edgeser compile``: names and compute capabilities."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Engines of TensorRT, made from ONNX graphs and kept in a cache.
+"""TensorRT engines, built from ONNX graphs and cached.
 
-``flavour.py`` holds all in which TensorRT and TensorRT-RTX differ, ``builder.py`` turns a graph
+``flavour.py`` has the differences between TensorRT and TensorRT-RTX, ``builder.py`` turns a graph
 into an engine, ``cache.py`` keeps engines on disk, ``session.py`` runs one on a CUDA stream.
 Importing this imports neither of the two.
 """

@@ -23,7 +23,7 @@ _SHOWN_ERRORS = 3
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """The batch sizes that an engine takes, 1 to ``most``; it is tuned for ``usual``."""
+    """The batch sizes of an engine, 1 to ``most``; it is tuned for ``usual``."""
 
     usual: int
     most: int
@@ -44,17 +44,17 @@ def build(
     target: Capability | None = None,
     progress: Progress | None = None,
 ) -> bytes:
-    """Build an engine; what is returned can be kept and deserialised by the same version.
+    """Builds an engine; the result can be stored, and deserialised by the same version.
 
-    Takes less than a second to minutes. Ctrl-C ends it. Float32 stays float32: no TF32.
+    Takes less than a second to minutes. Ctrl-C stops it. Float32 stays float32, without TF32.
 
     Args:
         flavour: which TensorRT.
         graph: serialised ONNX, self-contained; the first dimension of every input is a free batch
             and no other dimension is free.
-        batches: the batch sizes to be ready for.
-        target: compute capability of the GPU that will run it; None for the one that is here.
-        progress: told how far it is.
+        batches: the batch sizes.
+        target: compute capability of the GPU that will run it; None for the local one.
+        progress: called with the progress, in [0, 1].
 
     Raises:
         BackendError: TensorRT refuses the graph, cannot build for ``target``, finds no GPU though

@@ -1,17 +1,17 @@
-"""Engines on disk: each with a head that says what it was built from, so none is run by mistake.
+"""A cache of engines on disk. Each has a header with its origin, so none is run by mistake.
 
     8 bytes   magic     b"EDGESERT"
     u32       length    of the head
     head      JSON      format; what the engine was built from and for; bytes and SHA-256 of it
     engine              as TensorRT serialised it
 
-A file's name tells the device and the precision, its head everything. So an engine of another
-version of TensorRT or of the model is found, seen to be stale, and replaced: the folder does not
-grow with every update. Whatever lies there can be deleted at any time.
+The file name depends on the device and the precision, the header on everything. So an engine of an
+older version of TensorRT or of the model is found, recognised as stale, and replaced: the folder
+does not grow with every update. All files in it can be deleted at any time.
 
-TensorRT trusts engines as it trusts its own code. So only those are believed that nobody else could
-have put there: plain files, no links, of the user's own or of the system's administrator, in a
-folder of the same, neither of which others may write.
+TensorRT trusts engines like its own code. So an engine is used only if nobody else could have put
+it there: file and folder must belong to the user or the administrator, must not be writable by
+others, and the file must not be a link.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """All that decides what an engine is. Two with the same origin can stand for each other."""
+    """Everything that determines an engine. Engines of the same origin are interchangeable."""
 
     flavour: str
     version: str
@@ -88,7 +88,7 @@ class Origin:
 
     @property
     def file_name(self) -> str:
-        """Where it lies in the cache; the same for all versions of TensorRT and of the graph."""
+        """Its file name in the cache; the same for all versions of TensorRT and of the graph."""
         device = self.target.replace(".", "")
         return f"{self.model[:16]}-{self.precision}-sm{device}-{self.flavour}.engine"
 
@@ -97,7 +97,7 @@ def default_folder() -> Path:
     """The user's own cache, ``~/.cache/edgeser``.
 
     Raises:
-        BackendError: whoever runs this has no home folder, as some services.
+        BackendError: the user has no home folder, as with some services.
     """
     try:
         return Path.home() / ".cache" / "edgeser"
@@ -108,17 +108,17 @@ def default_folder() -> Path:
 
 
 class EngineCache:
-    """A folder of engines. Any number of processes may share it; files appear when complete."""
+    """A folder of engines. Several processes may share it; files are written atomically."""
 
     def __init__(self, folder: Path) -> None:
-        """Make nothing yet: the folder appears with the first engine."""
+        """Creates nothing yet: the folder is created with the first engine."""
         self.folder = folder
 
     def get(self, origin: Origin, build: Callable[[], bytes]) -> bytes:
-        """The engine of ``origin``: the one that is kept, else a new one, which is then kept.
+        """The cached engine of ``origin``, or a new one, which is then cached.
 
-        One line is logged if an engine lies there that cannot be used, or if the new one cannot be
-        kept; it is returned all the same.
+        One line is logged if the cached engine cannot be used, or if the new one cannot be
+        stored; the new one is returned in any case.
 
         Raises:
             BackendError: as ``build`` does.
@@ -138,7 +138,7 @@ class EngineCache:
         return engine
 
     def has(self, origin: Origin) -> bool:
-        """Whether the engine of ``origin`` is kept."""
+        """Whether the engine of ``origin`` is cached."""
         try:
             read_engine(self._read(self.folder / origin.file_name), origin)
         except (OSError, ValueError):
@@ -146,7 +146,7 @@ class EngineCache:
         return True
 
     def forget(self, origin: Origin, reason: str) -> None:
-        """Delete an engine that TensorRT would not run after all; log one line that says why."""
+        """Deletes an engine that TensorRT refused to run, and logs the reason."""
         path = self.folder / origin.file_name
         _log.warning("%s cannot be used (%s): building it anew", path, reason)
         path.unlink(missing_ok=True)
@@ -192,7 +192,7 @@ def read_head(data: bytes) -> tuple[dict[str, Any], bytes]:
     """The head of a file, and the engine behind it, unchanged since it was written.
 
     Raises:
-        ValueError: these bytes are no engine of ours, are damaged, or of a newer format.
+        ValueError: the bytes are not an engine of ours, are damaged, or have a newer format.
     """
     start = len(_MAGIC) + _LENGTH.size
     if not data.startswith(_MAGIC) or len(data) < start:

@@ -1,6 +1,6 @@
-"""All in which TensorRT and TensorRT-RTX differ, and TensorRT 10 from 11.
+"""The differences between TensorRT and TensorRT-RTX, and between TensorRT 10 and 11.
 
-TensorRT (``tensorrt``; JetPack brings it) builds on the GPU that will run the engine, and takes
+TensorRT (``tensorrt``; part of JetPack) builds on the GPU that will run the engine, and takes
 minutes. TensorRT-RTX (``tensorrt_rtx``; desktop cards, from a package index) builds on any machine
 for the compute capabilities that it knows, in less than a second, and finishes on the device.
 Apart from what is in this file their interfaces are the same.
@@ -21,7 +21,7 @@ Capability = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """One of the two, imported. Immutable; any thread may use it."""
+    """TensorRT or TensorRT-RTX, imported. Immutable; any thread may use it."""
 
     name: str
     """The module: ``tensorrt`` or ``tensorrt_rtx``."""
@@ -37,7 +37,7 @@ class Flavour:
 
     @property
     def portable(self) -> bool:
-        """Whether it builds engines for GPUs that are not here."""
+        """Whether it builds engines for other GPUs than the local one."""
         return hasattr(self.api, "ComputeCapability")
 
     def network_flags(self) -> int:
@@ -81,7 +81,7 @@ class Flavour:
             )
 
     def targets(self) -> tuple[Capability, ...]:
-        """The compute capabilities that it can build for without their GPU, in order."""
+        """The compute capabilities that it can build for without the GPU, in order."""
         if not self.portable:
             return ()
         names = (n[2:] for n in dir(self.api.ComputeCapability) if n.startswith("SM"))

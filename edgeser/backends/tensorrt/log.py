@@ -1,4 +1,4 @@
-"""What TensorRT says of errors, for our messages."""
+"""Collects TensorRT's errors, for our messages."""
 
 from __future__ import annotations
 

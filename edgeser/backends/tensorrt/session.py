@@ -1,4 +1,4 @@
-"""Run an engine on a CUDA stream, beside whatever else is on it."""
+"""Runs an engine on a CUDA stream."""
 
 from __future__ import annotations
 

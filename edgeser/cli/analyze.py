@@ -1,4 +1,4 @@
-"""``edgeser analyze``: recordings on disk, judged one by one."""
+"""``edgeser analyze``: judges recordings on disk, one by one."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def analyze(
         list[str],
         typer.Argument(
             metavar="FILE|FOLDER",
-            help="WAV, FLAC, Ogg or MP3, at any rate; of a folder all that are in and below it; "
-            "- for standard input.",
+            help="WAV, FLAC, Ogg or MP3, at any sample rate; a folder stands for all recordings "
+            "in and below it; - is standard input.",
         ),
     ],
     target: Annotated[
@@ -54,16 +54,16 @@ def analyze(
             "-o",
             metavar="results.csv",
             help="Write a table, .csv or .parquet; with --engine ray, a folder of Parquet. "
-            "Recordings that are in it already are skipped, so the same command goes on after a "
+            "Recordings that it already has are skipped, so the same command resumes after a "
             "stop.",
         ),
     ] = None,
     per: Annotated[
-        Kind, typer.Option("--rows", help="What the table has a row for each of.")
+        Kind, typer.Option("--rows", help="One row of the table for each of these.")
     ] = "files",
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Everything, or of a table what became of it, as JSON."),
+        typer.Option("--json", help="Print all results, or a summary of the table, as JSON."),
     ] = False,
     plot: Annotated[
         Path | None,
@@ -76,22 +76,22 @@ def analyze(
             "-j",
             metavar="N",
             min=1,
-            help="Judge so many at a time, in processes: 1, or with --engine ray one a core.",
+            help="Number of processes; default 1, with --engine ray one per core.",
         ),
     ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Judge only the I-th of N shares of the files: each name is in the same share "
-            "always. Give each share a table of its own, then `edgeser merge` them.",
+            help="Judge only the I-th of N shards of the files; the shard depends on the file's "
+            "name. Write each shard to its own table, then run `edgeser merge`.",
         ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
-            help="ray: on the cluster of RAY_ADDRESS, or else of this machine (extra ray); takes "
-            "addresses as s3://bucket/calls too, and writes utterances and timelines."
+            help="ray: run on the cluster of RAY_ADDRESS, or on this machine (extra ray); also "
+            "reads addresses such as s3://bucket/calls, and writes utterances and timelines."
         ),
     ] = "local",
     vad: VadOption = "own",
@@ -99,7 +99,7 @@ def analyze(
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
-    """Judge whole recordings: which emotion, how sure, when."""
+    """Judge whole recordings: the emotion, its confidence, and when."""
     if engine == "ray":
         others = {"--rows": per != "files", "--plot": plot, "--shard": shard}
         others["--backend"] = backend != "cpu"
@@ -173,7 +173,7 @@ def _share(shard: str | None) -> tuple[int, int] | None:
 
 
 def _is_in(share: tuple[int, int], file: Path) -> bool:
-    """By its name alone: files that come or go move no other one into another share."""
+    """Depends on the file's name only: new or deleted files move no other file."""
     which, of = share
     return int.from_bytes(sha256(os.fsencode(file)).digest()[:8], "big") % of == which - 1
 
@@ -230,7 +230,7 @@ def _tabulate(
                     done += 1
         except KeyboardInterrupt:
             rest = len(new) - done - len(failed)
-            note = f"stopped; {out} lacks {rest}, and the same command goes on with them"
+            note = f"stopped; {out} lacks {rest}: run the same command again to resume"
             typer.echo(f"edgeser: {shown(note)}", err=True)
             raise
     skipped = len(files) - len(new)
@@ -249,7 +249,7 @@ def _left_out(found: Found) -> dict[str, list[str]]:
 
 
 def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
-    """The same by their numbers, from 0 on without a gap; what is early is held back."""
+    """The same in the order of their numbers; early results wait."""
     early: dict[int, T] = {}
     expected = 0
     for place, result in results:
@@ -260,7 +260,7 @@ def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
 
 
 class _Each(Generic[T]):
-    """What becomes of each file; errors are told and given, and a progress bar is shown."""
+    """The result of each file; prints errors and a progress bar."""
 
     def __init__(self, model: Model, work: Work[T], jobs: int) -> None:
         self.model, self.work, self._jobs = model, work, jobs

@@ -1,4 +1,4 @@
-"""``edgeser bench``: how fast it is here."""
+"""``edgeser bench``: measures the speed on this device."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from edgeser.version import __version__
 
 
 def bench(
-    minutes: Annotated[float, typer.Option(min=0.02, help="Of simulated audio.")] = 1.0,
+    minutes: Annotated[float, typer.Option(min=0.02, help="Minutes of simulated audio.")] = 1.0,
     flat_out: Annotated[
-        bool, typer.Option("--flat-out", help="Without waiting for real time to pass.")
+        bool, typer.Option("--flat-out", help="Run without pauses instead of at real-time pace.")
     ] = False,
     streams: Annotated[
-        str, typer.Option(help="How many streams to step together, comma-separated.")
+        str, typer.Option(help="Numbers of streams in a batch, comma-separated.")
     ] = "1,4,16,64",
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="bench.png", help="Draw it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all results as JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="bench.png", help="Plot them.")] = None,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",

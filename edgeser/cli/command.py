@@ -1,4 +1,4 @@
-"""What all commands have in common: --verbose, and the exit codes under their help."""
+"""Common parts of all commands: --verbose, and the exit codes in their help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VerboseOption = Annotated[
     typer.Option(
         "--verbose",
         "-v",
-        help="Say on standard error what happens, and where in the code an error was.",
+        help="Log to standard error, and show tracebacks of errors.",
     ),
 ]
 

@@ -23,23 +23,22 @@ from edgeser.errors import BackendError
 
 def compile_kernels(
     target: Annotated[
-        str, typer.Option("--target", "-t", help=f"Some of {', '.join((*TARGETS, ALL))}.")
+        str, typer.Option("--target", "-t", help=f"Targets: {', '.join((*TARGETS, ALL))}.")
     ] = ALL,
     model: ModelOption = None,
     precision: Annotated[
-        str, typer.Option("--precision", help=f"Some of {', '.join(PRECISION_NAMES)}.")
+        str, typer.Option("--precision", help=f"Precisions: {', '.join(PRECISION_NAMES)}.")
     ] = "float32",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Else NAME.kernels beside the bundle."),
+        typer.Option("--out", "-o", metavar="DIR", help="Default: NAME.kernels beside the bundle."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="What was made, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the files as JSON.")] = False,
 ) -> None:
-    """Compile the kernels of a model for GPUs, on any machine with Linux and without a GPU.
+    """Compile the GPU kernels of a model, on any Linux machine; it needs no GPU.
 
-    Several targets or precisions are separated by commas. The devices themselves then need neither
-    torch nor Triton nor a compiler. What a folder has already for other targets and precisions
-    stays there. Needs the extra "compile".
+    Separate several targets or precisions by commas. The devices need neither torch nor Triton nor
+    a compiler. Existing files for other targets and precisions are kept. Needs the extra "compile".
     """
     targets = resolve(target.split(","))
     precisions = tuple(map(_precision, precision.split(",")))

@@ -1,4 +1,4 @@
-"""``edgeser demo``: the bundled sample, shown as it streams."""
+"""``edgeser demo``: streams the bundled sample and shows the results."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def demo(
         float | None,
         typer.Option(
             min=0.0,
-            help="Times real time; 0 is as fast as it goes, which is also the default "
-            "where the output is not a terminal; 4 in a terminal.",
+            help="Multiple of real time; 0 is as fast as possible. Default: 4 in a terminal, "
+            "else 0.",
             show_default=False,
         ),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="The same as --pace 0.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Every frame and the verdict, as JSON.")
+        bool, typer.Option("--json", help="Print all frames and the verdict as JSON.")
     ] = False,
 ) -> None:
-    """Stream the bundled sample, which is synthetic speech, and show what the model makes of it."""
+    """Stream the bundled sample, which is synthetic speech, and show the results."""
     console = Console(highlight=False)
     if fast or pace is None:
         watched = console.is_terminal and not (fast or as_json)
@@ -67,7 +67,7 @@ def demo(
 
 
 class _Run:
-    """The sample on its way through a stream. Iterate, and look at it in between."""
+    """Streams the sample. Iterate over it, and read its attributes in between."""
 
     def __init__(self, model: Model, pace: float) -> None:
         with open_recording(SAMPLE, None) as recording:

@@ -1,4 +1,4 @@
-"""``edgeser doctor``: what is here, what works, and why the rest does not."""
+"""``edgeser doctor``: checks the installation."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _TIMED_HOPS = 50
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     model: ModelOption = None,
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
-    """Say what is installed, what works, and why the rest does not; what a GPU would do here."""
+    """Check the installation: what works, why the rest does not, and whether a GPU can be used."""
     report: dict[str, Any] = {
         "edgeser": __version__,
         "python": platform.python_version(),
@@ -90,7 +90,7 @@ def _simd() -> list[str]:
 
 
 def _backends(bundle: Path, precision: Precision) -> dict[str, Any]:
-    """Which backends work, why the rest does not, and what there is of a GPU."""
+    """Which backends work, why the rest does not, and the GPU support."""
     try:
         kernels()
     except BackendError as error:
@@ -120,7 +120,7 @@ def _about(model: Model) -> dict[str, Any]:
 
 
 def _speed(model: Model) -> dict[str, float]:
-    """What one hop of one stream costs here, at the model's own rate."""
+    """Time of one hop of one stream, at the model's own rate."""
     stream = model.stream(model.sample_rate)
     hop = round(model.hop * model.sample_rate)
     noise = np.random.default_rng(0).standard_normal(hop).astype(np.float32) * np.float32(0.05)

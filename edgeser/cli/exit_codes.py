@@ -1,4 +1,4 @@
-"""What a command's exit code says: the one place for it."""
+"""The exit codes of all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgeser export``: a model for other people's runtimes, as ONNX graphs or a TensorRT engine."""
+"""``edgeser export``: a model for other runtimes, as ONNX graphs or a TensorRT engine."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ Precision = Literal["float32", "float16", "int8"]
 
 def export(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="NAME.edgeser", help="Else the bundled model.")
+        Path | None, typer.Argument(metavar="NAME.edgeser", help="Default: the bundled model.")
     ] = None,
     frontend: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.onnx", help="Write the front end, which has no state."),
+        typer.Option(metavar="FILE.onnx", help="Write the stateless front end."),
     ] = None,
     step: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.onnx", help="Write the whole model, its state in and out."),
+        typer.Option(metavar="FILE.onnx", help="Write the whole model, with its state."),
     ] = None,
     tensorrt_step: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.engine", help="Write the same as an engine of TensorRT."),
+        typer.Option(metavar="FILE.engine", help="Write it as a TensorRT engine."),
     ] = None,
     triton_repository: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Write a model repository for NVIDIA's Triton Inference Server: this package's "
-            "own pool, and the step graph in ONNX Runtime; with --tensorrt-step, in TensorRT.",
+            help="Write a model repository for NVIDIA's Triton Inference Server: a pool of this "
+            "package, and the step graph in ONNX Runtime (with --tensorrt-step, in TensorRT).",
         ),
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="Of the front end's network.")] = "float32",
+    precision: Annotated[Precision, typer.Option(help="Precision of the front end.")] = "float32",
     calibrate: Annotated[
         list[Path] | None,
-        typer.Option(metavar="SOUND", help="A recording that gives int8 its scales. Repeatable."),
+        typer.Option(metavar="SOUND", help="A recording to calibrate int8. Repeatable."),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             metavar="sm_86",
-            help="The GPU that the engine is for, by TensorRT-RTX; else the one that is here.",
+            help="Build with TensorRT-RTX for this GPU; default: the local GPU.",
         ),
     ] = None,
     batch: Annotated[
-        str, typer.Option(metavar="USUAL,MOST", help="How many streams the engine is to step.")
+        str, typer.Option(metavar="USUAL,MOST", help="Batch sizes of the engine.")
     ] = "1,16",
-    as_json: Annotated[bool, typer.Option("--json", help="What was written, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the files as JSON.")] = False,
 ) -> None:
     """Write a model for other runtimes: its front end or all of it in ONNX, or a TensorRT engine.
 

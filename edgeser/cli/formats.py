@@ -1,4 +1,4 @@
-"""Tables on disk: CSV and Parquet, written from rows and read back as the same values."""
+"""Reads and writes tables as CSV and Parquet, without loss."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Csv:
             try:
                 reader = csv.reader(file)
                 if next(reader, None) != list(columns):
-                    raise ValueError("its columns are others")
+                    raise ValueError("the columns differ")
                 kinds = [_whole if kind is int else kind for kind in columns.values()]
                 for row in reader:
                     yield [
@@ -104,7 +104,7 @@ class _Parquet:
         with self._damage():
             file = self._pq.ParquetFile(path)
             if file.schema_arrow.names != list(columns):
-                raise ValueError("its columns are others")
+                raise ValueError("the columns differ")
             for batch in file.iter_batches(_AT_A_TIME):
                 yield from zip(*batch.to_pydict().values(), strict=True)
 

@@ -1,4 +1,4 @@
-"""``edgeser info``: what a bundle is, without running it."""
+"""``edgeser info``: shows the contents of a bundle without running it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgeser.loading import is_commercial
 
 def info(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="NAME.edgeser", help="Else the bundled model.")
+        Path | None, typer.Argument(metavar="NAME.edgeser", help="Default: the bundled model.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
 ) -> None:
-    """What a bundle holds: emotions, sizes, licence, training, figures, hashes."""
+    """Show the contents of a bundle: emotions, sizes, licence, training, figures, hashes."""
     path = bundle or DEFAULT_BUNDLE
     read = read_bundle(path)
     raw: dict[str, Any] = dict(read.manifest.raw)
@@ -75,7 +75,7 @@ def info(
 
 
 def _figures(training: Any) -> list[tuple[str, str]]:
-    """What the manifest says of how good the model is."""
+    """The accuracy of the model, from the manifest."""
     if not isinstance(training, dict):
         return []
     rows = []

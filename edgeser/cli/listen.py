@@ -1,4 +1,4 @@
-"""``edgeser listen``: a microphone, shown as it is heard."""
+"""``edgeser listen``: shows live results from a microphone."""
 
 from __future__ import annotations
 
@@ -33,16 +33,14 @@ from edgeser.streaming.vad import SpeechDetector
 def listen(
     device: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="A part of the microphone's name, or its number; else the default."
-        ),
+        typer.Option(metavar="NAME", help="Part of the microphone's name, or its number."),
     ] = None,
     list_only: Annotated[bool, typer.Option("--list", help="List the microphones.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object on each line of standard output.")
+        bool, typer.Option("--json", help="Print one JSON object per line.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="End by itself after so long; else at Ctrl-C.")
+        float | None, typer.Option(min=0.0, help="Stop after so many seconds.")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a microphone that is missing or busy.")
@@ -53,7 +51,7 @@ def listen(
     precision: PrecisionOption = "float32",
     backend: BackendOption = "cpu",
 ) -> None:
-    """Listen to a microphone until Ctrl-C: which emotion, how sure, and utterance by utterance."""
+    """Listen to a microphone until Ctrl-C; show emotions, confidences and utterances."""
     if list_only:
         _list(as_json)
         return
@@ -116,7 +114,7 @@ def _told(event: Event) -> str:
 
 
 class _Show:
-    """What happens, for somebody. A context manager, around all but the end."""
+    """Output of events. A context manager, around everything except the end."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -131,10 +129,10 @@ class _Show:
         pass
 
     def begin(self, microphone: Microphone) -> None:
-        """It is open."""
+        """The microphone is open."""
 
     def event(self, event: Event) -> None:
-        """Something befell it."""
+        """An event of the device."""
 
     def frame(self, frame: EmotionFrame) -> None:
         """The next one."""
@@ -160,7 +158,7 @@ class _Show:
 
 
 class _Json(_Show):
-    """A line for each thing, an object of one key: its kind."""
+    """One line per event, an object with one key: its kind."""
 
     def begin(self, microphone: Microphone) -> None:
         self._say("device", {**asdict(microphone.device), "rate": microphone.sample_rate})
@@ -188,7 +186,7 @@ class _Json(_Show):
 
 
 class _Lines(_Show):
-    """Where the output is no terminal: a line for each utterance, and what befalls the device."""
+    """Without a terminal: a line for each utterance and each event of the device."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

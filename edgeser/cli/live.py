@@ -29,7 +29,7 @@ _BEHIND = 0.5  # seconds of sound that wait; more is worth a word
 
 
 class LiveView:
-    """The whole screen, drawn anew with each frame; what was there before comes back at the end.
+    """The whole screen, redrawn with each frame; restored at the end.
 
     A context manager. Threads: one.
     """
@@ -54,7 +54,7 @@ class LiveView:
         self._live.__exit__(None, None, None)
 
     def begin(self, microphone: Microphone) -> None:
-        """It is open."""
+        """The microphone is open."""
         self._microphone, self._began = microphone, time.time()
         self._live.refresh()
 
@@ -78,7 +78,7 @@ class LiveView:
         self._tell(line.append(bar(sure), colour))
 
     def event(self, at: float, what: str, *, lost: bool) -> None:
-        """Something befell the microphone."""
+        """An event of the microphone."""
         self._lost = what if lost else None
         self._tell(self._at(at).append(what, "red" if lost else "yellow"))
 

@@ -1,4 +1,4 @@
-"""Loading a model as commands do: with a bar while TensorRT builds an engine, which takes long."""
+"""Loads a model for commands, with a progress bar while TensorRT builds an engine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def load_model(
 
 @contextmanager
 def engine_bar(errors: Console | None = None) -> Iterator[Callable[[float], object]]:
-    """What ``progress`` of :func:`edgeser.load` can be: a bar on standard error, if a terminal.
+    """A progress bar on standard error, for ``progress`` of :func:`edgeser.load`.
 
-    It appears when a build begins and goes when it is done.
+    It appears when a build begins and disappears when it is done; only in a terminal.
     """
     errors = errors or Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

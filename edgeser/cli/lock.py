@@ -1,4 +1,4 @@
-"""One process at a time, by a file that the system unlocks when its owner ends, however it ends."""
+"""A lock file between processes, which the system releases when its owner ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from edgeser.errors import TableError
 
 
 class Lock:
-    """Held from when it is made until :meth:`release`.
+    """Held from its creation until :meth:`release`.
 
     Args:
-        path: of a file that is there as long as somebody holds the lock, with its process's number.
-        what: is written under it; for messages.
+        path: of the lock file, which contains the owner's process id and exists while it is held.
+        what: name of the protected file, for messages.
 
     Raises:
-        TableError: somebody else holds it.
-        OSError: the file cannot be made.
+        TableError: another process holds it.
+        OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path, what: Path) -> None:
@@ -46,7 +46,7 @@ class Lock:
             os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Releases the lock."""
         if sys.platform != "win32":
             self._path.unlink(missing_ok=True)  # while it is held: else the next one's might go
         os.close(self._file)

@@ -1,4 +1,4 @@
-"""``edgeser merge``: tables of shares, joined into one."""
+"""``edgeser merge``: joins the tables of shards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeser.errors import TableError
 def merge(
     tables: Annotated[
         list[Path],
-        typer.Argument(metavar="TABLE", help="What `edgeser analyze --out` wrote, finished."),
+        typer.Argument(metavar="TABLE", help="Finished tables of `edgeser analyze --out`."),
     ],
     out: Annotated[
         Path,
@@ -28,12 +28,12 @@ def merge(
             "--out",
             "-o",
             metavar="results.csv",
-            help="Where to, .csv or .parquet. What is there already is gone on with.",
+            help="Table to write, .csv or .parquet. An existing one is extended.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="What became of it, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Join tables, of shards for example: no recording is lost, and none is there twice."""
+    """Join tables, for example of shards: no recording is lost or duplicated."""
     if any(os.path.realpath(table) == os.path.realpath(out) for table in tables):
         raise typer.BadParameter(f"{out} is read and written: choose another name for --out")
     columns, made_by = _agreed(tables)
@@ -73,12 +73,12 @@ def _agreed(tables: Sequence[Path]) -> tuple[Columns, str]:
         try:
             theirs = format_of(path).names(path)
         except ValueError as error:
-            raise TableError(f"{path}: is no table of results: {error}") from None
+            raise TableError(f"{path}: is not a table of results: {error}") from None
         columns = columns_of(theirs)
         if columns is None:
-            raise TableError(f"{path}: is no table of results: its columns are others")
+            raise TableError(f"{path}: is not a table of results: the columns differ")
         if names is not None and theirs != names:
-            raise TableError(f"{path}: its columns are others than those of {tables[0]}")
+            raise TableError(f"{path}: the columns differ from those of {tables[0]}")
         names = theirs
         for row in _rows(path, columns):
             if maker is not None and row[-1] != maker:
@@ -93,7 +93,7 @@ def _rows(path: Path, columns: Columns) -> Iterator[Row]:
     try:
         yield from format_of(path).read(path, everything)
     except ValueError as error:
-        raise TableError(f"{path}: is no table of results: {error}") from None
+        raise TableError(f"{path}: is not a table of results: {error}") from None
 
 
 def _recordings(path: Path, columns: Columns) -> Iterator[tuple[str, list[Row]]]:

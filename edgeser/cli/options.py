@@ -12,7 +12,7 @@ from edgeser.streaming.vad import Silero, SpeechDetector
 
 ModelOption = Annotated[
     Path | None,
-    typer.Option("--model", "-m", metavar="NAME.edgeser", help="A bundle; else the bundled model."),
+    typer.Option("--model", "-m", metavar="NAME.edgeser", help="Default: the bundled model."),
 ]
 
 SignedByOption = Annotated[
@@ -20,18 +20,18 @@ SignedByOption = Annotated[
     typer.Option(
         "--signed-by",
         metavar="PUBLIC.pem",
-        help="Whose the bundle must be: see edgeser verify (extra sign).",
+        help="Public key that the bundle must be signed with (extra sign).",
     ),
 ]
 
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="How the weights of the streaming kernels are kept."),
+    typer.Option("--precision", help="Number format of the weights."),
 ]
 
 BackendOption = Annotated[
     Backend,
-    typer.Option("--backend", help="What executes it; auto is a GPU where one can be used."),
+    typer.Option("--backend", help="Device; auto uses a GPU if one works, else the CPU."),
 ]
 
 Vad = Literal["own", "silero"]
@@ -40,8 +40,8 @@ VadOption = Annotated[
     Vad,
     typer.Option(
         "--vad",
-        help="What decides whether somebody speaks. own: the model, at no cost. silero: Silero "
-        "VAD in its place (extra vad), for some 5% of a core.",
+        help="Speech detector. own: that of the model, at no cost. silero: Silero "
+        "VAD (extra vad), for some 5% of a core.",
     ),
 ]
 

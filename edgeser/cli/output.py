@@ -24,12 +24,12 @@ def table_console() -> Console:
 
 
 def shown(text: object) -> str:
-    """Text for people, in one line: a file's name may hold anything, and is not to be obeyed."""
+    """Text in one line, without control characters, which a file's name may contain."""
     return _NOT_FOR_SHOW.sub(lambda odd: odd[0].encode("unicode_escape").decode(), str(text))
 
 
 def as_text(told: Any) -> str:
-    """JSON that people can read, and that does nothing to a terminal."""
+    """Readable JSON without control characters."""
     text = json.dumps(told, indent=1, ensure_ascii=False)
     return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text)
 

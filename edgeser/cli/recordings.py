@@ -1,4 +1,4 @@
-"""Which files are meant by the files and folders on a command line."""
+"""Expands the files and folders on a command line to recordings."""
 
 from __future__ import annotations
 

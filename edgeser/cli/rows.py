@@ -1,4 +1,4 @@
-"""What a table of results holds: a row for each recording, utterance or frame."""
+"""The rows of a table of results: one for each recording, utterance or frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command gets a secret from, and how little of it others see."""
+"""Reads secrets for commands, and hides them from other users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST = 4096
 def secret(token: str | None, file: Path | None) -> str | None:
     """The token of an option, of a file, or of the environment; None if none was given.
 
-    An empty one is refused: a secret that was not filled in must not let everybody in.
+    An empty one is refused: an unset secret must not allow everybody.
 
     Raises:
         typer.BadParameter: there are two, or it is empty, or the file cannot be read.
@@ -34,9 +34,9 @@ def secret(token: str | None, file: Path | None) -> str | None:
 
 
 def hide(argument: str) -> None:
-    """Overwrite an argument of this process where `ps` reads it. Linux only; else does nothing.
+    """Overwrites an argument of this process where `ps` reads it. Does nothing outside Linux.
 
-    It was to be seen until now all the same.
+    It was visible until this call.
     """
     if not sys.platform.startswith("linux") or not argument:
         return

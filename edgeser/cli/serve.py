@@ -23,15 +23,13 @@ from edgeser.streaming.vad import Silero
 
 
 def serve(
-    host: Annotated[
-        str, typer.Option(help="0.0.0.0 for everybody who can reach it.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
+    host: Annotated[str, typer.Option(help="0.0.0.0 accepts other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free port.")] = 8765,
     token: Annotated[
         str | None,
         typer.Option(
-            help="What clients must send. Others see it in the list of processes: better give "
-            "--token-file, or the environment variable EDGESER_TOKEN."
+            help="Secret that clients must send. Other users see it in the process list: better "
+            "use --token-file, or the environment variable EDGESER_TOKEN."
         ),
     ] = None,
     token_file: Annotated[
@@ -49,24 +47,24 @@ def serve(
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, for TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
-    connections: Annotated[int, typer.Option(min=1, help="Most at one time.")] = 64,
+    connections: Annotated[int, typer.Option(min=1, help="Most clients at a time.")] = 64,
     per_address: Annotated[
         int | None,
-        typer.Option(min=1, help="Most of one address; else half, and of this machine all."),
+        typer.Option(min=1, help="Most per address; default half, for this machine all."),
     ] = None,
     messages: Annotated[
-        float, typer.Option(min=1.0, help="A second, of one client; more are read more slowly.")
+        float, typer.Option(min=1.0, help="Per second and client; further ones have to wait.")
     ] = 500.0,
     idle: Annotated[
         float, typer.Option(min=0.1, help="Seconds without a message that end a connection.")
     ] = 30.0,
     speed: Annotated[
-        float, typer.Option(min=1.0, help="Times real time at which one client may send.")
+        float, typer.Option(min=1.0, help="Multiple of real time that a client may send.")
     ] = 4.0,
     message_bytes: Annotated[int, typer.Option(min=1024, help="Longest message.")] = 1 << 18,
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Processes behind the port, on Linux; 0 for one a core."),
+        typer.Option(min=0, help="Processes on Linux; 0 for one per core."),
     ] = 1,
     title: Annotated[str, typer.Option(help="The page's title.")] = "edgeser",
     contact: Annotated[
@@ -75,7 +73,7 @@ def serve(
     logo: Annotated[
         Path | None, typer.Option(help="The page's logo: SVG, PNG, JPEG, WebP.")
     ] = None,
-    theme: Annotated[Path | None, typer.Option(help="CSS read after the page's own.")] = None,
+    theme: Annotated[Path | None, typer.Option(help="CSS file, loaded last.")] = None,
     languages: Annotated[
         Path | None, typer.Option(help="Folder of CODE.json files: more languages for the page.")
     ] = None,
@@ -83,7 +81,7 @@ def serve(
         str | None, typer.Option(help="The page's language, else the browser's.")
     ] = None,
     forget_after: Annotated[
-        float, typer.Option(min=1.0, help="Seconds of quiet after which the page is cleared.")
+        float, typer.Option(min=1.0, help="Seconds without speech until the page is cleared.")
     ] = 60.0,
     vad: VadOption = "own",
     as_json: Annotated[
@@ -96,8 +94,8 @@ def serve(
 ) -> None:
     """Serve emotions over a WebSocket, and a page with a microphone for a kiosk.
 
-    Audio is judged in the process that its connection is with; nothing of it is stored, logged or
-    sent on. Ctrl-C, SIGTERM and SIGHUP end it.
+    Audio is processed in the process of its connection, and is not stored, logged or
+    forwarded. Ctrl-C, SIGTERM and SIGHUP end it.
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")

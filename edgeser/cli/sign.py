@@ -1,4 +1,4 @@
-"""``edgeser sign`` and ``edgeser verify``: whom a bundle is from."""
+"""``edgeser sign`` and ``edgeser verify``: signatures of bundles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sign(
         Path, typer.Option("--key", "-k", metavar="PRIVATE.pem", help="An Ed25519 private key.")
     ],
 ) -> None:
-    """Sign a bundle, and the kernels beside it, into NAME.edgeser.sig.
+    """Sign a bundle and the kernels beside it; write NAME.edgeser.sig.
 
     Needs the extra "sign".
     """
@@ -37,7 +37,7 @@ def verify(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="What was verified, as JSON.")] = False,
 ) -> None:
-    """Hold a bundle, and every kernel beside it, against its signature.
+    """Verify the signature of a bundle and of the kernels beside it.
 
     Needs the extra "sign".
     """

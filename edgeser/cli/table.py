@@ -1,7 +1,7 @@
-"""A table of results that grows recording by recording, and can be gone on with after any stop.
+"""A table of results that grows by whole recordings, and can be resumed after any stop.
 
-While it grows it is an SQLite file beside the one that it becomes, CSV or Parquet, since neither of
-these can take a recording's rows whole or not at all.
+While it grows it is an SQLite file beside the final CSV or Parquet file, because these cannot add
+the rows of a recording atomically.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _LAST = "SELECT coalesce(max(place), 0) FROM results"
 
 
 class Table:
-    """Rows of recordings. A context manager: leaving it, for whatever reason, writes the file.
+    """Rows of recordings. A context manager: leaving it, for any reason, writes the file.
 
-    Only a process that is killed, or a full disk, leaves the unfinished table; the next one goes on
-    with it. A recording is in the table with all of its rows or not at all. One process at a time
-    has a table.
+    After a kill or a full disk the unfinished table remains, and the next run resumes it. A
+    recording is in the table with all of its rows or not at all. Only one process at a time can
+    write a table.
 
     Args:
-        path: ends in ``.csv`` or ``.parquet``. What is there already is gone on with.
+        path: ends in ``.csv`` or ``.parquet``. An existing table is resumed.
         columns: name to str, int or float, of a row; any value may be None.
-        made_by: what rows are made with, a column of its own: all of a table are made alike.
+        made_by: the model and settings, a separate column: equal for all rows of a table.
 
     Raises:
-        TableError: the file cannot be gone on with: other columns, made by something else, or no
-            table; or its name ends otherwise; or somebody else is writing it; or it cannot be
+        TableError: the table cannot be resumed: other columns, another model, or not a
+            table; or its extension is unknown; or another process is writing it; or it cannot be
             written.
         MissingExtraError: Parquet needs pyarrow.
         OSError: the file cannot be read.
@@ -78,12 +78,12 @@ class Table:
         self._kept = True
 
     def add(self, file: str, rows: Sequence[Row], place: int | None = None) -> None:
-        """All rows of one recording; for one without any, a row that says only so.
+        """Adds all rows of one recording; without rows, one that marks it as done.
 
-        Those of this run are written in the order of ``place``; None is after all there are.
+        Rows of this run are written in the order of ``place``; None is last.
 
         Raises:
-            TableError: it cannot be written: the disk is full, or gone. None of them is in it.
+            TableError: it cannot be written, as the disk is full or gone. No row was added.
         """
         rows = rows or [[None] * (len(self._columns) - 2)]
         at = self._first_place + (len(self.done) if place is None else place)
@@ -118,8 +118,8 @@ class Table:
         except (OSError, ValueError, sqlite3.Error) as problem:
             if kind is None:  # else that is what is told
                 raise TableError(
-                    f"{self.path}: cannot be written: {problem}; nothing is lost, and the same "
-                    "command goes on when it can be"
+                    f"{self.path}: cannot be written: {problem}; nothing is lost; run the "
+                    "same command again to resume"
                 ) from None
         finally:
             self._rows.close()
@@ -143,7 +143,7 @@ class Table:
         self._unfinished.unlink()
 
     def _open(self) -> None:
-        """Take up an unfinished table, or begin one with what the finished one holds."""
+        """Resumes an unfinished table, or starts one with the rows of the finished one."""
         self._rows.execute("PRAGMA synchronous = OFF")  # proof against a kill, not a power cut
         begun = self._rows.execute("SELECT name FROM sqlite_master").fetchone() is not None
         try:
@@ -188,10 +188,10 @@ class Table:
     def _check(self) -> None:
         names = [name for _, name, *_ in self._rows.execute("PRAGMA table_info(results)")]
         if names != ["place", *self._columns]:
-            raise self._alien("its columns are others")
+            raise self._alien("the columns differ")
         for (maker,) in self._rows.execute("SELECT DISTINCT made_by FROM results"):
             if maker != self._made_by:
                 raise self._alien(f"it was made by {maker}, not by {self._made_by}")
 
     def _alien(self, why: str) -> TableError:
-        return TableError(f"{self.path} cannot be gone on with: {why}; choose another name")
+        return TableError(f"{self.path}: cannot resume: {why}; choose another name")

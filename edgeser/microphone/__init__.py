@@ -1,8 +1,8 @@
-"""Sound as it happens: from a microphone to int16 chunks, whatever befalls the microphone.
+"""Live audio from a microphone as int16 chunks, with recovery from failures.
 
-One concept a module: ``device`` names and chooses, ``ring`` bounds what waits, ``clock`` measures
-what is missing, ``backoff`` spaces attempts, ``capture`` is the thread's loop, ``backend`` is the
-one seam to the outside and ``portaudio`` what stands behind it.
+``device`` lists and chooses devices, ``ring`` is the bounded buffer, ``clock`` measures missing
+audio, ``backoff`` spaces retries, ``capture`` is the loop of the thread, ``backend`` the interface
+to a recording library, and ``portaudio`` implements it.
 """
 
 from edgeser.microphone.device import Device

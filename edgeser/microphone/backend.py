@@ -1,4 +1,4 @@
-"""The one seam to the outside: what a library for recording must be able to do."""
+"""The interface to a recording library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeser.microphone.device import Device
 
 
 class Overflow(Exception):  # noqa: N818 - it happens, and is no error
-    """The system dropped sound because nobody fetched it in time. The device is fine."""
+    """The system dropped audio that was not read in time. The device still works."""
 
 
 class Source(Protocol):
@@ -26,7 +26,7 @@ class Source(Protocol):
         """
 
     def close(self) -> None:
-        """Give the device back. Never raises, may be called twice."""
+        """Releases the device. Never raises, may be called twice."""
 
 
 class Backend(Protocol):

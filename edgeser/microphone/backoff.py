@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Exponential backoff between retries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _FIRST, _LONGEST = 0.1, 5.0
 
 
 class Backoff:
-    """0.1 s, then twice as long each time, at most 5 s: quick for a loose plug, cheap for a night.
+    """0.1 s, then twice as long each time, at most 5 s.
 
-    No randomness: one program and one microphone make no stampede.
+    It has no jitter, because only one program retries one microphone.
     """
 
     def __init__(self) -> None:

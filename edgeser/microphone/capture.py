@@ -1,4 +1,4 @@
-"""From a device into the ring, and back to the device when it is lost."""
+"""Moves audio from a device into the ring buffer, and reopens the device after failures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MOST_REAL_CHANNELS = 8
 
 
 class Capture:
-    """What the thread of an open microphone does, one :meth:`step` at a time.
+    """The loop of the thread of an open microphone, one :meth:`step` at a time.
 
-    Opening is the first thing it does, in the caller's thread. Afterwards nothing that happens to
-    the device ends it: it is lost, looked for, found.
+    It opens the device first, in the caller's thread. Later failures of the device do not end it:
+    it retries until the device is found again.
 
     Args:
         backend: records.

@@ -1,10 +1,10 @@
-"""The microphone's clock: samples, and across a break the time on the wall."""
+"""The microphone's clock: counts samples, and uses the wall clock across interruptions."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Counts samples, those included that never came.
+    """Counts samples, including lost ones.
 
     While sound flows, the device's own crystal is the clock: no drift is corrected, nothing is
     guessed. Across a break, what is missing is the time on the wall from the last chunk before it

@@ -1,4 +1,4 @@
-"""What microphones there are, and which one is meant."""
+"""Lists microphones and selects one."""
 
 from __future__ import annotations
 

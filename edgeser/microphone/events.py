@@ -1,4 +1,4 @@
-"""What iterating a microphone yields: sound, and what happened to it. In order, by one clock."""
+"""What iterating a microphone yields: audio and events, in order, with times of one clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Sound that is missing. The clock counts it, so what follows has its true time."""
+    """Missing audio. The clock counts it, so later times are correct."""
 
     time: float
     """Seconds on the microphone's clock, of the first missing sample."""
@@ -41,7 +41,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The device is gone: unplugged, taken by another program, or silent as the dead."""
+    """The device is lost: unplugged, taken by another program, or mute."""
 
     time: float
     """Seconds on the microphone's clock."""
@@ -50,7 +50,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The device is back: a gap of what was missed comes next, then sound."""
+    """The device is back: a gap for the missed audio follows, then audio."""
 
     time: float
     """Seconds on the microphone's clock, the gap not counted yet."""

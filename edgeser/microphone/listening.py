@@ -1,4 +1,4 @@
-"""Emotions as they are heard: a microphone, a model and a stream in one call.
+"""Live emotions: a microphone, a model and a stream in one call.
 
 for frame in edgeser.listen():
     print(frame.time, frame.label)
@@ -32,26 +32,25 @@ def listen(
     *,
     on_event: OnEvent | None = None,
 ) -> Generator[EmotionFrame, None, None]:
-    """Frames from a microphone, one every ``model.hop`` seconds, until nobody wants more.
+    """Yields frames from a microphone, one every ``model.hop`` seconds, without end.
 
-    ``frame.time`` is seconds since listening began, also after sound was lost: in its place comes
-    silence, up to the model's receptive field (earlier sound it could not hear anyway), and the
-    time beyond that is counted without being heard. While the device is away no frames come;
-    then those of the silence come at once.
+    ``frame.time`` is seconds since listening began, also after lost audio: silence replaces it, up
+    to the length of the model's receptive field, and time beyond that is skipped. While the device
+    is lost no frames come; afterwards those of the silence come at once.
 
-    Leaving the loop, by an error or Ctrl-C as well, closes the microphone.
+    Leaving the loop, also by an error or Ctrl-C, closes the microphone.
 
-    Labels are None where the model's own speech score hears no speech.
+    Labels are None if the model's own speech score detects no speech.
 
     Args:
         model: a loaded one, a bundle's path, or None for the bundled one.
-        device: as for :class:`edgeser.Microphone`; or one that was made for options of its own.
+        device: as for :class:`edgeser.Microphone`; or a Microphone, to set its options.
         on_event: called with each :class:`edgeser.microphone.Gap`, ``Lost`` and ``Found``, in the
             thread that iterates.
 
     Raises:
-        MicrophoneError: there is no such microphone, it is busy, or PyAudio is missing. Once it
-            was open it is never an error again, but an event.
+        MicrophoneError: there is no such microphone, it is busy, or PyAudio is missing. After it
+            was opened, failures are events, not errors.
         BundleError, BackendError, KernelError: the model cannot be loaded, or failed.
     """
     with Listener(model, device, on_event=on_event) as listener:
@@ -68,13 +67,13 @@ def listen_for_utterances(
     new_speaker_after: float | None = None,
     on_event: OnEvent | None = None,
 ) -> Generator[UtteranceEvent, None, None]:
-    """:func:`listen`, by utterances: when speech starts, its frames, and what it was when it ends.
+    """:func:`listen` for utterances: yields the start of speech, its frames, and its verdict.
 
     Args:
         model: as for :func:`listen`.
         device: as for :func:`listen`.
-        rules: when an utterance begins and ends.
-        detector: decides what is speech; None for the model's own score.
+        rules: for the start and end of an utterance.
+        detector: detects speech; None for the model's own score.
         adapt: as for :meth:`edgeser.Model.stream`.
         new_speaker_after: as for :meth:`edgeser.Model.stream`.
         on_event: as for :func:`listen`.
@@ -106,8 +105,8 @@ async def listen_async(
 ) -> AsyncGenerator[EmotionFrame, None]:
     """:func:`listen` for asyncio: waiting and computing happen in a worker thread.
 
-    ``on_event`` is called in that thread. Cancelling the task closes the microphone; so does
-    ``aclose``, which a loop left by ``break`` needs to be called on at once (contextlib.aclosing).
+    ``on_event`` is called in that thread. Cancelling the task closes the microphone. After a
+    ``break``, call ``aclose`` (see contextlib.aclosing) to close it at once.
 
     Raises:
         MicrophoneError, BundleError, BackendError, KernelError: as :func:`listen`.
@@ -131,7 +130,7 @@ def listen_in_background(
     *,
     on_event: OnEvent | None = None,
 ) -> BackgroundListener:
-    """:func:`listen` in a thread of its own, which calls ``callback`` with each frame.
+    """:func:`listen` in a separate thread, which calls ``callback`` with each frame.
 
     ``on_event`` is called in that thread as well. The microphone is open when this returns.
 
@@ -144,9 +143,9 @@ def listen_in_background(
 
 
 class BackgroundListener:
-    """What :func:`listen_in_background` returns: the way to end it. A context manager.
+    """Returned by :func:`listen_in_background`, to stop it. A context manager.
 
-    Threads: all of this may be called from any thread but the callback's own.
+    Threads: all methods may be called from any thread except the callback's own.
     """
 
     def __init__(self, listener: Listener, callback: Callable[[EmotionFrame], object]) -> None:
@@ -157,10 +156,10 @@ class BackgroundListener:
         self._thread.start()
 
     def stop(self) -> Verdict:
-        """Close the microphone and judge what was heard.
+        """Closes the microphone and returns the verdict.
 
         Raises:
-            whatever the callback or the model raised: that ended the listening.
+            any exception of the callback or the model, which ended the listening.
         """
         self._listener.close()
         self._thread.join()
@@ -192,10 +191,10 @@ class BackgroundListener:
 
 
 class Listener:
-    """A microphone heard through a model; what the functions above are made of.
+    """Combines a microphone with a model; used by the functions above.
 
-    A context manager that opens and closes the microphone. Iterate over it for frames, then
-    ``conclude`` it for the verdict. Threads: one at a time, but ``close`` from any.
+    A context manager that opens and closes the microphone. Iterate over it for frames, then call
+    ``conclude`` for the verdict. Threads: one at a time, but ``close`` from any.
     """
 
     def __init__(
@@ -220,11 +219,11 @@ class Listener:
             raise
 
     def close(self) -> None:
-        """Close the microphone; whoever iterates comes to an end."""
+        """Closes the microphone, which ends the iteration."""
         self.microphone.close()
 
     def conclude(self) -> Verdict:
-        """The verdict on everything heard; its time without what was counted but not heard."""
+        """The verdict on all audio; its duration excludes skipped time."""
         return self._stream.flush()
 
     def __enter__(self) -> Listener:

@@ -29,7 +29,7 @@ def microphones() -> list[Device]:
 
 
 class Microphone:
-    """A microphone that is recorded from in real time, whatever befalls it.
+    """Records from a microphone in real time, and recovers from its failures.
 
     A context manager, to iterate over::
 
@@ -37,36 +37,34 @@ class Microphone:
             for item in microphone:  # Chunk, Gap, Lost or Found, in order
 
     The device is opened at its own rate and with its own channels (one, if it offers more than
-    8: that is a sound server), and a thread fetches int16 sound from it into a ring.
+    8, as sound servers do), and a thread reads int16 audio from it into a ring buffer.
 
-    *The newest sound wins.* If the reader is slower than the sound for longer than ``buffer``
-    seconds, the oldest sound goes, and a :class:`~edgeser.microphone.Gap` of its length comes in
-    its place.
+    *Overflow.* If the reader is more than ``buffer`` seconds behind, the oldest audio is dropped,
+    and a :class:`~edgeser.microphone.Gap` of its length replaces it.
 
-    *The clock stays true.* Sound that the system dropped, or that was missed while the device was
-    away, is a gap too, and whatever follows has its true time. Nothing is made up: who needs an
-    unbroken signal inserts silence for the gap, as :func:`edgeser.listen` does.
+    *Times stay correct.* Audio that the system dropped, or that was missed while the device was
+    lost, is also a gap, and later times are correct. No audio is inserted: a program that needs a
+    continuous signal inserts silence for a gap, as :func:`edgeser.listen` does.
 
-    *It comes back.* A device that is unplugged, taken away or mute for 3 s is
-    :class:`~edgeser.microphone.Lost`; it is looked for after 0.1 s, 0.2 s, ... every 5 s, for
-    ever, and then :class:`~edgeser.microphone.Found`.
+    *Recovery.* A device that is unplugged, taken by another program or mute for 3 s is
+    :class:`~edgeser.microphone.Lost`; it is reopened after 0.1 s, 0.2 s, ... then every 5 s,
+    without end, and then :class:`~edgeser.microphone.Found`.
 
-    *Its crystal is the clock.* While sound flows, a second is as many samples as the device's rate
-    says. Crystals are off by up to 100 millionths, 0.4 s an hour against the clock on the wall;
-    that is not corrected, since stretching sound to correct it would change what is heard. A gap
-    sets the clock right as far as the wall can tell.
+    *Clock drift.* While audio flows, time is counted in samples at the nominal rate. Crystals
+    drift by up to 100 ppm, 0.4 s per hour. This is not corrected, because resampling would change
+    the audio. A gap sets the clock to the wall clock again.
 
     Threads: one thread iterates; ``close`` and the properties may be used from any.
 
     Args:
         device: None for the system's default; an index; or a name, of which a part is enough if
             it fits only one. ``edgeser.microphones()`` lists them.
-        sample_rate: Hz; None for the device's own. It stays the same for ever: a device that
-            refuses it, or comes back with another one, is opened at its own rate and resampled.
+        sample_rate: Hz; None for the device's own. It never changes: a device that
+            refuses it, or returns with another one, is opened at its own rate and resampled.
         channels: None for the device's own.
         buffer: seconds of sound that may wait for the reader.
-        wait: whether opening waits for a device that is missing or busy, for ever, or raises.
-        backend: records; None for PortAudio.
+        wait: whether opening waits for a device that is missing or busy, or raises.
+        backend: the recording library; None for PortAudio.
     """
 
     def __init__(
@@ -114,7 +112,7 @@ class Microphone:
             self.close()
 
     def close(self) -> None:
-        """Give the device back; whoever iterates comes to an end. Closing twice does nothing."""
+        """Releases the device and ends the iteration. Closing twice does nothing."""
         with self._state:
             self._stop.set()
             close = self._close
@@ -155,13 +153,13 @@ class Microphone:
 
     @property
     def lag(self) -> float:
-        """Seconds of sound that were recorded and not yet taken: how late the reader is."""
+        """Seconds of recorded audio that were not read yet."""
         capture = self._opened()
         return capture.ring.waiting / capture.rate
 
     @property
     def dropped(self) -> float:
-        """Seconds of sound that a slow reader has cost so far."""
+        """Seconds of audio that were dropped because the reader was too slow."""
         capture = self._opened()
         return capture.ring.dropped / capture.rate
 

@@ -1,4 +1,4 @@
-"""What was recorded and not yet taken: bounded, and the newest wins."""
+"""A bounded queue of recorded audio, which drops the oldest."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def interrupted(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "the same command goes on with them" in errors
+    assert "run the same command again to resume" in errors
     assert errors.count("\n") == 1
 
 
@@ -192,11 +192,11 @@ def test_a_stop_loses_one_file_at_most(
 @pytest.mark.parametrize(
     ("before", "said"),
     [
-        ("file,what\n", "its columns are others"),
+        ("file,what\n", "the columns differ"),
         ("file,label,confidence,n,made_by\na,b,0.5,1,you\n", "it was made by you, not by me"),
         ("file,label,confidence,n,made_by\na,b,much,1,me\n", "could not convert"),
         ("file,label,confidence,n,made_by\na,b\n", "shorter"),
-        ("\0\1", "its columns are others"),
+        ("\0\1", "the columns differ"),
     ],
 )
 def test_other_tables_are_left_alone(tmp_path: Path, before: str, said: str) -> None:

@@ -124,7 +124,7 @@ def test_ctrl_c_ends_the_processes(toy_path: Path, tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on with them" in errors
+    assert "run the same command again to resume" in errors
     assert errors.count("\n") == 1
     while alive(process.pid) and time.monotonic() < end + 60:
         time.sleep(0.05)

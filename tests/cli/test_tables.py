@@ -161,8 +161,8 @@ def test_what_cannot_be_merged_is_named_and_leaves_nothing(tmp_path: Path) -> No
     for table, said in (
         (other, "b is in another table too, with another result"),
         (alien, "was made by you, and others by me"),
-        (tmp_path / "notes.csv", "its columns are others"),
-        (tmp_path / "damaged.csv", "is no table of results"),
+        (tmp_path / "notes.csv", "the columns differ"),
+        (tmp_path / "damaged.csv", "is not a table of results"),
         (going_on, "is not finished"),
         (tmp_path / "missing.csv", "no such table"),
     ):

@@ -91,7 +91,7 @@ def recording(data: bytes) -> None:
 
 
 def table(data: bytes) -> None:
-    """A table that is gone on with: refused and left as it was, or longer by what was added.
+    """A table that is resumed: refused and left as it was, or longer by what was added.
 
     The first byte says which: ``c``, a CSV; ``p``, Parquet; ``u``, one that was left unfinished.
     """

@@ -54,7 +54,7 @@ def probe(
     cache: Path | None = None,
     open_device: Callable[[], Device] = CudaDevice,
 ) -> Probe:
-    """Checks what is needed by :func:`edgeser.backends.cuda.factory.open_auto`, without building."""
+    """Checks what :func:`edgeser.backends.cuda.factory.open_auto` needs, without building."""
     found = Probe(driver=driver_version())
     problems = found.problems
     device = None

@@ -1,7 +1,7 @@
-"""Archives of recordings, judged on many machines by Ray Data. Needs the extra ``ray``.
+"""Archives of recordings, processed on many machines by Ray Data. Needs the extra ``ray``.
 
-``edgeser analyze --engine ray`` is the whole of it. ``places.py`` finds and opens recordings
-wherever they are, ``parts.py`` writes results as Parquet, ``judge.py`` is what each worker does,
-``job.py`` lets Ray run many of them, and ``command.py`` tells the user. Importing
+This is ``edgeser analyze --engine ray``. ``places.py`` finds and opens recordings in folders and
+object stores, ``parts.py`` writes Parquet, ``judge.py`` is a worker, ``job.py`` runs workers with
+Ray, and ``command.py`` is the user interface. Importing
 this imports neither Ray nor pyarrow.
 """

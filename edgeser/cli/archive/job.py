@@ -1,7 +1,7 @@
-"""A job on a cluster of Ray: recordings in, parts of a Parquet folder out, each recording once.
+"""A job on a Ray cluster: judges each recording once, and writes a folder of Parquet files.
 
-Ray Data spreads the work, restarts workers that die and hands out again what they had; it never
-sees a sound: names go out, counts come back, and a worker reads and writes by itself.
+Ray Data distributes the work, restarts workers that die and reassigns their recordings. No audio
+passes through it: names go out, counts come back, and workers read and write files themselves.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def run(
         workers: at a time; None for as many as the cluster has cores.
 
     Raises:
-        BackendError: what went wrong was no recording.
+        BackendError: an error that is not that of a recording.
     """
     ray = _import()
     with _cluster(ray, workers):

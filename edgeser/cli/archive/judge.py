@@ -1,4 +1,4 @@
-"""What a worker does: it holds one model, and makes of some recordings a part of the results."""
+"""A worker: it has one model, judges some recordings and writes a file of results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_ATTEMPTS = 3
 
 
 class Attempts:
-    """How often workers have begun with a recording and have not come to its end."""
+    """How often workers have started a recording without finishing it."""
 
     def __init__(self) -> None:
         self._begun: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Results as Parquet: files in a folder, some recordings in each, a row for each recording.
+"""Results as Parquet: a folder of files, with one row for each recording.
 
-A file appears with all of its rows or not at all, under a name that follows from the recordings in
-it; so a worker that does its work a second time writes the same file again.
+Files are written atomically, and their names follow from their recordings, so a worker that repeats
+its work writes the same file again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROWS_AT_A_TIME = 1 << 18
 
 @dataclass(slots=True)
 class Judged:
-    """A row: a recording, or why there is nothing to say of it."""
+    """A row: the results of a recording, or its error."""
 
     file: str
     error: str | None = None
@@ -84,10 +84,10 @@ class Parts:
         self._system, self._path = file_system(folder)
 
     def prepare(self) -> set[str]:
-        """Make the folder, clear up after workers that were killed, and say what is done already.
+        """Creates the folder, removes files of killed workers, and returns what is already done.
 
         Raises:
-            TableError: what is there is something else, or made by another model; or it cannot be
+            TableError: the folder has other contents, or those of another model; or it cannot be
                 written.
         """
         try:
@@ -101,7 +101,7 @@ class Parts:
                 return set()
             found = pa.dataset.dataset(parts, filesystem=self._system, format="parquet")
             if found.schema != self._shape.schema:
-                raise self._alien("its columns are others")
+                raise self._alien("the columns differ")
             done = found.to_table(["file", "made_by"])
         except (OSError, pa.ArrowInvalid) as error:
             raise TableError(f"{self.folder}: cannot be used: {error}") from None
@@ -111,7 +111,7 @@ class Parts:
         return set(done["file"].to_pylist())
 
     def write(self, files: Sequence[str], rows: Iterable[Judged]) -> None:
-        """The part of these recordings; whoever is killed meanwhile leaves none of it."""
+        """Writes the file of these recordings, atomically."""
         name = sha256("\n".join(files).encode()).hexdigest()[:32]
         unfinished = f"{self._path}/_{name}.{uuid4().hex[:8]}.unfinished"
         try:
@@ -128,7 +128,7 @@ class Parts:
             raise
 
     def _alien(self, why: str) -> TableError:
-        return TableError(f"{self.folder} cannot be gone on with: {why}; choose another name")
+        return TableError(f"{self.folder}: cannot resume: {why}; choose another name")
 
 
 def _together(rows: Iterable[Judged]) -> Iterator[list[Judged]]:

@@ -1,4 +1,4 @@
-"""Recordings wherever they are: in folders, or behind an address such as ``s3://bucket/calls``."""
+"""Finds recordings in folders, or at an address such as ``s3://bucket/calls``."""
 
 from __future__ import annotations
 

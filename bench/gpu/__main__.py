@@ -30,7 +30,7 @@ from bench.gpu import plan
 from bench.gpu.judge import latencies, sections
 from bench.gpu.machine import RefusedError, look, search_path
 from bench.gpu.plan import BOUND, NOT_READY
-from bench.gpu.process import LimitedProcess
+from bench.limited_process import LimitedProcess
 from bench.page import count, tables
 from bench.record import FOLDER, save, stem
 

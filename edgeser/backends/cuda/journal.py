@@ -57,7 +57,7 @@ class Sequence:
         self.position += 1
 
 
-class Resident:
+class StreamOnGpu:
     """The GPU row of a stream and its current sequence. Whoever has the stream owns it."""
 
     __slots__ = ("_release", "row", "sequence", "unsure")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeser.backends.cuda import journal
-from edgeser.backends.cuda.journal import LONGEST_TURN, Resident, placed, rebuild
+from edgeser.backends.cuda.journal import LONGEST_TURN, StreamOnGpu, placed, rebuild
 from edgeser.backends.cuda.runtime import BATCH_SIZES, Runtime
 from edgeser.errors import DeviceError
 
@@ -36,7 +36,7 @@ class GpuStepper:
         """On a runtime made for the model whose TACN on the CPU is ``tacn``."""
         self.runtime = runtime
         self._tacn = tacn
-        self._residents: weakref.WeakKeyDictionary[core.Stream, Resident] = (
+        self._on_gpu: weakref.WeakKeyDictionary[core.Stream, StreamOnGpu] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -53,13 +53,13 @@ class GpuStepper:
         self, streams: Sequence[core.Stream], begins: Sequence[bool], tokens: Floats
     ) -> Floats:
         """See :class:`~edgeser.backends.interface.Stepper`. Raises DeviceError."""
-        residents = [
+        on_gpu = [
             self._admitted(stream, begin) for stream, begin in zip(streams, begins, strict=True)
         ]
-        for one in residents:
+        for one in on_gpu:
             one.unsure = True
-        logits = self.runtime.step([one.row for one in residents], begins, tokens)
-        for one, token in zip(residents, tokens, strict=True):
+        logits = self.runtime.step([one.row for one in on_gpu], begins, tokens)
+        for one, token in zip(on_gpu, tokens, strict=True):
             one.sequence.note(token)
             one.unsure = False
         return logits
@@ -71,7 +71,7 @@ class GpuStepper:
         for stream, most in zip(streams, hops, strict=False):
             if most > LONGEST_TURN:
                 self.settle(stream)
-            there = self._residents.get(stream)
+            there = self._on_gpu.get(stream)
             before.append((stream, None if there is None else copy(there.sequence)))
         try:
             yield
@@ -82,7 +82,7 @@ class GpuStepper:
 
     def settle(self, stream: core.Stream) -> None:
         """Copies a stream's rings into its block; if the device fails, rebuilds them."""
-        there = self._residents.get(stream)
+        there = self._on_gpu.get(stream)
         if there is None or not stream.tokens or there.sequence.base == stream.tokens:
             return
         block = np.empty_like(stream.rings)  # a copy that fails must not spoil what there is
@@ -97,14 +97,14 @@ class GpuStepper:
 
     def leave(self, stream: core.Stream) -> None:
         """Moves a stream back from the device without using the device."""
-        there = self._residents.pop(stream, None)
+        there = self._on_gpu.pop(stream, None)
         if there is not None and stream.tokens:
             sequence = there.sequence
             stream.rings[:] = rebuild(self._tacn, sequence, stream.rings, sequence.position)
 
     def _put_back(self, stream: core.Stream, sequence: journal.Sequence | None) -> None:
         """Restores a stream's rings from before the turn, if they were on the device."""
-        there = self._residents.get(stream)
+        there = self._on_gpu.get(stream)
         if there is None:
             return
         now = there.sequence
@@ -115,21 +115,21 @@ class GpuStepper:
             and now.position == sequence.position
         ):
             return  # it was not stepped
-        del self._residents[stream]
+        del self._on_gpu[stream]
         if sequence is not None:
             stream.rings[:] = rebuild(self._tacn, sequence, stream.rings, sequence.position)
 
-    def _admitted(self, stream: core.Stream, begins: bool) -> Resident:
-        there = self._residents.get(stream)
+    def _admitted(self, stream: core.Stream, begins: bool) -> StreamOnGpu:
+        there = self._on_gpu.get(stream)
         reach, width = self._tacn.receptive_field - 1, self._tacn.width
         position = stream.tokens - 1
         if there is None:
             sequence = journal.Sequence.at(position, None if begins else position, reach, width)
             runtime = self.runtime
-            there = Resident(runtime.lease(), sequence, runtime.release)
+            there = StreamOnGpu(runtime.lease(), sequence, runtime.release)
             if not begins:
                 runtime.write(there.row, placed(stream.rings, position))
-            self._residents[stream] = there
+            self._on_gpu[stream] = there
         elif begins:
             # The journal of the one before may still be needed to undo.
             there.sequence = journal.Sequence.at(0, None, reach, width)

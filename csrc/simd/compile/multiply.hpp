@@ -1,0 +1,16 @@
+#pragma once
+
+#include "matrix/multiply.hpp"
+#include "simd/level.hpp"
+
+namespace edgeser::simd {
+
+template <class S>
+void multiply_rows(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept {
+  multiply<S>(m, x, m.inputs, rows, y, m.padded);
+}
+
+}  // namespace edgeser::simd
+
+// Instantiates the product that prepares weights for the level S.
+#define EDGESER_COMPILE(S) template MultiplyRows simd::multiply_rows<S>;

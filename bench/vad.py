@@ -35,26 +35,25 @@ CHUNK = 1_600
 OUT = Path("docs/model")
 
 PAGE = """\
-# When somebody speaks
+# Speech detection in noise
 
-The model's own speech score beside Silero VAD 6.2 (`edgeser.Silero`), both in
+This page compares the model's own speech score with Silero VAD 6.2 (`edgeser.Silero`), both in
 `edgeser.Utterances` with its default rules: {onset:g} s of speech begin an utterance,
-{hangover:g} s of silence end it. Thresholds are those that each ships with ({own:g}, and
-{silero:g}); none was chosen here.
+{hangover:g} s of silence end it. The thresholds are the defaults of each ({own:g} and
+{silero:g}); none was tuned here.
 
-{count} recordings of {speakers} speakers of RAVDESS, a corpus that the bundled model never heard,
-with {gap:g} s between them, in noises that its training never mixed in: rain, sea, fire, engines,
-clocks, animals, babies. The ratio is that of speech to noise while somebody speaks. When speech
-truly begins and ends is measured on the clean recording: 40 ms within 30 dB of its loud parts.
+The data are {count} recordings of {speakers} speakers of RAVDESS, a held-out corpus,
+with {gap:g} s between them, in held-out noises: rain, sea, fire, engines,
+clocks, animals, babies. The ratio is that of speech to noise during speech. The true onset and
+end are measured on the clean recording: 40 ms within 30 dB of its loud parts.
 
 {table}
 
 *Missed*: no utterance overlaps the recording's speech. *Delay*: from the true onset to the event
 `speech_started`, which by rule comes {onset:g} s after the start at the earliest; median and 90th
-percentile over recordings that were not missed; negative if noise had been taken for speech
-before. *Start*: how far the start that the event names lies from the true one, median of the
-magnitude. *False alarms*: utterances without any speech in them, for each hour in which nobody
-speaks.
+percentile over recordings that were not missed; negative if noise was detected as speech
+before. *Start*: median absolute error of the start in the event. *False alarms*: utterances
+without any speech, per hour without speech.
 
 ## Noise alone
 
@@ -64,16 +63,16 @@ speaks.
 
 ## Cost
 
-On one thread of {machine}, the recordings above take edgeser {plain:.1f} s of computing for an
-hour of audio, and with Silero {ratio:.0f} times that: {share:.1%} of a core for one stream.
+On one thread of {machine}, edgeser takes {plain:.1f} s of CPU time per hour of these recordings,
+and with Silero {ratio:.0f} times that: {share:.1%} of a core for one stream.
 
-## What follows
+## Conclusions
 
-On a close microphone both hear nearly everybody. As noise grows both miss more; neither hears much
-of a voice that noise covers: put the microphone near it. The own score costs nothing more, raises
-fewer false alarms, and is part of a stream's state: saved and moved with it. It names the start of
-an utterance later in noise. Where that matters, `Utterances(model, rate,
-detector=edgeser.Silero())`, with the extra `vad`, is there.
+With a close microphone both detect nearly all speech. With more noise both miss more, so put the
+microphone near the mouth. The own score costs nothing extra, raises
+fewer false alarms, and is part of a stream's state: it is saved and moved with it. In noise it
+detects the start of an utterance later. If that matters, use `Utterances(model, rate,
+detector=edgeser.Silero())`, with the extra `vad`.
 
 Made by `python -m bench.vad`.
 """

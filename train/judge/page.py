@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 TEMPLATE = """\
-# How good the {name} model is
+# Accuracy of the {name} model
 
-{name} {version}, judged through `edgeser.Utterances`, as an application uses it: a microphone hears
-quiet, then somebody. The likeliest emotion counts, whatever the confidence; an utterance that was
-not found is wrong. RAVDESS was never trained with and nothing was chosen on it. Of EmoDB and
-CREMA-D (a reconstruction from log-mel spectrograms) only speakers are here whom the shipped weights
-never heard. All speech is acted.
+{name} {version}, tested through `edgeser.Utterances`, as in an application: first silence or noise,
+then speech. The most likely emotion counts, whatever the confidence; a missed utterance
+is wrong. RAVDESS was neither trained on nor used for any choice. Of EmoDB and
+CREMA-D (a reconstruction from log-mel spectrograms) only held-out speakers are
+used. All speech is acted.
 
 UA is the mean recall over the four emotions (chance: 0.25).
 
-## What lies before the speech
+## Audio before the speech
 
-UA, and in brackets how many were never found. *Its floor*: noise like the quietest part of the same
-recording.
+UA, and in brackets the number of missed utterances. *Its floor*: noise like the quietest part of
+the same recording.
 
 {conditions}
 
-## How many utterances of the speaker the stream has heard
+## Earlier utterances of the same speaker
 
-Sessions of one speaker in random order, {orders} orders, 2 s of quiet between utterances.
+Sessions of one speaker in random order, {orders} orders, 2 s of noise floor between utterances.
 
 {heard}
 
@@ -33,8 +33,8 @@ Expected calibration error:
 
 {calibration}
 
-In one mood for long, the danger of adapting: sessions in which all is said in one emotion. UA by
-utterances heard before:
+The risk of adaptation: sessions with only one emotion. UA by the number of earlier
+utterances:
 
 {mood}
 
@@ -46,7 +46,7 @@ One second of its floor before.
 
 ## Small changes
 
-Share of recordings whose likeliest emotion stays the same.
+Share of recordings whose most likely emotion does not change.
 
 {steadiness}
 
@@ -56,15 +56,15 @@ After ten utterances; recall of each emotion.
 
 {sexes}
 
-## Which label it carries
+## Labels
 
-Share of utterances that carry a label, and of those the share that is right.
+Share of utterances with a label, and the share of these labels that are right.
 
 {labelled}
 
 ## Confusions
 
-All utterances of all sessions; rows are what was acted.
+All utterances of all sessions; rows are the acted emotions.
 
 {confusions}
 

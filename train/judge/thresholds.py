@@ -24,19 +24,19 @@ NOISES, MADE, LENGTH = 60, 12, 160_000
 NAMES = {"cremad": "CREMA-D", "emodb": "EmoDB"}
 
 PAGE = """\
-# Where the gate opens
+# The threshold of the speech gate
 
 The threshold of the gate's score was chosen on the development speakers ({speakers}, in no stage of
-training) and on {minutes:.0f} minutes of sounds like those that the gate was trained with, through
-`edgeser.Utterances`. *Alarms* are utterances found an hour where nobody speaks. UA is the mean
-recall of four emotions, and in brackets how many utterances were never found; *{quiet:g} s*: with
-{quiet:g} s of the recording's own floor before it; *session*: all utterances of a speaker in one
-stream, 2 s of floor between them.
+training) and on {minutes:.0f} minutes of sounds like those in the gate's training, through
+`edgeser.Utterances`. *Alarms* are false alarms per hour without speech. UA is the mean
+recall of four emotions, with the number of missed utterances in brackets; *{quiet:g} s*: with
+{quiet:g} s of the recording's own noise floor before it; *session*: all utterances of a speaker in
+one stream, with 2 s of noise floor between them.
 
 {table}
 
-CREMA-D is rebuilt from spectrograms, and its floor is loud: at a low threshold the gate stays open
-in it, and one utterance runs into the next. {shipped:g} ships.
+CREMA-D is rebuilt from spectrograms, and its noise floor is loud: with a low threshold the gate
+stays open, and utterances merge. The bundled model uses {shipped:g}.
 
 Made by `python -m train gate`.
 """

@@ -32,7 +32,7 @@ EACH = 120
 Features = NDArray[np.float32]
 
 TEMPLATE = """\
-# The shortcut: a recording's own noise floor
+# Shortcut learning: the noise floor of a recording
 
 A model trained on CREMA-D alone took nearly every EmoDB recording for anger, and one trained on
 both corpora nearly every RAVDESS recording for anger or happiness, while the loss on their own

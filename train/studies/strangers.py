@@ -40,23 +40,23 @@ Study = Mapping[str, Mapping[int, Answers]]
 """By the corpus that was left out, and by utterances heard before."""
 
 PAGE = """\
-# How sure a verdict may be about strangers
+# Calibration for new speakers
 
 A user's voice and microphone are in no corpus. So temperature and the threshold of confidence are
-chosen on corpora left out: front end as it is before it hears emotions, sequence model trained on
-the training speakers of one corpus ({steps} steps), asked about those of the other. The speakers
-that judge the model are not among them, nor is anything of RAVDESS.
+chosen on held-out corpora: the front end from before its training with emotions, and a sequence
+model trained on the training speakers of one corpus ({steps} steps), tested on those of the other.
+The test speakers of the model are not among them, nor is any recording of RAVDESS.
 
 {table}
 
 UA is the mean recall of four emotions; the loss is the mean negative log-likelihood, at temperature
 1 and at {temperature:g}, where the mean over all rows is least. Calibration error is at that
-temperature. A verdict carries a label where its likeliest emotion has {confidence:g} or more: the
-lowest threshold at which {right:.0%} of labelled verdicts are right, once the stream has heard
-three utterances of the speaker or more, with as many utterances of each corpus. *Labelled* and
+temperature. A verdict has a label if its most likely emotion has {confidence:g} or more: the
+lowest threshold at which {right:.0%} of labelled verdicts are right, after at least
+three utterances of the speaker, with as many utterances of each corpus. *Labelled* and
 *right* are at that threshold.
 
-These models know one corpus each, the shipped one knows both: it should do better than this table.
+Each of these models was trained on one corpus, the shipped one on both: it should be better.
 The shipped model has temperature {shipped_temperature:g} and confidence {shipped_confidence:g}.
 
 Made by `python -m train strangers`.

@@ -14,53 +14,53 @@ from train.provenance import provenance
 from train.studies.precision.measure import CALIBRATED_ON, Variant, measure
 
 TEMPLATE = """\
-# Precision and truth
+# Effect of the precision
 
-What lower precision costs, measured on real recordings with `python -m train precision`: {name}
-{version}, commit {commit}, ONNX Runtime {runtime}, {simd} kernels. The truth is the training code
-with the same weights in float64. The C++ kernels return the same bits on every CPU, the graphs only
-in the same ONNX Runtime. Recordings have noise of half a step of 16 bits added: after digital
-silence a stream begins its hops anew, which the training code does not.
+The effect of lower precision, measured on real recordings with `python -m train precision`: {name}
+{version}, commit {commit}, ONNX Runtime {runtime}, {simd} kernels. The reference is the training
+code with the same weights in float64. The C++ kernels return the same bits on every CPU, the graphs
+only in the same ONNX Runtime. Noise of half a step of 16 bits is added to the recordings, because
+a stream restarts its grid of hops after digital silence, and the training code does not.
 
-*Front end*: `C++` is what the package runs; `ONNX Runtime` runs `frontend.onnx`, which is the same
+*Front end*: `C++` is the package's own; `ONNX Runtime` runs `frontend.onnx`, the same
 network, as exported, with its layers cast to float16, or with int8 pairs of QuantizeLinear and
-DequantizeLinear. These graphs are what `edgeser export --precision` writes and TensorRT takes; here
+DequantizeLinear. `edgeser export --precision` writes these graphs for TensorRT; here
 they run on a CPU. The step graph adds float32 kernels to them. The views of a
 segment and the running level stay float32. The int8 scales come from {calibrated} recordings of
-EmoDB and CREMA-D. *Kernels*: what `edgeser.load(precision=...)` chooses, and with it the C++ front
-end.
+EmoDB and CREMA-D. *Kernels*: the precision of `edgeser.load(precision=...)`, which also applies to
+the C++ front end.
 In bfloat16 and int8 the weights of the fusion are bfloat16; the search for codes is float32 always.
 
 ## What to choose
 
 {choice}
 
-## Speakers that the model has never heard
+## Held-out speakers
 
-RAVDESS, on which nothing was trained, chosen or calibrated: {recordings} recordings, {frames}
+RAVDESS, which was not used for training, choices or calibration: {recordings} recordings, {frames}
 frames. UA is the mean recall over four emotions, of verdicts on whole recordings; chance is 0.25.
 
 {unheard}
 
 Errors are those of frames, against float64. *RMS* is of the emotions' log-probabilities. *99 %*
-and *worst* are of a frame's probability that is furthest off: in 99 of 100 frames, and in the one
-where that is most. *Speech* is the worst error of the probability of speech. float32 has worst
-cases too: where two VQ codes are as near as makes no difference, rounding decides. *Agreement*
-is how many verdicts name the emotion that the package's own float32 names, and *shift* the
-probability that moves from one emotion to another in a verdict, on average.
+and *worst* are the largest error of a probability in a frame: the 99th percentile over frames, and
+the maximum. *Speech* is the largest error of the speech score. float32 has large errors
+too: if two VQ codes are almost equally near, rounding decides. *Agreement*
+is the share of verdicts with the same emotion as the package's own float32, and *shift* the
+probability that moves between emotions in a verdict, on average.
 
-## Corpora that it was trained on
+## Training corpora
 
-The shipped weights have heard most speakers of EmoDB and CREMA-D (a reconstruction from log-mel
-spectrograms), so the UA here is no measure of quality, and stands here to show whether precision
-moves it. The [report](report.md) has the figures of those whom they have not heard.
+The shipped weights were trained on most speakers of EmoDB and CREMA-D (a reconstruction from
+log-mel spectrograms), so the UA here does not measure quality; it only shows the effect of the
+precision. The [report](report.md) has the figures of held-out speakers.
 {heard}
 
 ## The front end by itself
 
-On {segments} segments of recordings taken evenly from all three corpora, given the same running
+On {segments} segments from all three corpora, given the same running
 level: RMS of the error relative to the RMS of R_d and E_o (the paper's names), and the share of VQ
-codes that are not those of float64.
+codes that differ from float64.
 
 {front_ends}
 """

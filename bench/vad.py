@@ -238,7 +238,7 @@ def main(
 def page(result: Any, model: edgeser.Model) -> str:
     """Markdown of the figures."""
     rules, alone = edgeser.Endpointing(), result["noise_alone"]
-    lines = ["| noise | detector | missed | delay, s | start, s | false alarms an hour |"]
+    lines = ["| noise | detector | missed | delay, s | start, s | false alarms per hour |"]
     lines.append("|---|---|---|---|---|---|")
     for row in result["in_speech"]:
         noise = "none" if row["snr"] is None else f"at {row['snr']} dB"
@@ -259,7 +259,7 @@ def page(result: Any, model: edgeser.Model) -> str:
         gap=GAP,
         table="\n".join(lines),
         noises=alone["minutes"],
-        alone="\n".join(f"* {name}: {rate:.0f} false alarms an hour" for name, rate in alarms),
+        alone="\n".join(f"* {name}: {rate:.0f} false alarms per hour" for name, rate in alarms),
         machine=result["machine"],
         plain=cost["edgeser"],
         ratio=cost["Silero VAD"] / cost["edgeser"],

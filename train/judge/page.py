@@ -124,8 +124,8 @@ def report(judged: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
         labelled=across("heard", "labelled"),
         confusions="\n\n".join(_confusion(n, corpora[n]["confusion"], labels) for n in names),
         noise=(
-            f"{noise['an_hour']:.0f} false alarms an hour, in {60 * noise['hours']:.0f} minutes of "
-            "noises that training never heard."
+            f"{noise['an_hour']:.0f} false alarms per hour, in {60 * noise['hours']:.0f} minutes "
+            "of held-out noises."
         ),
         against=_against(corpora, baseline),
     )

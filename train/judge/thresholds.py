@@ -64,7 +64,7 @@ def gate_page(product: Product, checkpoint: Checkpoint, thresholds: Sequence[flo
         speakers=len(product.development),
         minutes=sum(map(len, noises)) / 16_000 / 60,
         quiet=QUIET,
-        table=table(["threshold", "alarms an hour", *parts], rows),
+        table=table(["threshold", "alarms per hour", *parts], rows),
         shipped=shipped,
     )
 

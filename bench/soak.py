@@ -274,7 +274,7 @@ def replaced(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
 
 
 def forked(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
-    """Children made by fork go on with the parent's stream, beside threads in others."""
+    """Forked children continue the parent's stream, beside threads in others."""
     stream = model.stream(16_000)
     stream.process(sound[:30_000])
     copy = model.resume(stream.state())

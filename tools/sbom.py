@@ -60,7 +60,7 @@ def model(wheel: zipfile.ZipFile) -> Component:
         "name": Path(MODEL).name,
         "licenses": [{"expression": "ODbL-1.0 AND Apache-2.0"}],
         "hashes": [{"alg": "SHA-256", "content": digest}],
-        "description": "Weights, of which nothing is executed; MODEL_CARD.md is about them.",
+        "description": "Weights, not executable; described in MODEL_CARD.md.",
     }
 
 

@@ -1,6 +1,6 @@
 """Emotions over a WebSocket, and a page for a kiosk. Needs the extra ``serve``.
 
-``edgeser serve`` is the same from a terminal. See ``protocol.py`` for what goes over the wire.
+``edgeser serve`` is the same from a terminal. ``protocol.py`` describes the protocol.
 """
 
 from edgeser.serve.config import Limits, ServeConfig
@@ -10,7 +10,7 @@ __all__ = ["Kiosk", "Limits", "ServeConfig", "serve"]
 
 
 def serve(config: ServeConfig | None = None) -> None:
-    """Serve until interrupted, then let everybody finish for some seconds.
+    """Serves until interrupted, then gives clients some seconds to finish.
 
     Raises:
         MissingExtraError: the extra ``serve`` is not installed.

@@ -1,4 +1,4 @@
-"""Everything that a server can be told."""
+"""The configuration of a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOODBYE_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask for; more is refused or slowed down, never somebody else's loss."""
+    """Limits of one client; more is refused or slowed down, without affecting other clients."""
 
     connections: int = 64
     """At one time; one more is told to come back later."""
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """How to serve. Nothing outside this machine is served unless ``host`` says so."""
+    """Configuration of a server. Only this machine is served unless ``host`` allows others."""
 
     host: str = "127.0.0.1"
     port: int = 8765

@@ -1,4 +1,4 @@
-"""How events go over the wire: JSON, or for frames a fixed layout of numbers.
+"""The encoding of events: JSON, or for frames a fixed binary layout.
 
 A frame in binary is 48 bytes and 8 for each label, little-endian, and holds what its JSON does:
 
@@ -37,7 +37,7 @@ encode_json: Callable[[dict[str, Any]], str] = json.JSONEncoder(allow_nan=False)
 
 
 class FrameLayout:
-    """Frames of a model with these labels, to bytes and back."""
+    """Encodes and decodes frames of a model with these labels."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._labels = tuple(labels)

@@ -1,4 +1,4 @@
-"""What the page says and looks like where it hangs."""
+"""Configuration of the kiosk's page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    """The page's title, logo, colours, languages, and when it forgets a visitor."""
+    """The page's title, logo, colours and languages, and when it is cleared."""
 
     title: str = "edgeser"
     """In the corner, and the window's."""

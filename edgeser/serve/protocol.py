@@ -1,9 +1,9 @@
-"""What goes over the wire.
+"""The protocol between client and server.
 
 A client opens ``/v1/stream?rate=16000&format=int16&channels=1`` and sends audio as binary messages
 of any length: interleaved, little-endian, whole samples; or, with ``format=opus``, one Opus packet
-a message. The text message ``{"type": "end"}`` ends
-it: what was said last is judged, and the server closes. Every event is a JSON text message; their
+per message. The text message ``{"type": "end"}`` ends the stream: the server judges the last
+utterance and closes. Every event is a JSON text message; their
 schema is :data:`SCHEMA`, served at ``/v1/schema.json``. A client may ask for frames in binary
 (:mod:`edgeser.serve.encoding`), for fewer, or for none. Nothing of the audio is stored or logged.
 """

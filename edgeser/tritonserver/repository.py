@@ -27,7 +27,7 @@ from edgeser.files import write_whole
 StepBackend = Literal["onnxruntime", "tensorrt"]
 
 IDLE_SECONDS = 60
-"""A sequence of which nothing comes for so long is forgotten."""
+"""A sequence without requests for so long is dropped."""
 SEQUENCES = 4096
 """That an instance keeps at a time; the server lets others wait."""
 POOL_BATCH, STEP_BATCH = 256, 64

@@ -52,7 +52,7 @@ class Sequences:
 
     Args:
         model: what hears them.
-        idle: seconds after which a sequence of which nothing came is forgotten, as the server has
+        idle: seconds after which an idle sequence is dropped, as the server has
             done by then.
         detector: makes the speech detector of each; None for the model's own score.
         clock: seconds, which never go back.
@@ -132,7 +132,7 @@ class Sequences:
         return {place: Heard(going.taken(), told[going.utterances]) for place, going in due.items()}
 
     def _forget(self) -> None:
-        """Those of which nothing has come for long; the longest silent are first."""
+        """Sequences that are idle for long; the longest idle first."""
         oldest = self._clock() - self._idle
         while self._going and next(iter(self._going.values())).last < oldest:
             self._going.popitem(last=False)

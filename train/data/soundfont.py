@@ -1,7 +1,7 @@
 """Music for the speech gate to refuse: random pieces, played by FluidSynth on a General MIDI font.
 
 FluidSynth is a program (Debian: ``fluidsynth``), the font a file such as FluidR3 (MIT licence,
-Debian: ``fluid-soundfont-gm``). Without them training goes on with the sounds of ``music.py``.
+Debian: ``fluid-soundfont-gm``). Without them training uses the sounds of ``music.py``.
 """
 
 import shutil

@@ -110,7 +110,7 @@ class Fusion(nn.Module):
         if not self.latent:
             return token
         quantised = self.codebook.codes[self.codebook.nearest(latent)]
-        # Whole positions are dropped: a code that is half there is none.
+        # Drop whole positions: an incomplete code is useless.
         kept = self.dropout(torch.ones_like(quantised[..., :1]))
         latent_part: Tensor = self.from_latent((quantised * kept).flatten(1))
         return token + latent_part

@@ -58,6 +58,7 @@ def readout_of(utterances: Sequence[Utterance]) -> Readout:
         [one.label for one, _ in known],
         [one.speaker for one, _ in known],
         [one.corpus for one, _ in known],
+        len(utterances[0].target),
     )
 
 

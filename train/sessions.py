@@ -55,7 +55,7 @@ class SessionRecipe:
     dropout: float = 0.2
     token_dropout: float = 0.1
     label_smoothing: float = 0.1
-    emotion: float = 0.5
+    emotion: float = 2.0
     """Weight of the emotions' loss beside the errors in the teacher's statistics, if there are."""
     soft: float = 3.0
     """The same of the emotions that the teacher's statistics say."""

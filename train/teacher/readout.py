@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-REGULARISATION = 1e-3
+REGULARISATION = 1e-2
 """Of the logistic regression, in scikit-learn's sense."""
+NEVER = -10.0
+"""Logit of an emotion that nobody showed."""
 LARGEST = 6.0
 """Statistics are cut off there, in deviations: a recording may be odd."""
 
@@ -44,8 +46,9 @@ class Readout:
         labels: Sequence[int],
         speakers: Sequence[str],
         corpora: Sequence[str],
+        emotions: int,
     ) -> "Readout":
-        """From utterances' statistics (N, 2 D) and what is known of them.
+        """From utterances' statistics (N, 2 D) and what is known of them; ``emotions`` is L.
 
         Corpora count the same, and so do the emotions of each. Every speaker is centred first, so
         that the readout is of what a mood changes in a voice and not of whose voice it is.
@@ -64,12 +67,15 @@ class Readout:
         weight = np.array([1 / size[c, k] for c, k in zip(corpus, labels, strict=True)])
         fitted = LogisticRegression(C=REGULARISATION, max_iter=500)
         fitted.fit(centred, label, sample_weight=weight * len(weight) / weight.sum())
-        return Readout(
-            mean.astype(np.float32),
-            deviation.astype(np.float32),
-            torch.from_numpy(fitted.coef_.astype(np.float32)),
-            torch.from_numpy(fitted.intercept_.astype(np.float32)),
-        )
+        coefficients, intercepts = fitted.coef_, fitted.intercept_
+        if len(fitted.classes_) == 2:
+            coefficients = np.concatenate([-coefficients, coefficients]) / 2
+            intercepts = np.concatenate([-intercepts, intercepts]) / 2
+        weights = torch.zeros(emotions, values.shape[1])
+        bias = torch.full((emotions,), NEVER)
+        weights[fitted.classes_] = torch.from_numpy(coefficients.astype(np.float32))
+        bias[fitted.classes_] = torch.from_numpy(intercepts.astype(np.float32))
+        return Readout(mean.astype(np.float32), deviation.astype(np.float32), weights, bias)
 
     def standardised(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Statistics (..., 2 D) in the training's deviations from its mean."""

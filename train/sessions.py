@@ -56,9 +56,10 @@ class SessionRecipe:
     token_dropout: float = 0.1
     label_smoothing: float = 0.1
     emotion: float = 2.0
-    """Weight of the emotions' loss beside the errors in the teacher's statistics, if there are."""
+    """Weight of the labels beside the errors in the teacher's statistics, where there are any."""
     soft: float = 3.0
-    """The same of the emotions that the teacher's statistics say."""
+    """Weight of the emotions that the teacher's statistics say. Both weights were chosen on corpora
+    left out and on development speakers (``docs/model/distillation.md``)."""
     centred: float = 0.5
     """Share of sessions whose corpus's own mean is taken off: an offset that inference drops."""
     jitter: float = 0.25

@@ -147,16 +147,21 @@ def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str
 _FRAME = tuple(field.name for field in fields(EmotionFrame))
 
 
-def frame_event(frame: EmotionFrame, latency_ms: float) -> dict[str, Any]:
+def version_of(model: Model) -> str:
+    """Which model an event is of: its version, and the first eight digits of its hash."""
+    return f"{model.version}+{model.hash[:8]}"
+
+
+def frame_event(frame: EmotionFrame, latency_ms: float, version: str) -> dict[str, Any]:
     """A frame, and the milliseconds that it took from the arrival of its audio."""
     values = {name: getattr(frame, name) for name in _FRAME}  # asdict copies deeply
-    return {"type": "frame", **values, "latency_ms": latency_ms}
+    return {"type": "frame", **values, "latency_ms": latency_ms, "version": version}
 
 
-def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:
+def utterance_event(event: UtteranceEvent, version: str) -> dict[str, Any] | None:
     """The rest; None for what is sent as a frame already."""
     if isinstance(event, SpeechStarted):
-        return {"type": "speech_started", "time": event.time}
+        return {"type": "speech_started", "time": event.time, "version": version}
     if isinstance(event, Emotion):
         return None
     verdict = asdict(event.verdict)
@@ -170,6 +175,7 @@ def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:
         "timeline": [
             {"time": f.time, "label": f.label, "confidence": f.confidence} for f in event.timeline
         ],
+        "version": version,
     }
 
 
@@ -179,6 +185,7 @@ def error(code: str, message: str) -> dict[str, Any]:
 
 
 _NUMBER = {"type": "number"}
+_VERSION = {"type": "string", "pattern": r"\+[0-9a-f]{8}$"}
 _LABEL = {"type": ["string", "null"]}
 _PROBABILITIES = {
     "type": "object",
@@ -223,9 +230,10 @@ SCHEMA: dict[str, Any] = {
                 "speech": _NUMBER,
                 "level": _NUMBER,
                 "latency_ms": _NUMBER,
+                "version": _VERSION,
             },
         ),
-        _event("speech_started", {"time": _NUMBER}),
+        _event("speech_started", {"time": _NUMBER, "version": _VERSION}),
         _event(
             "utterance",
             {
@@ -245,6 +253,7 @@ SCHEMA: dict[str, Any] = {
                         "required": ["time", "label", "confidence"],
                     },
                 },
+                "version": _VERSION,
             },
         ),
         _event("error", {"code": {"type": "string"}, "message": {"type": "string"}}),

@@ -70,6 +70,10 @@ class Client:
         )
         """What the pool steps."""
         self._threshold = self.utterances.speech_threshold
+        self._room = min(
+            int(self.limits.burst_seconds * audio.rate), MOST_WAITING_BYTES // audio.sample_bytes
+        )
+        """Samples that may wait; more are not read."""
         self.events: asyncio.Queue[Message | None] = asyncio.Queue()
         """What is still to be sent; None after the last."""
         self.unsent = 0
@@ -155,11 +159,9 @@ class Client:
 
     def _look(self) -> None:
         """See how much there is to hear."""
-        kept = self._samples * self.audio.sample_bytes
-        if self.waiting > self.limits.burst_seconds or kept > MOST_WAITING_BYTES:
-            self.heard.clear()
-        else:
-            self.heard.set()
+        full = self._samples > self._room
+        if full == self.heard.is_set():
+            (self.heard.clear if full else self.heard.set)()
         if self.due_since is None and self.due:
             self.due_since = time.monotonic()
 

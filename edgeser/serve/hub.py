@@ -205,7 +205,9 @@ class Hub:
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
-        ready = [c for c in self.clients if c.due]
+        # This runs often, and most of many clients have nothing to be done for: ask them little.
+        stirring = [c for c in self.clients if c.due_since is not None or c.ending]
+        ready = [c for c in stirring if c.due]
         if ready:
             seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
             taken = {client: client.take(seconds) for client in ready}
@@ -215,7 +217,7 @@ class Hub:
             self.metrics.batch.observe(len(ready))
             for client, (came, samples) in taken.items():
                 self._deliver(client, results[client], came, samples)
-        for client in [c for c in self.clients if c.failed or (c.ending and not c.waiting)]:
+        for client in [c for c in self.clients if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
                 self._finish(client)
             self.leave(client)

@@ -70,7 +70,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         path.write_bytes(sound(0.6 + n / 1000))
         recordings.append(Recording(path, "made", "s", "anger" if n == 3 else "", "", ""))
     size = recordings[0].path.stat().st_size
-    files = write_bulk(recordings, tmp_path / "bulk", 65 * size)
+    files = write_bulk(recordings, tmp_path / "bulk", 100 * size)
     assert [path.name for path in files] == ["00000.parquet", "00001.parquet"]
     reader = Bulk(str(tmp_path / "bulk"), 2)
     lengths = sorted(len(one.samples) for one in reader.read(0))

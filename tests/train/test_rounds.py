@@ -101,18 +101,9 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
     ]
     assert told[0] == told[1]
     assert [line["step"] for line in told[0]] == [2, 4, 6, 2, 4]
-
-
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo")
-def test_both_processes_learn_from_both(tmp_path: Path) -> None:
-    """Two processes end with one model, which is not that of either's recordings alone."""
-    tiny(tmp_path / "teacher.safetensors", layers=4)
-    write(tmp_path / "bulk", 5)
-    launched(tmp_path, "out", "dump")
-    first, second = (torch.load(tmp_path / "out" / f"{rank}.pt") for rank in range(2))
-    assert all(
-        torch.equal(first["student"][name], second["student"][name]) for name in first["student"]
-    )
+    # Both ended with one model, though each had heard other files.
+    first, second = (torch.load(tmp_path / "whole" / f"{rank}.pt") for rank in range(2))
+    assert all(torch.equal(first["student"][n], second["student"][n]) for n in first["student"])
     assert first["files"] != second["files"]
 
 
@@ -206,9 +197,8 @@ def main(folder: Path, out: Path, option: str) -> None:
             bulk = rounds.Bulk(str(folder / "bulk"), 1, shard)
             run = Rounds(PLAN, COURSE, [], out, CPU, 1, shard, bulk)
             run.run()
-    if option == "dump":
-        state = run.learners[0].student.state_dict()
-        torch.save({"student": state, "files": bulk.of(0)}, out / f"{shard.rank}.pt")
+    state = run.learners[0].student.state_dict()
+    torch.save({"student": state, "files": bulk.of(0)}, out / f"{shard.rank}.pt")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,9 @@ class Rounds:
             for learner in self.learners:
                 learner.restore(kept["learners"][learner.name])
             self.log.line({"gone on from round": self.done})
+        if self.shard.world > 1:
+            for learner in self.learners:
+                learner.join()
 
     def run(self) -> None:
         """All rounds that are left."""
@@ -131,9 +134,6 @@ class Rounds:
             weights = Weights(**{**vars(weights), "emotion": self.plan.emotion})
             peak = self.plan.slower
             often = often * np.where(heard.emotion >= 0, 2, 1)
-        if self.shard.world > 1:
-            for learner in self.learners:
-                learner.join()
         batches, fences = scenes.batches(often), Fences(self.device)
         for step in range(one.first, one.last):
             rate, batch = learning_rate(step, step / one.steps, peak), next(batches)

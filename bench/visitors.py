@@ -170,8 +170,8 @@ class Server:
         """Seconds until it was."""
         began = time.monotonic()
         while not await asyncio.to_thread(lambda: self.well):
-            if time.monotonic() - began > 5 * RECOVERY_SECONDS:
-                raise SystemExit(f"{self.address} is not well again: {self._output.read_text()}")
+            if self.process is not None and self.process.poll() is not None:
+                raise SystemExit(f"{self.address} ended: {self._output.read_text()}")
             await asyncio.sleep(0.1)
         return time.monotonic() - began
 
@@ -198,7 +198,8 @@ async def ordinary(server: Server, sound: bytes, chance: random.Random, hop: int
             if event["type"] == "error":
                 raise ValueError(event["message"])
 
-    problem, listening = "", None
+    problem = ""
+    listening: asyncio.Task[None] | None = None
     try:
         url = f"{server.address.replace('http', 'ws')}/v1/stream?rate={RATE}"
         async with connected(url, compression=None, open_timeout=30, close_timeout=30) as socket:

@@ -145,7 +145,15 @@ class Server:
         """As a system does that shuts down."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        self.log.exits.append(self.process.wait(60))
+        self.log.exits.append(self.process.wait(10 * RECOVERY_SECONDS))
+
+    def leave_nothing(self) -> None:
+        """Whatever happened: no process stays."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10 * RECOVERY_SECONDS)
+            self.process.kill()
 
     def ask(self, path: str) -> str | None:
         """What it answers; None if it is not well."""
@@ -326,6 +334,15 @@ async def run(seconds: float, folder: Path, clients: int) -> tuple[Log, Log]:
     """The hour; what happened at both servers."""
     steady = Server(Log(), folder / "one")
     shaken = Server(Log(), folder / "two", "--workers", "2")
+    try:
+        await _run(seconds, steady, shaken, clients)
+    finally:
+        for server in (steady, shaken):
+            server.leave_nothing()
+    return steady.log, shaken.log
+
+
+async def _run(seconds: float, steady: Server, shaken: Server, clients: int) -> None:
     sound = speech().tobytes()
     servers = (steady, shaken)
     for server in servers:
@@ -348,7 +365,6 @@ async def run(seconds: float, folder: Path, clients: int) -> tuple[Log, Log]:
         said = server._output.read_text()
         server.log.log_bytes = len(said)
         server.log.tracebacks = said.count("Traceback")
-    return steady.log, shaken.log
 
 
 def row(name: str, *cells: object) -> str:

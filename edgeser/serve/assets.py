@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgeser.errors import ServeError
+from edgeser.files import read_plain
 from edgeser.serve.kiosk import Kiosk
 from edgeser.version import __version__
 
@@ -27,6 +29,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+LARGEST_FILE = 16 << 20
+"""Bytes, of what a kiosk brings: a photograph is less."""
+CODE = re.compile(r"[A-Za-z0-9-]{1,35}")
+"""Of a language, RFC 5646: it becomes a part of an address."""
 LOGOS = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -83,6 +89,11 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
         brought = {path.stem: path for path in sorted(folder.glob("*.json"))}
         if not brought:
             raise ServeError(f"{folder} has no language: put CODE.json files into it")
+        for code, path in brought.items():
+            if CODE.fullmatch(code) is None:
+                raise ServeError(
+                    f"{path}: is not named after a language: call it nl.json or pt-BR.json"
+                )
     pattern = _words(own["en"], None)
     return {code: _words(path, pattern) for code, path in sorted((own | brought).items())}
 
@@ -93,6 +104,8 @@ def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
         words: dict[str, Any] = json.loads(_read(path, "language").decode())
     except ValueError as problem:
         raise ServeError(f"{path} is not JSON in UTF-8: {problem}") from None
+    except RecursionError:
+        raise ServeError(f"{path} is not JSON of words: it is nested too deeply") from None
     if pattern is not None and (wrong := _difference(words, pattern)):
         raise ServeError(f"{path}: {wrong}. Copy the page's en.json and translate its values")
     return words
@@ -129,10 +142,11 @@ def _joined(where: str, key: str) -> str:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as problem:
+        return read_plain(path, LARGEST_FILE)[0]
+    except (OSError, ValueError) as problem:  # a pipe, a device, a file without an end
+        why = getattr(problem, "strerror", None) or problem
         raise ServeError(
-            f"the {what} {path} cannot be read ({problem.strerror}): give a file that can be"
+            f"the {what} {path} cannot be read ({why}): give a file that can be"
         ) from None
 
 

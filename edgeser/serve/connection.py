@@ -120,6 +120,9 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """A whole message came by way of the parser."""
+        if self.curr_msg_data_type == "text":  # bytes that are no text are an odd text, no failure
+            text = b"".join(self.frames).decode("utf-8", "replace")
+            self.frames = [text.encode()]
         if self._ear is None or self.close_sent:
             super().send_receive_event_to_app()
         elif self.curr_msg_data_type == "bytes":

@@ -118,6 +118,15 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._own.write(b"".join(map(framed, messages)))
         return True
 
+    async def send(self, message: Any) -> None:
+        """For the application; after its goodbye nothing rests, so that the client's is read."""
+        await super().send(message)
+        if self.close_sent and self._ear is not None:
+            self._ear = None
+            if self._resting is not None:
+                self._resting.cancel()
+            self._turns.go_on()
+
     def send_receive_event_to_app(self) -> None:
         """A whole message came by way of the parser."""
         if self._ear is None or self.close_sent:

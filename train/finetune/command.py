@@ -9,6 +9,7 @@ from typing import Annotated
 
 import torch
 import typer
+from safetensors import SafetensorError
 
 from train.checkpoint import Checkpoint
 from train.data.manifest import CorpusError
@@ -123,18 +124,27 @@ def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
 
 
 def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
+    """All or nothing: a disk that is full leaves what was there before, all of one training."""
     checkpoint = made.checkpoint
-    checkpoint.save(out.with_suffix(".safetensors"))
-    export_bundle(
-        checkpoint.model,
-        out,
-        checkpoint.facts,
-        checkpoint.thresholds,
-        checkpoint.temperature,
-        made.graph,
-    )
-    write_recipe(recipe, out.with_suffix(".recipe.yaml"))
-    write(made.report, out)
+    try:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as folder:
+            new = Path(folder) / out.name
+            checkpoint.save(new.with_suffix(".safetensors"))
+            export_bundle(
+                checkpoint.model,
+                new,
+                checkpoint.facts,
+                checkpoint.thresholds,
+                checkpoint.temperature,
+                made.graph,
+            )
+            write_recipe(recipe, new.with_suffix(".recipe.yaml"))
+            write(made.report, new)
+            for ending, path in outputs(out).items():
+                new.with_suffix(ending).replace(path)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CorpusError(f"the model could not be written in {out.parent}: {why}") from None
 
 
 def amount(

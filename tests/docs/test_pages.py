@@ -102,6 +102,13 @@ def test_benchmarks_begin_with_what_they_mean() -> None:
         assert jargon not in text
 
 
+@pytest.mark.parametrize("word", ["Windows", "Docker", "valence", "multiprocessing"])
+def test_what_is_searched_for_has_an_answer(word: str) -> None:
+    """In a heading, which the site's search shows first."""
+    questions = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## .*\b{word}\b.*\?$", questions, re.MULTILINE)
+
+
 def test_nothing_claims_to_know_what_voices_feel() -> None:
     """They sound: only that is heard. A page may say what edgeser does not know."""
     claims = re.compile(

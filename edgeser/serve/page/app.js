@@ -2,12 +2,13 @@
 import { start } from "./start.js";
 import { keepForLater } from "./keep.js";
 import { whenServerIsBack } from "./presence.js";
+import { read } from "./read.js";
 import { Visit } from "./visit.js";
 import { Words } from "./words.js";
 
 const JUST = 700; // ms: the second of two quick touches of "Done" is no yes
 
-const config = await (await fetch("config.json")).json();
+const config = await read("config.json");
 const words = await Words.load(config);
 let visit = null;
 let ended = -Infinity;

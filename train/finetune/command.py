@@ -16,7 +16,7 @@ from train.data.manifest import CorpusError
 from train.export import export_bundle
 from train.finetune.licence import licence_of
 from train.finetune.recipe import OwnRecipe, read_recipe, write_recipe
-from train.finetune.recordings import read_own
+from train.finetune.recordings import left_out, read_own
 from train.finetune.replay import REPLAYED_LICENCE, REPLAYED_NOTICES, replayed
 from train.finetune.report import write
 from train.finetune.run import About, Made, Maker
@@ -68,6 +68,9 @@ def finetune(
     parent = Checkpoint.load(start)
     licence_of(parent.facts.get("licence", ""), licence)  # refused now, not after the training
     own = read_own(data, parent.model.config.labels, recipe.labels, one_voice)
+    if others := left_out(data):
+        kinds = ", ".join(sorted({path.suffix.lower() for path in others}))
+        typer.echo(f"left out: {len(others)} files of kinds that are not read ({kinds})", err=True)
     about = About(out.stem, licence, notice or ())
     again: Sequence[Utterance] = ()
     if replay is not None:

@@ -37,15 +37,16 @@ LEFT = """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
 (id) => document.getElementById(id).textContent).join('')"""
 NOISE = ("ERR_CONNECTION_REFUSED", "WebSocket connection")  # what browsers note of an absent server
 
-# Counts the states that the page was in, and keeps the one track that it hears.
+# Counts the states that the page was in, also before it read itself anew, and keeps the one track
+# that it hears.
 WATCH = """
-window.seen = {};
+const seen = JSON.parse(sessionStorage.seen ?? '{}');
 new MutationObserver((changes) => {
   for (const { attributeName, target } of changes) {
-    const value = target.getAttribute(attributeName);
-    if (value) seen[`${attributeName.slice(5)} ${value}`] ??= 0;
-    if (value) seen[`${attributeName.slice(5)} ${value}`] += 1;
+    const state = `${attributeName.slice(5)} ${target.getAttribute(attributeName)}`;
+    seen[state] = 1 + (seen[state] ?? 0);
   }
+  sessionStorage.seen = JSON.stringify(seen);
 }).observe(document, {
   subtree: true, attributes: true, attributeFilter: ['data-screen', 'data-state', 'data-ready'],
 });
@@ -70,8 +71,10 @@ edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; Chromi
 * {visits} visits, each with at least one verdict, {utterances} utterances in all. Half ended with a
   touch of "Done", half with nobody there. After each, nothing of it was left on the screen.
 * {unplugged} times the microphone was unplugged in front of a visitor, and heard again.
+* The page was read {read} times: after 40 visits it reads itself anew, since browsers keep some
+  memory of each microphone and its audio thread.
 * The server was stopped and started again in front of a visitor: the verdict stayed, and the page
-  heard again {back:.1f} s after the server was there. And once more before nobody: the start screen
+  heard again {back} s after the server was there. And once more before nobody: the start screen
   said so, and said when it was over.
 * Wrong: {wrong}.
 
@@ -130,10 +133,13 @@ class Server:
             return False
         return True
 
-    def stop(self) -> None:
+    def stop(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """As Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < until:
+            meanwhile()
+            time.sleep(0.1)
 
     def size(self) -> dict[str, float]:
         """What it holds."""
@@ -153,17 +159,23 @@ class Wall:
     visits: int = 0
     utterances: int = 0
     unplugged: int = 0
+    read: int = 0
+    """Times that the page was read; it reads itself anew after many visits."""
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
         self.page.on("console", self._note)
+        self.page.on("domcontentloaded", self._count)
         self.page.on("crash", lambda _: self.wrong.append("the page crashed"))
         context = self.page.context
         context.add_init_script(WATCH)
         self.devtools = context.new_cdp_session(self.page)
         self.devtools.send("Performance.enable")
         self.processes = context.browser.new_browser_cdp_session()
+
+    def _count(self, _: Any) -> None:
+        self.read += 1
 
     def _note(self, message: Any) -> None:
         if message.type == "error" and not any(noise in message.text for noise in NOISE):
@@ -190,9 +202,15 @@ class Wall:
         if touched:
             self.page.click("#done")
         self.shown("body[data-screen=start]")
+        self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
+        self.shown("body[data-screen=start]")  # again, if the page reads itself anew
         if left := self.page.evaluate(LEFT):
             self.wrong.append(f"left of visit {self.visits}: {left!r}")
-        self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
+
+    def states(self) -> dict[str, int]:
+        """Those that the page was in, and how often it came into each."""
+        seen: dict[str, int] = self.page.evaluate("JSON.parse(sessionStorage.seen)")
+        return {state: count for state, count in seen.items() if not state.endswith("null")}
 
     def size(self) -> dict[str, float]:
         """What the page holds once what is garbage is gone."""
@@ -240,7 +258,7 @@ def main(
                 wall = Wall(context.new_page())
                 wall.page.goto(f"http://127.0.0.1:{port}/")
                 visitors(wall, server, hour, 60 * minutes)
-                states = wall.page.evaluate("seen")
+                states = wall.states()
                 chromium = browser.version
     finally:
         server.stop()
@@ -261,7 +279,8 @@ def write(
         "visits": wall.visits,
         "utterances": wall.utterances,
         "unplugged": wall.unplugged,
-        "back": hour.back,
+        "read": wall.read,
+        "back": "never" if hour.back is None else round(hour.back, 1),
     }
     rows = "\n".join(
         f"| {name} | {hour.sizes[0][key]:.4g} | {hour.sizes[-1][key]:.4g} "
@@ -285,6 +304,8 @@ def write(
 
 def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
     """One after the other; the server is away twice."""
+    from playwright.sync_api import Error as PlaywrightError
+
     began = said = time.monotonic()
     again = False
 
@@ -298,13 +319,18 @@ def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
         )
 
     while (now := time.monotonic()) < began + seconds or not again:
-        wall.begin()
-        if hour.back is None and now > began + seconds / 2:
-            hour.back = before_a_visitor(wall, server)
-        wall.end(touched=wall.visits % 2 == 0)
-        if not again and now > began + 3 * seconds / 4:
-            again = True
-            before_nobody(wall, server)
+        try:
+            wall.begin()
+            if hour.back is None and now > began + seconds / 2:
+                hour.back = before_a_visitor(wall, server)
+            wall.end(touched=wall.visits % 2 == 0)
+            if not again and now > began + 3 * seconds / 4:
+                again = True
+                before_nobody(wall, server)
+        except PlaywrightError as error:  # what did not happen in time
+            wall.wrong.append(f"visit {wall.visits}: {str(error).splitlines()[0]}")
+            wall.page.reload()
+            wall.shown("body[data-screen=start]")
         if wall.visits == 3 or (wall.visits > 3 and now > said + 60):
             said = now
             look()
@@ -317,26 +343,30 @@ def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
 
 def before_a_visitor(wall: Wall, server: Server) -> float:
     """The page says that the server is away, and hears again by itself; how soon, in seconds."""
-    server.stop()
-    wall.shown("body[data-state=offline]")
-    if wall.page.get_attribute("#stage", "data-kind") not in ("verdict", "unclear"):
-        wall.wrong.append("the verdict did not stay while the server was away")
 
     def stay() -> None:
         """Or the visitor would be taken for one who has gone."""
         wall.page.keyboard.press("Shift")
         wall.page.wait_for_timeout(500)
 
+    def comes(what: str, *states: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while wall.page.get_attribute("body", "data-state") not in states:
+            stay()
+            if time.monotonic() > until:
+                wall.wrong.append(f"the page did not {what}")
+                return
+
+    server.stop(stay)
+    comes("say that the server is away", "offline")
+    if wall.page.get_attribute("#stage", "data-kind") not in ("verdict", "unclear"):
+        wall.wrong.append("the verdict did not stay while the server was away")
     wait = time.monotonic() + AWAY
     while time.monotonic() < wait:
         stay()
     server.start(stay)
     since = time.monotonic()
-    while wall.page.get_attribute("body", "data-state") not in ("listening", "hearing"):
-        stay()
-        if time.monotonic() > since + PATIENCE:
-            wall.wrong.append("the page did not hear again after the server was back")
-            break
+    comes("hear again after the server was back", "listening", "hearing")
     back = time.monotonic() - since
     typer.echo(f"server back; heard again {back:.1f} s later")
     return back

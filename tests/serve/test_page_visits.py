@@ -131,6 +131,25 @@ def test_visits_leave_nothing_in_memory(page: Any) -> None:
     assert held[-1] <= held[0] + 3  # each visit that stayed would add three at least
 
 
+def test_after_many_visits_the_page_is_read_anew(page: Any) -> None:
+    """Browsers keep some memory of every microphone, audio context and worklet that there was."""
+    page.evaluate("window.old = true")
+
+    def visit() -> None:
+        page.evaluate("document.getElementById('begin').click()")
+        page.evaluate("document.getElementById('done').click()")
+        page.wait_for_timeout(750)  # sooner it is the second of two touches
+
+    for _ in range(39):
+        visit()
+    assert page.evaluate("window.old")
+    with page.expect_event("load", timeout=30_000):
+        visit()
+    page.wait_for_selector("body[data-screen=start]")
+    assert page.evaluate("window.old === undefined")
+    begun(page)
+
+
 def test_a_key_is_a_yes_and_others_are_not(page: Any) -> None:
     for key in ("Tab", "Escape", "Shift", "F2", "Control+c"):
         page.keyboard.press(key)

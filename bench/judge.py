@@ -146,7 +146,7 @@ def process(whole: Contest, pools: Contest, cores: Contest, seconds: float) -> l
         goals.append(Goal("beside openSMILE", float("nan"), note=whole.absent[smile]))
     share = 1 - r.ratio(parts, "edgeser")
     goals.append(
-        Goal("Python's own share of `stream.process`", share, 0.2, AT_MOST, note=f"less {parts}")
+        Goal("Python's own share of `stream.process`", share, 0.08, AT_MOST, note=f"less {parts}")
     )
     for name in pools.rounds.seconds:
         if name == "pool of 64" or name == "pool of 16":

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgeser.errors import ServeError
+from edgeser.files import read_plain
 from edgeser.serve.kiosk import Kiosk
 from edgeser.version import __version__
 
@@ -29,6 +30,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+LARGEST_FILE = 16 << 20
+"""Bytes, of what a kiosk brings: a photograph is less."""
 CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """A language's name as browsers know it (BCP 47)."""
 DIRECTIONS = ("ltr", "rtl")
@@ -104,6 +107,8 @@ def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
         words: dict[str, Any] = json.loads(_read(path, "language").decode())
     except ValueError as problem:
         raise ServeError(f"{path} is not JSON in UTF-8: {problem}") from None
+    except RecursionError:
+        raise ServeError(f"{path} is not JSON of words: it is nested too deeply") from None
     if pattern is not None and (wrong := _difference(words, pattern)):
         raise ServeError(f"{path}: {wrong}. Copy the page's en.json and translate its values")
     return words
@@ -146,10 +151,11 @@ def _joined(where: str, key: str) -> str:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as problem:
+        return read_plain(path, LARGEST_FILE)[0]
+    except (OSError, ValueError) as problem:  # a pipe, a device, a file without an end
+        why = getattr(problem, "strerror", None) or problem
         raise ServeError(
-            f"the {what} {path} cannot be read ({problem.strerror}): give a file that can be"
+            f"the {what} {path} cannot be read ({why}): give a file that can be"
         ) from None
 
 

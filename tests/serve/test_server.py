@@ -22,7 +22,7 @@ import pytest
 import soxr
 
 import edgeser
-from edgeser.serve.protocol import utterance_event
+from edgeser.serve.protocol import utterance_event, version_of
 from edgeser.streaming.utterances import Utterances
 from tests.serve.clients import events_of, get, masked, serve_in_vain, speech, talk
 from tests.serve.conftest import Start
@@ -36,9 +36,14 @@ def expected_events(
     samples: npt.NDArray[Any], rate: int, detector: edgeser.SpeechDetector | None = None
 ) -> list[dict[str, Any] | None]:
     """What a program hears, as it would be sent."""
-    ours = Utterances(edgeser.load(), rate, detector=detector)
-    heard = [*ours.process(samples), *ours.flush()]
-    return json.loads(json.dumps([event for e in heard if (event := utterance_event(e))]))
+    model = edgeser.load()
+    ours = Utterances(model, rate, detector=detector)
+    told = [
+        event
+        for each in (*ours.process(samples), *ours.flush())
+        if (event := utterance_event(each, version_of(model)))
+    ]
+    return json.loads(json.dumps(told))
 
 
 @pytest.mark.parametrize("size", [333, 4_000, 60_000])

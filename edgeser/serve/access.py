@@ -65,7 +65,7 @@ def host_and_port(header: str) -> tuple[str, int | None] | None:
     host = _plain(parts.hostname or "")
     if not host or parts.path or parts.query or parts.fragment or _odd(parts.netloc):
         return None
-    return host, port
+    return None if any(c.isspace() or c in "<>\"'\\" for c in host) else (host, port)
 
 
 def is_local(host: str) -> bool:

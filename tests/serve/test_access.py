@@ -138,3 +138,9 @@ def test_the_token_is_known(scheme: str) -> None:
 def test_an_empty_token_lets_nobody_in(empty: str) -> None:
     with pytest.raises(ServeError, match="would let everybody in"):
         Access("127.0.0.1", empty)
+
+
+@pytest.mark.parametrize("odd", ["a b", "", "http://kiosk.lan", "<kiosk>", "kiosk/lan", "me@kiosk"])
+def test_what_is_no_name_is_refused(odd: str) -> None:
+    with pytest.raises(ServeError, match="is no name of a machine"):
+        Access("127.0.0.1", None, names=[odd])

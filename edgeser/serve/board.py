@@ -42,8 +42,10 @@ class Fellow:
     """What one process last said of itself."""
 
     state: State
+    said_at: float
+    """When, of ``time.monotonic``."""
     silent_seconds: float
-    """Since it said so."""
+    """Since then."""
     clients: int
     visitors: int
     """Connections, clients or not."""
@@ -90,6 +92,7 @@ class Board:
         cells, now = self.row(row), time.monotonic()
         return Fellow(
             State(int(cells[STATE])),
+            cells[BEAT],
             now - cells[BEAT],
             int(cells[CLIENTS]),
             int(cells[VISITORS]),

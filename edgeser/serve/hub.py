@@ -20,6 +20,7 @@ from edgeser.serve.board import BEAT, CLIENTS, LAST_FRAME, STATE, Board, Place, 
 from edgeser.serve.client import Client, Samples
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.door import group_of
+from edgeser.serve.lasting import Lasting
 from edgeser.serve.metrics import Metrics, model_info
 from edgeser.serve.protocol import AudioFormat, Wanted
 from edgeser.serve.worker import Worker
@@ -184,11 +185,11 @@ class Hub:
 
     async def _watch(self) -> None:
         """Notice a step that does not end, and whether one that failed would succeed again."""
+        step = Lasting(2 * CHECK_SECONDS)
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            stuck = self._busy_since is not None and (
-                time.monotonic() - self._busy_since > self.config.limits.stuck_seconds
-            )
+            lasted = step.look(self._busy_since)
+            stuck = self._busy_since is not None and lasted > self.config.limits.stuck_seconds
             if stuck and not self._told_stuck:
                 self._told_stuck = True
                 log.critical("a step takes longer than any should: the server ends")

@@ -288,6 +288,22 @@ def test_who_does_not_read_is_cut_off_and_nobody_else_notices(start: Start) -> N
             until(lambda: len(list(files.iterdir())) <= before)
 
 
+def test_who_is_cut_off_while_made_to_wait_is_gone_at_once(start: Start) -> None:
+    """Else a goodbye would lie unread for as long as a silent one is waited for: 10 s."""
+    address, process = start(limits="speed=0.1, burst_seconds=0.1")
+    files = Path(f"/proc/{process.pid}/fd")
+    if not files.exists():
+        pytest.skip("the system does not tell which files are open")
+    before = len(list(files.iterdir()))
+    with connect(f"ws://{address}/v1/stream") as socket:
+        socket.send(bytes(32_000))  # a second: 9 s to rest
+        socket.send(bytes(3))
+        began = time.monotonic()
+        assert events_of(socket)[-1]["code"] == "audio"
+    until(lambda: len(list(files.iterdir())) <= before)
+    assert time.monotonic() - began < 5
+
+
 def send_for_ever(socket: socket.socket) -> None:
     while True:
         socket.sendall(masked(bytes(32_000)))  # a second

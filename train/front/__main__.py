@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     if shard.world > 1 and device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    course = Course(tuple(given.steps), given.round)
+    without, with_emotions = given.steps
+    course = Course((without, with_emotions), given.round)
     with shard.joined(device):
         bulk = None
         if given.bulk is not None:

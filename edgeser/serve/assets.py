@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ HEADERS = {
 }
 LARGEST_FILE = 16 << 20
 """Bytes, of what a kiosk brings: a photograph is less."""
-CODE = re.compile(r"[A-Za-z0-9-]{1,35}")
-"""Of a language, RFC 5646: it becomes a part of an address."""
+CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""A language's name as browsers know it (BCP 47)."""
+DIRECTIONS = ("ltr", "rtl")
+HOLE = re.compile(r"\{\w+\}")
 LOGOS = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -56,8 +59,8 @@ def page_routes(kiosk: Kiosk, labels: tuple[str, ...]) -> list[BaseRoute]:
             f"there is no language {kiosk.language!r}: give one of {', '.join(languages)}, "
             f"or a folder that has {kiosk.language}.json"
         )
-    if not kiosk.forget_after > 0:
-        raise ServeError(f"forget after {kiosk.forget_after:g} s: give more than 0")
+    if not 0 < kiosk.forget_after < math.inf:
+        raise ServeError(f"forget after {kiosk.forget_after:g} s: give seconds, more than 0")
     config = {
         "version": __version__,
         "title": kiosk.title,
@@ -89,11 +92,11 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
         brought = {path.stem: path for path in sorted(folder.glob("*.json"))}
         if not brought:
             raise ServeError(f"{folder} has no language: put CODE.json files into it")
-        for code, path in brought.items():
-            if CODE.fullmatch(code) is None:
-                raise ServeError(
-                    f"{path}: is not named after a language: call it nl.json or pt-BR.json"
-                )
+        if strays := [code for code in brought if not CODE.fullmatch(code)]:
+            raise ServeError(
+                f"{brought[strays[0]]}: {strays[0]!r} is no language that browsers know. Call the "
+                "file as they call it, such as nl.json or pt-BR.json"
+            )
     pattern = _words(own["en"], None)
     return {code: _words(path, pattern) for code, path in sorted((own | brought).items())}
 
@@ -115,6 +118,12 @@ def _difference(words: Any, pattern: Any, where: str = "") -> str:
     """What keeps words from having the pattern's shape; empty if nothing does."""
     if type(words) is not type(pattern) or words == "":
         return f"{where or 'the file'} is not {_kind(pattern)}"
+    if where == "direction" and words not in DIRECTIONS:
+        return f"direction is {words!r}, and has to be {' or '.join(DIRECTIONS)}"
+    if isinstance(pattern, str):
+        known = set(HOLE.findall(pattern))
+        strays = [hole for hole in HOLE.findall(words) if hole not in known]
+        return f"{where} has {strays[0]}, which nothing is put into" if strays else ""
     if isinstance(pattern, list):
         strays = [item for item in words if not isinstance(item, str)]
         return f"{where} has {strays[0]!r}, which is no text" if strays else ""

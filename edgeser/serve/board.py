@@ -19,7 +19,7 @@ from enum import IntEnum
 
 import numpy as np
 
-CELLS = 64
+CELLS = 128
 """Numbers of one row, eight bytes each."""
 STATE, BEAT, LAST_FRAME, CLIENTS, VISITORS, WAITING, FIRST_FIGURE = range(7)
 _SALT_BYTES = 64

@@ -124,11 +124,20 @@ def test_nothing_is_answered_behind_a_request(start: Start) -> None:
             assert b'"clients"' not in answer, odd
 
 
-def test_deep_json_and_unknown_parameters_are_errors(start: Start) -> None:
+def test_odd_texts_and_unknown_parameters_are_errors(start: Start) -> None:
     address, process = start()
     with connect(f"ws://{address}/v1/stream") as socket_:
         socket_.send("[" * 100_000)
         assert events_of(socket_)[-1]["code"] == "audio"
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as plain:
+        plain.sendall(upgrade(address))
+        answer = plain.recv(65536)
+        plain.sendall(b"\x81\x82\0\0\0\0\xff\xfe")  # a text message that is no UTF-8
+        while b"the only text message is" not in answer:
+            part = plain.recv(65536)
+            assert part, answer
+            answer += part
     with connect(f"ws://{address}/v1/stream?sample_rate=48000") as socket_:
         (error,) = events_of(socket_)
     assert error["code"] == "format"

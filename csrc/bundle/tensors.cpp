@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "bundle/archive.hpp"
 #include "bundle/bundle_error.hpp"
 #include "bundle/json.hpp"
 
@@ -37,7 +38,7 @@ Place parse_place(const std::string& key, const Json& facts, const std::string& 
   const std::string named = file + ": " + key;
   if (!facts.is_object()) throw BundleError(named + " must be an object");
   if (const std::string type = string_entry(facts, "dtype", named + ": "); type != "F32") {
-    throw BundleError(named + " is " + type.substr(0, 16) + ", not F32");
+    throw BundleError(named + " is " + readable(type.substr(0, 16)) + ", not F32");
   }
   Place place{0, 0, key, sizes(facts, "shape", named + ": ", data_bytes)};
   std::size_t bytes = sizeof(float);

@@ -273,7 +273,8 @@ EDGESER_API edgeser_status edgeser_stream_save(edgeser_stream* stream, void* byt
                                                edgeser_error* error);
 
 /* A stream that goes on where the saved one was; to be closed as others. Checks that the bytes are
- * undamaged and belong to this model. `detector` may be NULL. */
+ * undamaged and belong to this model. It may have been saved by Python in float32 or bfloat16, on a
+ * CPU or a GPU, but not in int8. `detector` may be NULL. */
 EDGESER_API edgeser_status edgeser_stream_resume(const edgeser_model* model, const void* bytes,
                                                  size_t size, const edgeser_detector* detector,
                                                  edgeser_stream** stream, edgeser_error* error);

@@ -48,9 +48,10 @@ def load(
         precision: how the weights of the network are kept. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
             ``"int8"``: a quarter of it, with a scale for each output, and for each token or map
-            that they multiply. Spectra, attention and every state are float32 in all three, so a
-            saved stream goes on in any. A front end that runs in ONNX Runtime stays as it is in
-            the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
+            that they multiply. Spectra and attention are float32 in all three. A saved stream of
+            float32 goes on in bfloat16 and the other way round; one of int8, whose state is less
+            than half as large, in int8 alone. A front end that runs in ONNX Runtime stays as it is
+            in the bundle, and so does one in TensorRT. A GPU has no ``"int8"``.
             ``"auto"``: the fastest of them on this machine's CPU, timed for some 70 ms, of those
             with which the bundled model names another emotion in at most 1% of the verdicts (other
             bundles' may differ); ``model.precision`` says which it is. Another load, or another

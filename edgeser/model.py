@@ -170,16 +170,17 @@ class Model:
     def resume(self, state: bytes, *, detector: SpeechDetector | None = None) -> Stream:
         """A stream that goes on exactly where the one went that :meth:`Stream.state` was asked of.
 
-        It may have been saved by Python or by the C library. The same model in another precision
-        is no other model: the stream goes on in this one.
+        It may have been saved by Python or by the C library, on a CPU or with a GPU. The same model
+        in another precision is no other model: the stream goes on in this one, but not from or to
+        int8, whose streams remember rounded values.
 
         Args:
             state: the bytes.
             detector: as for :meth:`stream`; what one remembers is no part of a state.
 
         Raises:
-            StateError: the bytes are no saved state, are damaged, come from another format, or
-                belong to another model.
+            StateError: the bytes are no saved state, are damaged, come from another format,
+                belong to another model, or one of the two is in int8.
         """
         return Stream(Session.resumed(self._engine, state, detector))
 

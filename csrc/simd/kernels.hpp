@@ -9,9 +9,9 @@
 
 namespace edgeser::simd {
 
-template <class S>
+template <class S, Precision P>
 void multiply_rows(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept {
-  multiply<S>(m, x, m.inputs, rows, y, m.padded);
+  multiply<S, P>(m, x, m.inputs, rows, y, m.padded);
 }
 
 // Everything compiled for the level S. A constant expression: loading the library must not execute
@@ -30,7 +30,8 @@ inline constexpr Level kernels = {
     resample_filter<S>,
     {front_end_read<S, Precision::float32>, front_end_read<S, Precision::bfloat16>,
      front_end_read<S, Precision::int8>},
-    multiply_rows<S>,
+    {multiply_rows<S, Precision::float32>, multiply_rows<S, Precision::bfloat16>,
+     multiply_rows<S, Precision::int8>},
 };
 
 }  // namespace edgeser::simd

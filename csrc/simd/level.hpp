@@ -17,6 +17,7 @@ using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* cons
                       const bool* active, std::size_t rows, float* logits) noexcept;
 using VqFuse = void(const VqFusionPlan& plan, const float* deep, const float* latent,
                     std::size_t rows, float* tokens, std::int32_t* codes) noexcept;
+using Multiply = void(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
 using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const float* levels,
                           std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
 
@@ -36,8 +37,9 @@ struct Level {
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
   FrontEndRead* read[precision_count];  // by Precision
-  // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
-  void (*multiply)(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
+  // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, m being packed in a Precision: to prepare
+  // weights, and to convert states.
+  Multiply* multiply[precision_count];
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

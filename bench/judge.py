@@ -66,6 +66,9 @@ def _bound(case: Case) -> str:
     share = case.of_read("products") if case.facts["batch"] == 1 else case.of_peak("products")
     part = case.rounds.ratio("products", "step")
     said = f"its matrix products alone are {share:.2f} of the bound, and {part:.0%} of the time"
+    if "step_of_projections" in case.rounds.seconds:
+        kept = case.rounds.ratio("step_of_projections", "step")
+        said += f"; with Q, K and V in the rings, three times the state, {kept:.2f} of the time"
     if "rings_in_cache" in case.rounds.seconds:
         said += f"; with all rings in cache it is {case.of_peak('rings_in_cache'):.2f}"
     return said

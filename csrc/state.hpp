@@ -7,7 +7,7 @@ namespace edgeser {
 
 // What all state blocks share. A block is flat bytes that the caller owns: copying it is a
 // snapshot, and all zero bytes are a fresh state. Its 64-byte header holds one int64 counter, at
-// least zero, and 56 zero bytes; float32 values in the byte order of the machine follow.
+// least zero, and 56 zero bytes; values in the byte order of the machine follow.
 
 constexpr std::size_t state_header_bytes = 64;
 

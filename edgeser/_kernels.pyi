@@ -234,13 +234,16 @@ class VQFusion:
 class TACN:
     """Temporal attention convolutional network (Interspeech 2020), one token at a time.
 
-    Each layer keeps Q, K and V of its last ``(taps - 1) * dilation`` tokens, so nothing is ever
-    computed twice and the cost of a step never changes.
+    Each layer keeps its last ``(taps - 1) * dilation`` inputs, and projects those of its taps anew
+    in each step, whose cost never changes.
 
     A state block: a 64-byte header whose first 8 bytes are the position (int64, the tokens done),
-    the rest zero; then, layer by layer, a float32 ring of ``(taps - 1) * dilation`` slots of shape
-    (3, width / heads, heads): Q, K and V of one token, element e of head j at ``[:, e, j]``. Token
-    t lives in slot ``t mod ((taps - 1) * dilation)``.
+    the rest zero; then, layer by layer, a ring of ``(taps - 1) * dilation`` slots. Token t lives in
+    slot ``t mod ((taps - 1) * dilation)``. What a slot holds is ``rings``: ``"float32"``, the
+    layer's input (C,); ``"int8"``, the same as products in int8 take it, a float32 scale and C
+    int8, padded to a multiple of 4 bytes; ``"projections"``, float32 (3, width / heads, heads): Q,
+    K and V, element e of head j at ``[:, e, j]``, three times the memory and half the products.
+    All return the same bits.
     """
 
     def __init__(
@@ -257,6 +260,7 @@ class TACN:
         heads: int,
         dilations: Sequence[int],
         precision: str = "float32",
+        projections: bool = False,
         simd: str | None = None,
     ) -> None:
         """Copy the weights, fold ``output`` into ``taps`` (in float64), and pack them.
@@ -276,7 +280,8 @@ class TACN:
             precision: How all matrices are kept: "float32"; "bfloat16", which rounds the weights
                 and computes in float32; or "int8", which rounds each output's weights to -127..127
                 of a scale of its own, does the same with every row of inputs as it comes, and adds
-                up integers. Attention, sums of tokens and the state are float32 in all three.
+                up integers. Attention and sums of tokens are float32 in all three.
+            projections: Whether rings keep Q, K and V, as those of streams on a GPU do.
             simd: One of :func:`simd_levels`, or None for the best.
         """
 
@@ -331,6 +336,10 @@ class TACN:
     @property
     def state_bytes(self) -> int:
         """The length of a state block."""
+
+    @property
+    def rings(self) -> Literal["float32", "int8", "projections"]:
+        """What a slot of a state block holds."""
 
     @property
     def precision(self) -> str:
@@ -425,9 +434,17 @@ class Core:
     """
 
     def __init__(
-        self, bundle: Bundle, *, precision: str = "float32", simd: str | None = None
+        self,
+        bundle: Bundle,
+        *,
+        precision: str = "float32",
+        projections: bool = False,
+        simd: str | None = None,
     ) -> None:
-        """Pack the weights. Raises BundleError if the bundle cannot be run."""
+        """Pack the weights. Raises BundleError if the bundle cannot be run.
+
+        ``projections``: as for :class:`TACN`.
+        """
 
     @property
     def front_end(self) -> FrontEnd | None:

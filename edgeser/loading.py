@@ -48,9 +48,10 @@ def load(
         precision: number format of the network's weights. ``"float32"``: as trained.
             ``"bfloat16"``: half the memory to read in each step, arithmetic in float32.
             ``"int8"``: a quarter, with a scale for each output, and for each token or map
-            that they multiply. Spectra, attention and all states are float32 in all three, so a
-            saved stream can be resumed in any. The precision does not apply to a front end in ONNX
-            Runtime or TensorRT. There is no ``"int8"`` on a GPU.
+            that they multiply. Spectra and attention are float32 in all three. A saved stream of
+            ``"float32"`` can be resumed in ``"bfloat16"`` and vice versa; one of ``"int8"``, whose
+            state is less than half as large, only in ``"int8"``. The precision does not apply to a
+            front end in ONNX Runtime or TensorRT. There is no ``"int8"`` on a GPU.
             ``"auto"``: the fastest on this machine's CPU, timed for some 70 ms, among those
             that change the emotion of at most 1% of the verdicts of the bundled model (other
             bundles may differ); ``model.precision`` has the choice. Another load, or another

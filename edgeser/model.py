@@ -168,8 +168,8 @@ class Model:
     def resume(self, state: bytes, *, detector: SpeechDetector | None = None) -> Stream:
         """Resumes a stream from the bytes that :meth:`Stream.state` returned.
 
-        The state may come from Python or from the C library, and from the same model in another
-        precision.
+        The state may come from Python or from the C library, from a CPU or a GPU, and from the same
+        model in another precision, except from or to int8, whose streams keep quantised values.
 
         Args:
             state: the bytes.
@@ -177,7 +177,7 @@ class Model:
 
         Raises:
             StateError: the bytes are not a saved state, are damaged, have another format, or
-                belong to another model.
+                belong to another model, or one of the two is in int8.
         """
         return Stream(Session.resumed(self._engine, state, detector))
 

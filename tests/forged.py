@@ -12,7 +12,7 @@ from edgeser import _kernels
 from edgeser.streaming.stream import session_of
 from tests.sounds import noise
 
-HEAD, SEAL = 112, 32
+HEAD, SEAL = 120, 32
 """Bytes before the block, and of the hash after it."""
 
 COUNTERS = ("received", "heard", "frames", "spoken", "tokens", "pause", "missing", "zeros")

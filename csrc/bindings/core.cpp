@@ -11,13 +11,13 @@ namespace edgeser {
 namespace {
 
 std::unique_ptr<PyCore> make_core(const Bundle& bundle, const std::string& precision,
-                                  const std::optional<std::string>& simd) {
+                                  bool projections, const std::optional<std::string>& simd) {
   const Precision kept = find_precision(precision.c_str());
   const Level& level = level_from(simd);
   std::shared_ptr<const Core> core;
   {
     const Released release;
-    core = std::make_shared<const Core>(bundle, level, kept);
+    core = std::make_shared<const Core>(bundle, level, kept, projections);
   }
   return std::make_unique<PyCore>(std::move(core));
 }
@@ -92,7 +92,7 @@ void bind_core(py::module_& m) {
   using Kept = py::return_value_policy;
   py::class_<PyCore>(m, "Core", "What all streams of a model share.")
       .def(py::init(&make_core), py::arg("bundle"), py::kw_only(), py::arg("precision") = "float32",
-           py::arg("simd") = py::none())
+           py::arg("projections") = false, py::arg("simd") = py::none())
       .def_property_readonly(
           "front_end", [](const PyCore& self) { return self.core->front_end.get(); },
           Kept::reference_internal)

@@ -33,7 +33,7 @@ std::unique_ptr<Tacn> make_tacn(py::handle query, py::handle key, py::handle val
                                 py::handle output, py::handle taps, py::handle bias,
                                 py::handle head_weight, py::handle head_bias, long long heads,
                                 const py::sequence& dilations, const std::string& precision,
-                                const std::optional<std::string>& simd) {
+                                bool projections, const std::optional<std::string>& simd) {
   const Floats b("bias", bias, {"N", "C"});
   const std::size_t n = b.size(0), c = b.size(1);
   const Floats q("query", query, {n, c, c}), k("key", key, {n, c, c}), v("value", value, {n, c, c});
@@ -45,7 +45,7 @@ std::unique_ptr<Tacn> make_tacn(py::handle query, py::handle key, py::handle val
       level_from(simd),
       TacnWeights{n, c, t.size(1), hb.size(0), static_cast<std::size_t>(heads), q.data(), k.data(),
                   v.data(), o.data(), t.data(), b.data(), hw.data(), hb.data()},
-      dilations_from(dilations), find_precision(precision.c_str()));
+      dilations_from(dilations), find_precision(precision.c_str()), projections);
 }
 
 py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::sequence& states,
@@ -97,7 +97,8 @@ void bind_tacn(py::module_& m) {
       .def(py::init(&make_tacn), py::arg("query"), py::arg("key"), py::arg("value"),
            py::arg("output"), py::arg("taps"), py::arg("bias"), py::arg("head_weight"),
            py::arg("head_bias"), py::kw_only(), py::arg("heads"), py::arg("dilations"),
-           py::arg("precision") = "float32", py::arg("simd") = py::none())
+           py::arg("precision") = "float32", py::arg("projections") = false,
+           py::arg("simd") = py::none())
       .def("step", &step, py::arg("tokens"), py::arg("states"), py::arg("active") = py::none())
       .def("keep", &keep, py::arg("state"), py::arg("steps"))
       .def("put_back", &put_back, py::arg("state"), py::arg("kept"))
@@ -108,6 +109,7 @@ void bind_tacn(py::module_& m) {
       .def_property_readonly("outputs", &Tacn::outputs)
       .def_property_readonly("receptive_field", &Tacn::receptive_field)
       .def_property_readonly("state_bytes", &Tacn::state_bytes)
+      .def_property_readonly("rings", [](const Tacn& self) { return rings_name(self.rings()); })
       .def_property_readonly("precision", &precision_of<Tacn>)
       .def_property_readonly("simd", &level_name<Tacn>);
 }

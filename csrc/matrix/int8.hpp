@@ -60,11 +60,13 @@ inline void dot_rows(typename S::Ints (&sum)[Rows][Vectors],
   }
 }
 
-// multiply() in int8. Sums of products are exact, so their order is free; what is rounded is each
-// row of inputs, by its own scale, and y = bias + sum * (scale of the row * scale of the output).
-template <class S, class Between>
-inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
-                          float* y, std::size_t y_stride, Between&& between) {
+// multiply() in int8, of rows that are quantised as they are needed: `supply(row, to)` writes one
+// as quantise_row does and returns its scale; it is called once a row, in their order. Sums of
+// products are exact, so their order is free; what is rounded is each row of inputs, by its own
+// scale, and y = bias + sum * (scale of the row * scale of the output).
+template <class S, class Supply, class Between>
+inline void multiply_quantised(const Matrix& m, Supply&& supply, std::size_t rows, float* y,
+                               std::size_t y_stride, Between&& between) {
   constexpr std::size_t most_rows = 64;
   alignas(64) typename S::Input quantised[int8_max_inputs];
   float scales[most_rows];
@@ -75,9 +77,7 @@ inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride,
 
   for (std::size_t first = 0; first < rows; first += capacity) {
     const std::size_t count = rows - first < capacity ? rows - first : capacity;
-    for (std::size_t r = 0; r < count; ++r) {
-      scales[r] = quantise_row<S>(x + (first + r) * x_stride, m.inputs, quantised + r * stride);
-    }
+    for (std::size_t r = 0; r < count; ++r) scales[r] = supply(first + r, quantised + r * stride);
     for_each_panel<S, std::int8_t>(
         m, [&](auto vectors, std::size_t column, const std::int8_t* weights) {
           constexpr std::size_t V = decltype(vectors)::value;
@@ -114,6 +114,16 @@ inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride,
           });
         });
   }
+}
+
+// multiply() in int8.
+template <class S, class Between>
+inline void multiply_int8(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
+                          float* y, std::size_t y_stride, Between&& between) {
+  const auto supply = [&](std::size_t row, typename S::Input* to) {
+    return quantise_row<S>(x + row * x_stride, m.inputs, to);
+  };
+  multiply_quantised<S>(m, supply, rows, y, y_stride, between);
 }
 
 }  // namespace edgeser

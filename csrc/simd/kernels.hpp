@@ -17,7 +17,7 @@ ResampleFilter resample_filter;
 
 namespace simd {
 
-template <class S>
+template <class S, Precision P>
 MultiplyRows multiply_rows;
 
 // The table of the level S. A constant expression: loading the library must not execute any
@@ -36,7 +36,8 @@ inline constexpr Level kernels = {
     resample_filter<S>,
     {front_end_read<S, Precision::float32>, front_end_read<S, Precision::bfloat16>,
      front_end_read<S, Precision::int8>},
-    multiply_rows<S>,
+    {multiply_rows<S, Precision::float32>, multiply_rows<S, Precision::bfloat16>,
+     multiply_rows<S, Precision::int8>},
 };
 
 }  // namespace simd

@@ -21,7 +21,8 @@ using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const
                           std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
 using ResampleFilter = void(const ResamplerPlan& plan, const float* window, std::size_t phase,
                             std::size_t count, float* output) noexcept;
-// y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
+// y (rows, m.padded) = x (rows, m.inputs) @ m + bias, m packed in a Precision: to prepare weights,
+// and to convert states.
 using MultiplyRows = void(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
@@ -37,8 +38,8 @@ struct Level {
   TacnStep* step[precision_count];  // by Precision
   VqFuse* fuse[precision_count];    // by Precision
   ResampleFilter* resample;
-  FrontEndRead* read[precision_count];  // by Precision
-  MultiplyRows* multiply;
+  FrontEndRead* read[precision_count];      // by Precision
+  MultiplyRows* multiply[precision_count];  // by Precision
 };
 
 // The levels that this CPU can run, best first: the last is always "plain".

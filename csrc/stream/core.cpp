@@ -80,10 +80,10 @@ Speaker make_speaker(const Bundle& bundle) {
 
 }  // namespace
 
-Core::Core(const Bundle& bundle, const Level& level, Precision precision)
+Core::Core(const Bundle& bundle, const Level& level, Precision precision, bool projections)
     : front_end(native_front_end(bundle, level, precision)),
       fusion(level, fusion_weights(bundle), precision),
-      tacn(level, tacn_weights(bundle), dilations(bundle.manifest.sizes), precision),
+      tacn(level, tacn_weights(bundle), dilations(bundle.manifest.sizes), precision, projections),
       gate(make_gate(bundle)),
       speaker(make_speaker(bundle)),
       labels(bundle.manifest.labels),

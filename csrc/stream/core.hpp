@@ -17,9 +17,10 @@ namespace edgeser {
 
 // What all streams of a model share. Immutable, and safe to use from any number of threads at once.
 struct Core {
-  // Copies what it needs of the bundle. Throws Error or BundleError if the bundle cannot be run.
+  // Copies what it needs of the bundle. With `projections`, rings are those that GPUs step: see
+  // Rings. Throws Error or BundleError if the bundle cannot be run.
   explicit Core(const Bundle& bundle, const Level& level = find_level(nullptr),
-                Precision precision = Precision::float32);
+                Precision precision = Precision::float32, bool projections = false);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 

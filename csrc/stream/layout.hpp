@@ -51,7 +51,7 @@ static_assert(sizeof(Memory) == 168);
 //     float32 (M, C)   the gate's memory, newest first
 //     float32          the newest samples at the model's rate, a segment of them, oldest first
 //     bytes            the resampler's own
-//     bytes            the rings of Q, K and V, see csrc/README.md
+//     bytes            the rings, see csrc/README.md
 //
 // Sections start at multiples of 64 bytes. All but the last, the head, are small.
 class Layout {
@@ -60,6 +60,8 @@ class Layout {
 
   std::size_t head_bytes() const { return rings_; }
   std::size_t bytes() const { return bytes_; }
+  // Of a block whose last section is so long.
+  std::size_t bytes_with(std::size_t rings) const { return rings_ + (rings + 63) / 64 * 64; }
 
   Memory& memory(std::byte* block) const { return *reinterpret_cast<Memory*>(block); }
   double* sums(std::byte* block) const { return reinterpret_cast<double*>(block + sums_); }

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "bundle/sha256.hpp"
 #include "state.hpp"
 #include "stream/errors.hpp"
+#include "tacn/convert.hpp"
 
 namespace edgeser {
 namespace {
@@ -25,9 +27,11 @@ struct SavedHead {
   std::uint32_t rate = 0;
   Digest model = {};
   SavedOptions options;
+  std::uint32_t rings = 0;
+  std::uint32_t zero = 0;
   std::uint64_t length = 0;
 };
-static_assert(sizeof(SavedHead) == 112);
+static_assert(sizeof(SavedHead) == 120);
 
 SavedOptions pack(const StreamOptions& options) {
   SavedOptions packed;
@@ -92,6 +96,7 @@ bool sums_fit(const double* sums, std::size_t labels, std::int64_t frames) {
 constexpr double longest_time = 1e12;  // seconds
 constexpr float largest_ring = 1e12f;  // products of two are far from overflowing
 
+// All but the rings.
 bool fits(const Stream& stream) {
   const Core& core = stream.core();
   const Layout& layout = stream.layout();
@@ -133,9 +138,7 @@ bool fits(const Stream& stream) {
          sums_fit(layout.sums(block), labels, m.spoken) &&
          sums_fit(layout.utterance_sums(block), labels, u.counted) &&
          bounded(layout.gate(block), core.gate.memory() * width, 1e9f) &&
-         bounded(tail, core.sizes.segment, 1e3f) &&
-         bounded(reinterpret_cast<const float*>(stream.rings() + state_header_bytes),
-                 (core.tacn.state_bytes() - state_header_bytes) / sizeof(float), largest_ring);
+         bounded(tail, core.sizes.segment, 1e3f);
 }
 
 bool resampler_fits(const Stream& stream) {
@@ -151,6 +154,43 @@ bool resampler_fits(const Stream& stream) {
                  largest_sample);
 }
 
+Rings rings_of(const SavedHead& head, Rings own) {
+  if (head.rings > static_cast<std::uint32_t>(Rings::projections)) contradicts();
+  const auto theirs = static_cast<Rings>(head.rings);
+  if (theirs == own || can_convert(theirs, own)) return theirs;
+  const auto kept = [](Rings rings) {
+    return rings == Rings::int8 ? "int8, as a model in int8 does"
+                                : "float32, as a model in float32 or bfloat16 does";
+  };
+  refuse(std::string("keeps its past in ") + kept(theirs) + ", and this model keeps it in " +
+         kept(own) + ": load the model in a precision that fits, or begin a new stream");
+}
+
+// Puts the rings of a saved block where the stream has its own.
+void take_rings(const Stream& stream, Rings kept, const char* from) {
+  const Tacn& tacn = stream.core().tacn;
+  std::byte* const own = stream.rings();
+  std::vector<std::byte> other;  // which bytes of anybody's may not be aligned for
+  std::byte* theirs = own;
+  if (kept != tacn.rings()) {
+    other.resize(tacn.state_bytes(kept));
+    theirs = other.data();
+  }
+  std::memcpy(theirs, from, tacn.state_bytes(kept));
+  try {
+    tacn.check_states(&theirs, 1);
+  } catch (const Error&) {
+    contradicts();
+  }
+  if (!tacn.bounded(kept, theirs, largest_ring) ||
+      state_counter(theirs) != stream.memory().tokens) {
+    contradicts();
+  }
+  if (theirs == own) return;
+  convert_state(tacn, kept, theirs, own);
+  if (!tacn.bounded(tacn.rings(), own, largest_ring)) contradicts();
+}
+
 }  // namespace
 
 std::size_t saved_size(const Stream& stream) noexcept {
@@ -164,6 +204,7 @@ void save_stream(const Stream& stream, std::byte* bytes) {
   head.rate = static_cast<std::uint32_t>(stream.rate());
   head.model = core.hash;
   head.options = pack(stream.options());
+  head.rings = static_cast<std::uint32_t>(core.tacn.rings());
   head.length = length;
   std::memcpy(bytes, &head, sizeof head);
   std::byte* const block = bytes + sizeof head;
@@ -173,7 +214,7 @@ void save_stream(const Stream& stream, std::byte* bytes) {
   const auto position = static_cast<std::size_t>(stream.memory().tokens);
   set_state_counter(rings, stream.memory().tokens);
   const TacnPlan& plan = core.tacn.plan();
-  const std::size_t slot = 3 * plan.width * sizeof(float);
+  const std::size_t slot = plan.slot_bytes;
   for (std::size_t n = 0; n < plan.layer_count; ++n) {
     const TacnLayer& layer = plan.layers[n];
     if (position >= layer.ring_slots) continue;
@@ -218,29 +259,26 @@ std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void
            hex(core->hash).substr(0, 12) +
            ": load the bundle that the stream was made with, or begin a new stream");
   }
+  const Rings kept = rings_of(head, core->tacn.rings());
   const StreamOptions options = unpack(head.options);
   const SavedOptions again = pack(options);
-  if (std::memcmp(&again, &head.options, sizeof again) != 0) contradicts();
+  if (std::memcmp(&again, &head.options, sizeof again) != 0 || head.zero != 0) contradicts();
   std::shared_ptr<Stream> stream;
   try {
     stream = std::make_shared<Stream>(std::move(core), head.rate, options, std::move(detector));
   } catch (const AudioError&) {
     contradicts();
   }
-  if (head.length != stream->layout().bytes()) {
+  const Layout& layout = stream->layout();
+  const std::size_t length = layout.bytes_with(stream->core().tacn.state_bytes(kept));
+  if (head.length != length) {
     refuse("holds " + std::to_string(head.length) + " bytes and a stream at " +
-           std::to_string(head.rate) + " Hz has " + std::to_string(stream->layout().bytes()) +
+           std::to_string(head.rate) + " Hz has " + std::to_string(length) +
            " here: it was made by another version of edgeser; begin a new stream");
   }
-  std::memcpy(stream->block(), bytes + sizeof head, stream->layout().bytes());
+  std::memcpy(stream->block(), bytes + sizeof head, layout.head_bytes());
   if (!fits(*stream) || !resampler_fits(*stream)) contradicts();
-  try {
-    std::byte* rings = stream->rings();
-    stream->core().tacn.check_states(&rings, 1);
-  } catch (const Error&) {
-    contradicts();
-  }
-  if (state_counter(stream->rings()) != stream->memory().tokens) contradicts();
+  take_rings(*stream, kept, bytes + sizeof head + layout.head_bytes());
   // Weight and shift follow from the rest.
   const Memory before = stream->memory();
   stream->core().speaker.settle(stream->speaker());

@@ -16,6 +16,8 @@ namespace edgeser {
 //     u32       sample rate      Hz, of the stream
 //     32 bytes  model hash       SHA-256 of the bundle's manifest
 //     56 bytes  options          see saved.cpp
+//     u32       rings            what they keep: see Rings in tacn/plan.hpp
+//     u32       zero
 //     u64       length           bytes of the block that follows
 //     block                      see layout.hpp
 //     32 bytes  SHA-256          of everything before it
@@ -23,7 +25,7 @@ namespace edgeser {
 // All numbers are little-endian. Slots of rings that no token will read are zero, so that the bytes
 // depend on what the stream remembers alone.
 
-constexpr std::uint32_t saved_format = 2;
+constexpr std::uint32_t saved_format = 3;
 
 // How many bytes a stream takes; it never changes.
 std::size_t saved_size(const Stream& stream) noexcept;
@@ -32,7 +34,8 @@ std::size_t saved_size(const Stream& stream) noexcept;
 void save_stream(const Stream& stream, std::byte* bytes);
 
 // A stream of `core` that goes on where the saved one went. Throws StateError for bytes that are
-// damaged, belong to another model, or that no stream could have left.
+// damaged, belong to another model, or that no stream could have left, and where one of the two
+// keeps its rings in int8; others are converted, see tacn/convert.hpp.
 std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void* bytes,
                                     std::size_t size, std::shared_ptr<Detector> detector);
 

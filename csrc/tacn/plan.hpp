@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "matrix/matrix.hpp"
 
@@ -10,6 +11,15 @@ namespace edgeser {
 constexpr std::size_t tacn_max_width = 512;
 constexpr std::size_t tacn_max_taps = 8;
 constexpr std::size_t tacn_max_outputs = 64;
+
+// What a ring keeps of a token. The first two are the layer's input, from which each step projects
+// Q, K and V of its taps anew, to the bits that they had: a third of the memory, and in int8 a
+// twelfth. The last is what streams that a GPU has stepped are made of.
+enum class Rings : std::uint32_t {
+  float32 = 0,      // C values
+  int8 = 1,         // the same as int8 products take them: float32 scale, C bytes, padding to 4
+  projections = 2,  // (3, C/h, h) float32: Q, K and V with heads fastest
+};
 
 struct TacnLayer {
   Matrix projection;     // C -> Q, K, V side by side, each with heads fastest
@@ -27,6 +37,8 @@ struct TacnPlan {
   float scale;        // 1 / sqrt(C/h)
   std::size_t layer_count;
   const TacnLayer* layers;
+  Rings rings;
+  std::size_t slot_bytes;
   Matrix head;
 };
 

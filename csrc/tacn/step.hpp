@@ -7,38 +7,40 @@
 #include "matrix/multiply.hpp"
 #include "tacn/attention.hpp"
 #include "tacn/plan.hpp"
+#include "tacn/rings.hpp"
 
 namespace edgeser {
 
 // The streams that go through the layers together, and their scratch, all on the stack.
 struct TacnBlock {
   static constexpr std::size_t max_rows = 64;
-  static constexpr std::size_t scratch_floats = 56 * 1024;  // 224 KiB: all rows at a width of 128
+  static constexpr std::size_t scratch_floats = 56 * 1024;  // 224 KiB
 
   std::size_t count;            // rows in use
   std::size_t index[max_rows];  // row of the batch
   std::byte* state[max_rows];
   std::int64_t position[max_rows];
-  Taps taps[max_rows];         // of the layer being computed
-  float* ring_slot[max_rows];  // where its newest token goes
+  // Of the layer being computed, or of the next one: how many taps each row has, where the ring has
+  // those before the newest, and where the newest will go.
+  std::size_t taps[max_rows];
+  std::byte* slot[max_rows][tacn_max_taps];
 };
 
-// Finds each row's taps in the layer's ring, all but the newest.
+// Finds each row's taps in the layer's ring.
 template <class S>
 inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block) {
-  const std::size_t slot_floats = 3 * plan.width;
   for (std::size_t r = 0; r < block.count; ++r) {
     const std::size_t now = static_cast<std::size_t>(block.position[r]);
     const std::size_t slot = now % layer.ring_slots;
-    float* const ring = reinterpret_cast<float*>(block.state[r] + layer.ring);
-    Taps& taps = block.taps[r];
-    taps.count = 1;
-    for (; taps.count < plan.taps && now >= taps.count * layer.dilation; ++taps.count) {
-      const std::size_t back = taps.count * layer.dilation;
+    std::byte* const ring = block.state[r] + layer.ring;
+    block.slot[r][0] = ring + slot * plan.slot_bytes;
+    std::size_t count = 1;
+    for (; count < plan.taps && now >= count * layer.dilation; ++count) {
+      const std::size_t back = count * layer.dilation;
       const std::size_t from = slot >= back ? slot - back : slot + layer.ring_slots - back;
-      taps.row[taps.count] = ring + from * slot_floats;
+      block.slot[r][count] = ring + from * plan.slot_bytes;
     }
-    block.ring_slot[r] = ring + slot * slot_floats;
+    block.taps[r] = count;
   }
 }
 
@@ -48,56 +50,143 @@ template <class S>
 class TapFetch {
  public:
   // Everything will have been asked for after `calls` calls.
-  TapFetch(const TacnBlock& block, std::size_t slot_floats, std::size_t calls)
-      : block_(block), slot_floats_(slot_floats), rows_a_call_((block.count + calls - 1) / calls) {}
+  TapFetch(const TacnBlock& block, std::size_t slot_bytes, std::size_t calls)
+      : block_(block), slot_bytes_(slot_bytes), rows_a_call_((block.count + calls - 1) / calls) {}
 
   void operator()() {
     const std::size_t left = block_.count - row_;
     for (std::size_t r = left < rows_a_call_ ? left : rows_a_call_; r > 0; --r, ++row_) {
-      const Taps& taps = block_.taps[row_];
-      for (std::size_t i = 1; i < taps.count; ++i) {
-        for (std::size_t at = 0; at < slot_floats_; at += 16) EDGESER_PREFETCH(taps.row[i] + at);
+      for (std::size_t i = 1; i < block_.taps[row_]; ++i) {
+        const std::byte* const slot = block_.slot[row_][i];
+        for (std::size_t at = 0; at < slot_bytes_; at += 64) EDGESER_PREFETCH(slot + at);
       }
     }
   }
 
  private:
   const TacnBlock& block_;
-  std::size_t slot_floats_, rows_a_call_, row_ = 0;
+  std::size_t slot_bytes_, rows_a_call_, row_ = 0;
 };
 
-// x (rows, C): in, the layer's input; out, its output. `qkv` and `mixed` are scratch of
-// `qkv_stride` and k * C floats a row; x rows lie `x_stride` apart.
+// The rows of a block in a step's scratch, each a stream's.
+struct TacnScratch {
+  float* x;  // (C): in, a layer's input; out, its output
+  std::size_t x_stride;
+  float* qkv;  // rows of Q, K and V: `projected` of a stream, the newest tap last; later C sums
+  std::size_t qkv_stride;
+  std::size_t projected;
+  float* mixed;  // (k, C): inputs of all taps, newest last; later what the attention gives
+  std::size_t mixed_stride;
+};
+
+// Projects the newest token alone, whose taps' Q, K and V the rings have.
 template <class S, Precision P>
-inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block, float* x,
-                       std::size_t x_stride, float* qkv, std::size_t qkv_stride, float* mixed) {
+inline void project_newest(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
+                           const TacnScratch& scratch) {
+  TapFetch<S> fetch(block, plan.slot_bytes, product_pieces<S, P>(layer.projection, block.count));
+  multiply<S, P>(layer.projection, scratch.x, scratch.x_stride, block.count, scratch.qkv,
+                 scratch.qkv_stride, fetch);
+}
+
+// Projects all taps of all rows from the inputs that the rings have, and puts the newest input
+// there. Its slot is that of the oldest tap: so the newest comes last. Missing taps are projected
+// as zeros, for the same time every step; nobody reads what that gives.
+template <class S, Precision P>
+inline void project_all(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
+                        const TacnScratch& scratch) {
+  const std::size_t width = plan.width, taps = plan.taps;
+  const auto nothing = [] {};
+  if constexpr (P == Precision::int8) {
+    const auto supply = [&](std::size_t row, typename S::Input* to) {
+      const std::size_t r = row / taps, tap = taps - 1 - row % taps;
+      if (tap == 0) {
+        const float scale = quantise_row<S>(scratch.x + r * scratch.x_stride, width, to);
+        put_int8<S>(block.slot[r][0], to, scale, width);
+        return scale;
+      }
+      if (tap < block.taps[r]) return get_int8<S>(block.slot[r][tap], width, to);
+      const std::size_t padded = (width + S::lanes - 1) / S::lanes * S::lanes;
+      for (std::size_t i = 0; i < padded; ++i) {
+        to[i] = static_cast<typename S::Input>(S::byte_zero);
+      }
+      return 0.0f;
+    };
+    multiply_quantised<S>(layer.projection, supply, block.count * taps, scratch.qkv,
+                          scratch.qkv_stride, nothing);
+  } else {
+    for (std::size_t r = 0; r < block.count; ++r) {
+      const float* const newest = scratch.x + r * scratch.x_stride;
+      float* to = scratch.mixed + r * scratch.mixed_stride;
+      for (std::size_t tap = taps - 1; tap > 0; --tap, to += width) {
+        if (tap < block.taps[r]) {
+          std::memcpy(to, block.slot[r][tap], width * sizeof(float));
+        } else {
+          std::memset(to, 0, width * sizeof(float));
+        }
+      }
+      std::memcpy(to, newest, width * sizeof(float));
+      std::memcpy(block.slot[r][0], newest, width * sizeof(float));
+    }
+    multiply<S, P>(layer.projection, scratch.mixed, width, block.count * taps, scratch.qkv,
+                   scratch.qkv_stride, nothing);
+  }
+}
+
+// Where the Q, K and V of a row's taps are.
+template <class S>
+inline Taps taps_of(const TacnPlan& plan, const TacnBlock& block, const TacnScratch& scratch,
+                    std::size_t r) {
+  Taps taps{block.taps[r], {}};
+  const float* const newest = scratch.qkv + ((r + 1) * scratch.projected - 1) * scratch.qkv_stride;
+  taps.row[0] = newest;
+  for (std::size_t i = 1; i < taps.count; ++i) {
+    taps.row[i] = plan.rings == Rings::projections
+                      ? reinterpret_cast<const float*>(block.slot[r][i])
+                      : newest - i * scratch.qkv_stride;
+  }
+  return taps;
+}
+
+// Layer n, whose taps are located; locates those of the next.
+template <class S, Precision P>
+inline void tacn_layer(const TacnPlan& plan, std::size_t n, TacnBlock& block,
+                       const TacnScratch& scratch) {
+  const TacnLayer& layer = plan.layers[n];
   const std::size_t width = plan.width;
-  const std::size_t mixed_stride = plan.taps * width;
-  locate_taps<S>(plan, layer, block);
-  TapFetch<S> fetch(block, 3 * width, product_pieces<S, P>(layer.projection, block.count));
-  multiply<S, P>(layer.projection, x, x_stride, block.count, qkv, qkv_stride, fetch);
+  const bool kept = plan.rings == Rings::projections;
+  if (kept) {
+    project_newest<S, P>(plan, layer, block, scratch);
+  } else {
+    project_all<S, P>(plan, layer, block, scratch);
+  }
 
   for (std::size_t r = 0; r < block.count; ++r) {
-    Taps& taps = block.taps[r];
-    float* const newest = qkv + r * qkv_stride;
-    float* const out = mixed + r * mixed_stride;
-    taps.row[0] = newest;
+    const Taps taps = taps_of<S>(plan, block, scratch, r);
+    float* const out = scratch.mixed + r * scratch.mixed_stride;
     with_size<S, tacn_max_taps>(taps.count, [&](auto count) {
       attend<S, decltype(count)::value>(taps, width, plan.heads, plan.scale, out);
     });
     // Missing taps add nothing to the convolution: exact zeros, and the same time every step.
     std::memset(out + taps.count * width, 0, (plan.taps - taps.count) * width * sizeof(float));
     // Token t takes the slot of token t - (k-1)d, which was the oldest tap until now.
-    std::memcpy(block.ring_slot[r], newest, 3 * width * sizeof(float));
+    if (kept) std::memcpy(block.slot[r][0], taps.row[0], plan.slot_bytes);
   }
 
-  float* const z = qkv;
-  multiply<S, P>(layer.convolution, mixed, mixed_stride, block.count, z, qkv_stride);
+  float* const z = scratch.qkv;
+  if (n + 1 < plan.layer_count) locate_taps<S>(plan, plan.layers[n + 1], block);
+  if (kept || n + 1 == plan.layer_count) {
+    multiply<S, P>(layer.convolution, scratch.mixed, scratch.mixed_stride, block.count, z,
+                   scratch.qkv_stride);
+  } else {
+    TapFetch<S> fetch(block, plan.slot_bytes, product_pieces<S, P>(layer.convolution, block.count));
+    multiply<S, P>(layer.convolution, scratch.mixed, scratch.mixed_stride, block.count, z,
+                   scratch.qkv_stride, fetch);
+  }
   const typename S::Vec zero = S::broadcast(0.0f);
   for (std::size_t r = 0; r < block.count; ++r) {
     for (std::size_t c = 0; c < layer.convolution.padded; c += S::lanes) {
-      float* const at = x + r * x_stride + c;
-      S::store(at, S::add(S::load(at), S::max(zero, S::load(z + r * qkv_stride + c))));
+      float* const at = scratch.x + r * scratch.x_stride + c;
+      S::store(at, S::add(S::load(at), S::max(zero, S::load(z + r * scratch.qkv_stride + c))));
     }
   }
 }
@@ -106,23 +195,27 @@ inline void tacn_layer(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& 
 template <class S, Precision P>
 void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                const bool* active, std::size_t rows, float* logits) noexcept {
-  alignas(64) float scratch[TacnBlock::scratch_floats];
+  alignas(64) float floats[TacnBlock::scratch_floats];
   const std::size_t width = plan.width;
   const std::size_t outputs = plan.head.outputs;
-  const std::size_t x_stride = plan.layers[0].convolution.padded;
+  TacnScratch scratch;
+  scratch.x_stride = plan.layers[0].convolution.padded;
   // The same rows later hold the convolution (C) and the logits.
-  const std::size_t qkv_stride = plan.layers[0].projection.padded > plan.head.padded
-                                     ? plan.layers[0].projection.padded
-                                     : plan.head.padded;
-  const std::size_t row_floats = x_stride + qkv_stride + plan.taps * width;
+  scratch.qkv_stride = plan.layers[0].projection.padded > plan.head.padded
+                           ? plan.layers[0].projection.padded
+                           : plan.head.padded;
+  scratch.projected = plan.rings == Rings::projections ? 1 : plan.taps;
+  scratch.mixed_stride = plan.taps * width;
+  const std::size_t row_floats =
+      scratch.x_stride + scratch.projected * scratch.qkv_stride + scratch.mixed_stride;
   std::size_t capacity = TacnBlock::scratch_floats / row_floats;
   if (capacity > TacnBlock::max_rows) capacity = TacnBlock::max_rows;
   // Even blocks: the weights are read again for each, however few its rows are.
   const std::size_t blocks = (rows + capacity - 1) / capacity;
   if (blocks > 1) capacity = (rows + blocks - 1) / blocks;
-  float* const x = scratch;
-  float* const qkv = x + capacity * x_stride;
-  float* const mixed = qkv + capacity * qkv_stride;
+  scratch.x = floats;
+  scratch.qkv = scratch.x + capacity * scratch.x_stride;
+  scratch.mixed = scratch.qkv + capacity * scratch.projected * scratch.qkv_stride;
 
   TacnBlock block;
   for (std::size_t next = 0; next < rows;) {
@@ -133,16 +226,16 @@ void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* stat
       block.index[r] = next;
       block.state[r] = states[next];
       std::memcpy(&block.position[r], states[next], sizeof block.position[r]);
-      std::memcpy(x + r * x_stride, tokens + next * width, width * sizeof(float));
-      std::memset(x + r * x_stride + width, 0, (x_stride - width) * sizeof(float));
+      float* const x = scratch.x + r * scratch.x_stride;
+      std::memcpy(x, tokens + next * width, width * sizeof(float));
+      std::memset(x + width, 0, (scratch.x_stride - width) * sizeof(float));
     }
 
-    for (std::size_t n = 0; n < plan.layer_count; ++n) {
-      tacn_layer<S, P>(plan, plan.layers[n], block, x, x_stride, qkv, qkv_stride, mixed);
-    }
+    locate_taps<S>(plan, plan.layers[0], block);
+    for (std::size_t n = 0; n < plan.layer_count; ++n) tacn_layer<S, P>(plan, n, block, scratch);
 
-    float* const result = qkv;
-    multiply<S, P>(plan.head, x, x_stride, block.count, result, plan.head.padded);
+    float* const result = scratch.qkv;
+    multiply<S, P>(plan.head, scratch.x, scratch.x_stride, block.count, result, plan.head.padded);
     for (std::size_t r = 0; r < block.count; ++r) {
       std::memcpy(logits + block.index[r] * outputs, result + r * plan.head.padded,
                   outputs * sizeof(float));

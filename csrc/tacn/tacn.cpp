@@ -1,6 +1,8 @@
 #include "tacn/tacn.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "error.hpp"
@@ -77,11 +79,39 @@ std::vector<float> fold_taps(const TacnWeights& w, std::size_t layer) {
 
 }  // namespace
 
+std::size_t bytes_of_slot(Rings rings, std::size_t width) {
+  switch (rings) {
+    case Rings::float32:
+      return width * sizeof(float);
+    case Rings::int8:
+      return sizeof(float) + round_up(width, sizeof(float));
+    case Rings::projections:
+      break;
+  }
+  return 3 * width * sizeof(float);
+}
+
+const char* rings_name(Rings rings) noexcept {
+  switch (rings) {
+    case Rings::float32:
+      return "float32";
+    case Rings::int8:
+      return "int8";
+    case Rings::projections:
+      break;
+  }
+  return "projections";
+}
+
 Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size_t>& dilations,
-           Precision precision)
+           Precision precision, bool projections)
     : level_(level), precision_(precision), step_(level.step[static_cast<std::size_t>(precision)]) {
   check_sizes(w, dilations);
   const std::size_t width = w.width;
+  const Rings rings = projections                    ? Rings::projections
+                      : precision == Precision::int8 ? Rings::int8
+                                                     : Rings::float32;
+  const std::size_t slot_bytes = bytes_of_slot(rings, width);
   const auto pack = [&](const float* weights, std::size_t inputs, std::size_t outputs,
                         const float* bias) {
     return matrices_.emplace_back(level, weights, inputs, outputs, bias, 0.0f, precision).view();
@@ -99,12 +129,36 @@ Tacn::Tacn(const Level& level, const TacnWeights& w, const std::vector<std::size
     const std::size_t slots = (w.taps - 1) * dilations[n];
     layers_.push_back({projection, convolution, dilations[n], slots, state_bytes_});
     receptive_field_ += slots;
-    state_bytes_ += slots * 3 * width * sizeof(float);
+    state_bytes_ += slots * slot_bytes;
   }
   const Matrix head = pack(w.head_weight, width, w.outputs, w.head_bias);
   const double depth = static_cast<double>(width / w.heads);
   plan_ = {width,    w.heads,        w.taps, static_cast<float>(1.0 / std::sqrt(depth)),
-           w.layers, layers_.data(), head};
+           w.layers, layers_.data(), rings,  slot_bytes,
+           head};
+}
+
+std::size_t Tacn::state_bytes(Rings rings) const {
+  return state_header_bytes + (receptive_field_ - 1) * bytes_of_slot(rings, width());
+}
+
+bool Tacn::bounded(Rings rings, const std::byte* state, float most) const {
+  const auto within = [most](float value) { return std::abs(value) <= most; };  // never of NaN
+  const std::byte* const end = state + state_bytes(rings);
+  if (rings != Rings::int8) {
+    return std::all_of(reinterpret_cast<const float*>(state + state_header_bytes),
+                       reinterpret_cast<const float*>(end), within);
+  }
+  const std::size_t slot_bytes = bytes_of_slot(rings, width());
+  for (const std::byte* slot = state + state_header_bytes; slot < end; slot += slot_bytes) {
+    float scale;
+    std::memcpy(&scale, slot, sizeof scale);
+    const auto* const row = reinterpret_cast<const std::int8_t*>(slot + sizeof scale);
+    if (!within(scale * 127.0f) || std::count(row, row + width(), std::int8_t{-128}) > 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Tacn::check_states(std::byte* const* states, std::size_t rows) const {

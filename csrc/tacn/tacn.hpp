@@ -28,6 +28,11 @@ struct TacnWeights {
   const float* head_bias;    // (outputs)
 };
 
+std::size_t bytes_of_slot(Rings rings, std::size_t width);
+
+// "float32", "int8" or "projections".
+const char* rings_name(Rings rings) noexcept;
+
 // The temporal attention convolutional network, one token at a time. Immutable, and safe to use
 // from any number of threads at once; states belong to the caller.
 class Tacn {
@@ -36,9 +41,10 @@ class Tacn {
   static constexpr std::size_t max_dilation = std::size_t{1} << 20;
 
   // Copies what it needs. `dilations` holds one a layer. All matrices are packed in `precision`.
+  // Rings keep inputs, in int8 if that is the precision, or with `projections` Q, K and V.
   // Throws Error for sizes out of range.
   Tacn(const Level& level, const TacnWeights& weights, const std::vector<std::size_t>& dilations,
-       Precision precision = Precision::float32);
+       Precision precision = Precision::float32, bool projections = false);
   Tacn(const Tacn&) = delete;
   Tacn& operator=(const Tacn&) = delete;
 
@@ -52,6 +58,13 @@ class Tacn {
   const Level& level() const { return level_; }
   const TacnPlan& plan() const { return plan_; }
   Precision precision() const { return precision_; }
+  Rings rings() const { return plan_.rings; }
+
+  // Of a state of this network with other rings.
+  std::size_t state_bytes(Rings rings) const;
+  // Whether such a state holds only what a step could have left there: values of at most `most`,
+  // which NaN is not.
+  bool bounded(Rings rings, const std::byte* state, float most) const;
 
   // Throws Error unless all `rows` states may be stepped together: right alignment, a header that
   // a step could have left, no two overlapping. `states` are state_bytes() long.

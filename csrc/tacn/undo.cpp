@@ -16,7 +16,7 @@ constexpr std::size_t slots_at = state_header_bytes + sizeof(std::uint64_t);
 // Calls f(first byte in the state, bytes) for the pieces of rings that the steps overwrite.
 template <class F>
 void for_each_piece(const TacnPlan& plan, std::int64_t position, std::size_t steps, F&& f) {
-  const std::size_t slot_bytes = 3 * plan.width * sizeof(float);
+  const std::size_t slot_bytes = plan.slot_bytes;
   for (std::size_t n = 0; n < plan.layer_count; ++n) {
     const TacnLayer& layer = plan.layers[n];
     const std::size_t count = std::min(steps, layer.ring_slots);

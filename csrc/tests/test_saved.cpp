@@ -12,7 +12,7 @@ using namespace edgeser;
 
 namespace {
 
-constexpr std::size_t head_bytes = 112;  // before the block
+constexpr std::size_t head_bytes = 120;  // before the block
 
 void sign(std::vector<std::byte>& bytes) {
   const std::size_t body = bytes.size() - sizeof(Digest);
@@ -77,6 +77,59 @@ TEST(saved_bytes_tell_only_what_is_remembered) {
                    y.begin() + static_cast<std::ptrdiff_t>(rings)));
 }
 
+TEST(saved_rings_of_another_kind_are_converted_or_refused) {
+  const auto core = [](Precision precision, bool projections) {
+    return std::make_shared<const Core>(toy::bundle(true), find_level(nullptr), precision,
+                                        projections);
+  };
+  const auto float32 = core(Precision::float32, false), int8 = core(Precision::int8, false);
+  const auto bfloat16 = core(Precision::bfloat16, false);
+  Random random(1);
+  const auto first = toy::tokens(random, 25, true), rest = toy::tokens(random, 25, true);
+  const auto began = [&](const std::shared_ptr<const Core>& of) {
+    auto stream = toy::stream(of);
+    toy::Told told;
+    toy::push_tokens(*stream, first, -30, told);
+    CHECK(stream->memory().tokens == 25);
+    return stream;
+  };
+  const auto told = [&](Stream& stream) {
+    toy::Told result;
+    toy::push_tokens(stream, rest, -30, result);
+    CHECK(result.frames.size() == 25 && stream.memory().tokens == 50);
+    return result;
+  };
+
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const auto own = core(precision, false), gpu = core(precision, true);
+    CHECK(own->tacn.rings() == Rings::float32 && gpu->tacn.rings() == Rings::projections);
+    // Projected when it is loaded or in each step: the same bits.
+    const auto here = began(own);
+    const auto there = toy::resumed(toy::saved(*here), gpu);
+    CHECK(toy::same(told(*here), told(*there)));
+    // And back, within rounding.
+    const auto from = began(gpu);
+    const auto back = toy::resumed(toy::saved(*from), own);
+    const toy::Told a = told(*from), b = told(*back);
+    CHECK_EQUAL(a.frames.size(), b.frames.size());
+    float worst = 0;
+    for (std::size_t i = 0; i < a.probabilities.size(); ++i) {
+      worst = std::max(worst, std::abs(a.probabilities[i] - b.probabilities[i]));
+    }
+    CHECK(worst < 1e-5f);
+  }
+  const auto here = began(float32);
+  const auto saved = toy::saved(*here);
+  CHECK(toy::saved(*toy::resumed(saved, bfloat16)) == saved);  // they keep the same
+  CHECK_ERROR(toy::resumed(saved, int8), "keeps its past in float32");
+  CHECK_ERROR(toy::resumed(toy::saved(*began(int8)), float32), "keeps its past in int8");
+  CHECK_ERROR(toy::resumed(toy::saved(*began(core(Precision::float32, true))), int8), "float32");
+  auto out = toy::saved(*began(core(Precision::float32, true)));
+  const std::size_t rings = out.size() - sizeof(Digest) - 64;  // the last slots, of Q, K and V
+  CHECK_ERROR(toy::resumed(with(out, rings, std::numeric_limits<float>::infinity()), float32),
+              "contradicts itself");
+}
+
 TEST(saved_states_that_are_refused) {
   const auto core = toy::core();
   const auto stream = toy::stream(core, 11025, all_options());
@@ -94,12 +147,15 @@ TEST(saved_states_that_are_refused) {
   bytes = good;
   bytes[3000] ^= std::byte{1};
   CHECK_ERROR(load(bytes), "SHA-256");
-  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 3)), "a newer edgeser");
-  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 1)), "an older edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 4)), "a newer edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 2)), "an older edgeser");
   CHECK_ERROR(load(with<std::uint32_t>(good, 12, 8000)), "another version");
   CHECK_ERROR(load(with<std::uint32_t>(good, 12, 5)), "contradicts itself");
   CHECK_ERROR(load(with<std::uint8_t>(good, 20, 99)), "belongs to model");
   CHECK_ERROR(load(with<std::uint8_t>(good, 98, 7)), "contradicts itself");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 104, 3)), "contradicts itself");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 104, 2)), "another version");  // by its length
+  CHECK_ERROR(load(with<std::uint32_t>(good, 108, 1)), "contradicts itself");
   CHECK_ERROR(load(with<float>(good, head_bytes + offsetof(Memory, utterances), 2e9f)),
               "contradicts itself");
   const auto deaf = with<std::uint8_t>(good, 96, 0);  // does not adapt, but knows somebody
@@ -107,7 +163,7 @@ TEST(saved_states_that_are_refused) {
               "contradicts itself");
   CHECK_ERROR(load(with<double>(good, 48, std::numeric_limits<double>::quiet_NaN())),
               "contradicts itself");
-  CHECK_ERROR(load(with<std::uint64_t>(good, 104, UINT64_MAX - 100)), "cut short");
+  CHECK_ERROR(load(with<std::uint64_t>(good, 112, UINT64_MAX - 100)), "cut short");
 }
 
 TEST(saved_states_cannot_lead_a_stream_astray) {

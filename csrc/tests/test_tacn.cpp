@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -64,12 +65,14 @@ std::vector<float> run(const Tacn& tacn, const std::vector<float>& tokens, State
   return logits;
 }
 
-// Every level in every precision.
-std::vector<std::pair<const Level*, Precision>> every_kernel() {
-  std::vector<std::pair<const Level*, Precision>> all;
+// Every level in every precision, with inputs in its rings and with Q, K and V.
+std::vector<std::tuple<const Level*, Precision, bool>> every_kernel() {
+  std::vector<std::tuple<const Level*, Precision, bool>> all;
   for (const Level* level : usable_levels()) {
     for (std::size_t p = 0; p < precision_count; ++p) {
-      all.emplace_back(level, static_cast<Precision>(p));
+      for (const bool projections : {false, true}) {
+        all.emplace_back(level, static_cast<Precision>(p), projections);
+      }
     }
   }
   return all;
@@ -172,10 +175,12 @@ TEST(tacn_bits_are_the_same_on_every_machine) {
   const auto tokens = Random(15).floats(40 * m.c);
   const auto check = [&](Precision precision, std::uint32_t first, std::uint32_t second) {
     for (const Level* level : usable_levels()) {
-      const Tacn tacn(*level, m.weights(), m.dilations, precision);
-      State state(tacn.state_bytes());
-      CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), first);
-      CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), second);  // and from where it was
+      for (const bool projections : {false, true}) {
+        const Tacn tacn(*level, m.weights(), m.dilations, precision, projections);
+        State state(tacn.state_bytes());
+        CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), first);
+        CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), second);  // and from where it was
+      }
     }
   };
   check(Precision::float32, 4070305339u, 3775090752u);
@@ -202,7 +207,14 @@ TEST(tacn_declares_itself) {
   const Model m(6, 12, 4, 3, {1, 2, 4, 8}, 5);
   const Tacn tacn(find_level(nullptr), m.weights(), m.dilations);
   CHECK(tacn.receptive_field() == 1 + 2 * 15);
-  CHECK(tacn.state_bytes() == 64 + 2 * 15 * 3 * 12 * 4);
+  CHECK(tacn.state_bytes() == 64 + 2 * 15 * 12 * 4);
+  const auto bytes = [&](Precision precision, bool projections) {
+    return Tacn(find_level(nullptr), m.weights(), m.dilations, precision, projections)
+        .state_bytes();
+  };
+  CHECK_EQUAL(bytes(Precision::bfloat16, false), tacn.state_bytes());
+  CHECK_EQUAL(bytes(Precision::int8, false), std::size_t{64 + 2 * 15 * (4 + 12)});
+  CHECK_EQUAL(bytes(Precision::int8, true), std::size_t{64 + 2 * 15 * 3 * 12 * 4});
   CHECK(tacn.width() == 12 && tacn.layers() == 4 && tacn.heads() == 4);
   CHECK(tacn.taps() == 3 && tacn.outputs() == 5);
 }
@@ -210,8 +222,15 @@ TEST(tacn_declares_itself) {
 // The block is shared with other backends, so its layout is part of the contract.
 TEST(tacn_state_layout) {
   const Model m(7, 6, 3, 3, {1, 2}, 2);
-  const Tacn tacn(find_level(nullptr), m.weights(), m.dilations);
   const auto tokens = Random(10).floats(7 * m.c);
+  const Tacn small(find_level(nullptr), m.weights(), m.dilations);
+  State inputs(small.state_bytes());
+  run(small, tokens, inputs);
+  for (const std::size_t token : {5u, 6u}) {
+    CHECK(std::memcmp(&inputs[64 + token % 2 * m.c * sizeof(float)], &tokens[token * m.c],
+                      m.c * sizeof(float)) == 0);
+  }
+  const Tacn tacn(find_level(nullptr), m.weights(), m.dilations, Precision::float32, true);
   State state(tacn.state_bytes());
   run(tacn, tokens, state);
   CHECK(state_counter(state.data()) == 7);
@@ -239,8 +258,8 @@ TEST(tacn_state_layout) {
 TEST(tacn_batches_of_any_ages_equal_single_streams) {
   const Model m(8, 24, 8, 3, {1, 2, 4}, 5);
   const std::size_t streams = 71;  // more than one block of rows
-  for (const auto& [level, precision] : every_kernel()) {
-    const Tacn tacn(*level, m.weights(), m.dilations, precision);
+  for (const auto& [level, precision, projections] : every_kernel()) {
+    const Tacn tacn(*level, m.weights(), m.dilations, precision, projections);
     Random random(11);
     std::vector<State> batch(streams, State(tacn.state_bytes()));
     for (std::size_t s = 0; s < streams; ++s) run(tacn, random.floats(s % 20 * m.c), batch[s]);

@@ -62,7 +62,7 @@ std::vector<float> premultiply(const Level& level, const VqFusionWeights& w) {
   for (std::size_t p = 0; p < w.positions; ++p) {
     const PackedMatrix weights(level, w.latent_weight + p * w.code_width * w.token_width,
                                w.code_width, w.token_width);
-    level.multiply(weights.view(), w.codebook, w.codes, products.data());
+    level.multiply[0](weights.view(), w.codebook, w.codes, products.data());
     for (std::size_t k = 0; k < w.codes; ++k, to += w.token_width) {
       std::copy_n(products.data() + k * padded, w.token_width, to);
     }

@@ -1,4 +1,4 @@
-"""The rings of queries, keys and values: where a token's slot is, what a step reads and writes."""
+"""The rings of the layers' inputs: where a token's slot is, what a step reads and writes."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def _one_slot(axes: Axes, scheme: Scheme, width: int) -> None:
     """What is in a slot, in the room that the short rings leave."""
     left, top = 10.2, 0.4
     axes.text(left, top, "one slot:", ha="right", va="center", color=scheme.ink)
-    for part, name in enumerate(("Q", "K", "V")):
-        at = left + 0.3 + 2.2 * part
-        axes.add_patch(Rectangle((at, top - 0.3), 2.1, 0.6, facecolor="none", edgecolor=scheme.ink))
-        axes.text(at + 1.05, top, f"{name}, {width}", ha="center", va="center", color=scheme.ink)
-    axes.text(left + 0.3, top - 0.62, "float32 values", va="center", color=scheme.ink, fontsize=9)
+    at = left + 0.3
+    axes.add_patch(Rectangle((at, top - 0.3), 4.2, 0.6, facecolor="none", edgecolor=scheme.ink))
+    said = f"the layer's input, {width}"
+    axes.text(at + 2.1, top, said, ha="center", va="center", color=scheme.ink)
+    axes.text(at, top - 0.62, "float32 values", va="center", color=scheme.ink, fontsize=9)
 
 
 def _legend(axes: Axes, scheme: Scheme) -> None:

@@ -8,7 +8,7 @@ streams::
     level               float32 (B, 1)              running level in dBFS, at first
                                                     ``level_initial``
     position            int64   (B, 1)              tokens of the running sequence, at first 0
-    rings               float32 (B, R)              Q, K and V of its earlier tokens
+    rings               float32 (B, R)              the layers' inputs of its earlier tokens
     pause               int64   (B, 1)              hops since the last one that was speech
     gate_tokens         float32 (B, M * C)          the last raw tokens, newest first
     gate_count          int64   (B, 1)              how many of those there are
@@ -21,9 +21,9 @@ All but the level are zero at first. A model whose gate has no memory lacks ``ga
 ``log_probabilities`` float32 (B, L) over the labels, ``speech`` float32 (B, 1), the gate's score,
 and the states as they are afterwards, ``tail_out`` and so on. Of a row whose speech is below the
 threshold, only the tail, the pause and the gate's memory move, and its probabilities are equal; so
-many such hops as the model says end its sequence. The rings are those of the CPU's state block (see
-csrc/README.md): layer by layer, slot by slot, Q, K and V, heads fastest. What the names of the
-labels are and what a stream begins with is in the metadata.
+many such hops as the model says end its sequence. The rings are those of the CPU's state block in
+float32 (see csrc/README.md): layer by layer, slot by slot. What the names of the labels are and
+what a stream begins with is in the metadata.
 """
 
 from __future__ import annotations
@@ -119,27 +119,27 @@ def _token(nodes: Nodes, bundle: Bundle) -> str:
 
 
 def _layer(nodes: Nodes, bundle: Bundle, n: int, x: str, gated: Gated) -> tuple[str, str]:
-    """TACN layer n on x (B, C): its output, and its ring afterwards (B, slots * 3C)."""
+    """TACN layer n on x (B, C): its output, and its ring afterwards (B, slots * C)."""
     weights, sizes = bundle.tensors, bundle.manifest.sizes
     width, heads, taps = sizes.width, sizes.heads, sizes.taps
     depth, dilation = width // heads, sizes.dilations[n]
     slots = (taps - 1) * dilation
-    begin = (taps - 1) * (dilation - 1) * 3 * width  # dilations are 1, 2, 4: d - 1 is their sum
+    begin = (taps - 1) * (dilation - 1) * width  # dilations are 1, 2, 4: d - 1 is their sum
     offsets = dilation * np.arange(taps)
     fastest = np.arange(width).reshape(heads, depth).T.ravel()  # columns with heads fastest
 
-    flat = nodes.columns("rings", begin, begin + slots * 3 * width)
-    ring = nodes.reshaped(flat, 0, slots, 3 * width)
-    projections = [weights[f"tacn.{part}"][n][:, fastest] for part in ("query", "key", "value")]
-    new = nodes.add("MatMul", x, nodes.constant(np.concatenate(projections, axis=1)))
-    new = nodes.add("Unsqueeze", new, nodes.whole([1]))  # (B, 1, 3C)
+    flat = nodes.columns("rings", begin, begin + slots * width)
+    ring = nodes.reshaped(flat, 0, slots, width)
+    new = nodes.add("Unsqueeze", x, nodes.whole([1]))  # (B, 1, C)
 
     # The taps, newest first: slots + position - offset is never negative.
     at = nodes.add("Add", "position", nodes.whole((slots - offsets[1:])[None]))
     at = nodes.add("Mod", at, nodes.whole(slots))
     at = nodes.add("Unsqueeze", at, nodes.whole([2]))
     past = nodes.add("GatherND", ring, at, batch_dims=1)
-    window = nodes.add("Concat", new, past, axis=1)  # (B, k, 3C)
+    inputs = nodes.add("Concat", new, past, axis=1)  # (B, k, C)
+    projections = [weights[f"tacn.{part}"][n][:, fastest] for part in ("query", "key", "value")]
+    window = nodes.add("MatMul", inputs, nodes.constant(np.concatenate(projections, axis=1)))
     there = nodes.add("GreaterOrEqual", "position", nodes.whole(offsets[None]))  # (B, k)
 
     def by_head(part: int, order: list[int]) -> str:
@@ -171,7 +171,7 @@ def _layer(nodes: Nodes, bundle: Bundle, n: int, x: str, gated: Gated) -> tuple[
     written = nodes.add("And", written, gated.open)
     written = nodes.add("Unsqueeze", written, nodes.whole([2]))
     ring = nodes.add("Where", written, new, ring)
-    return y, nodes.reshaped(ring, 0, slots * 3 * width)
+    return y, nodes.reshaped(ring, 0, slots * width)
 
 
 def _results(nodes: Nodes, bundle: Bundle, y: str, gated: Gated) -> None:
@@ -191,7 +191,7 @@ def _declare(model: ModelProto, bundle: Bundle, adapt: bool) -> None:
         "tail": (TensorProto.FLOAT, sizes.segment - sizes.hop),
         "level": (TensorProto.FLOAT, 1),
         "position": (TensorProto.INT64, 1),
-        "rings": (TensorProto.FLOAT, slots * 3 * sizes.width),
+        "rings": (TensorProto.FLOAT, slots * sizes.width),
         **policy_states(bundle),
     }
     inputs = {"audio": (TensorProto.FLOAT, sizes.hop), **states}

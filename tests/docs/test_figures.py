@@ -23,10 +23,10 @@ WIDTH, TAPS, DILATIONS = 16, 3, (1, 2, 4, 8)
 
 
 def slots_of(state: np.ndarray) -> list[np.ndarray]:
-    """The rings in a state block, a (slots, 3 C) view a layer."""
+    """The rings in a state block, a (slots, C) view a layer."""
     values = state[64:].view(np.float32)
-    ends = np.cumsum([3 * WIDTH * rings.slots(d, TAPS) for d in DILATIONS])
-    return [part.reshape(-1, 3 * WIDTH) for part in np.split(values, ends[:-1])]
+    ends = np.cumsum([WIDTH * rings.slots(d, TAPS) for d in DILATIONS])
+    return [part.reshape(-1, WIDTH) for part in np.split(values, ends[:-1])]
 
 
 def after(tacn: _kernels.TACN, tokens: np.ndarray) -> np.ndarray:

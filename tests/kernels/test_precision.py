@@ -15,7 +15,6 @@ from tests.kernels import plain_torch
 from tests.kernels.test_tacn import SIZES
 from tests.kernels.tester import (
     LEVELS,
-    PRECISIONS,
     CppTacn,
     Floats,
     assert_accurate,
@@ -123,9 +122,9 @@ def test_the_scale_of_tokens_hardly_matters(precision: str, level: str) -> None:
     assert not run_alone(model, 0 * tokens).any()
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_state_goes_on_in_any_precision(precision: str) -> None:
-    """The rings are float32 in all of them, so a stream may change over."""
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_state_goes_on_in_bfloat16(precision: str) -> None:
+    """The rings are the same in both, so a stream may change over."""
     weights = tacn_weights(32, 8)
     tokens = random_tokens(60, 32)
     want = reference.tacn_offline(weights, tokens.astype(np.float64))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -166,6 +168,7 @@ def test_causal_and_forgetful(backend: TacnBackend) -> None:
     outputs=st.integers(1, 64),
     streams=st.integers(1, 20),
     precision=st.sampled_from(PRECISIONS),
+    projections=st.booleans(),
     seed=st.integers(0, 1000),
 )
 def test_every_level_and_batch_size_returns_the_same_bits(
@@ -176,14 +179,16 @@ def test_every_level_and_batch_size_returns_the_same_bits(
     outputs: int,
     streams: int,
     precision: str,
+    projections: bool,
     seed: int,
 ) -> None:
+    """And whether rings keep inputs, or Q, K and V."""
     width = depth * heads
     weights = tacn_weights(width, heads, taps, dilations, outputs, seed)
     tokens = random_tokens(12, streams, width, seed=seed)
     first_logits = first_states = None
     for level in LEVELS:
-        model = cpp_tacn(weights, level, precision)
+        model = cpp_tacn(weights, level, precision, projections=projections)
         states = np.zeros((streams, model.state_bytes), np.uint8)
         together = np.stack([model.step(rows, list(states)) for rows in tokens])
         alone = np.zeros(model.state_bytes, np.uint8)
@@ -195,6 +200,9 @@ def test_every_level_and_batch_size_returns_the_same_bits(
             first_logits, first_states = together, states
         assert_same_bits(together, first_logits)
         assert_same_bits(states, first_states)
+    other = cpp_tacn(weights, LEVELS[0], precision, projections=not projections)
+    states = np.zeros((streams, other.state_bytes), np.uint8)
+    assert_same_bits(np.stack([other.step(rows, list(states)) for rows in tokens]), first_logits)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -214,20 +222,33 @@ def test_large_batches(streams: int, precision: str) -> None:
 
 
 def test_the_state_block_is_laid_out_as_documented() -> None:
-    weights = tacn_weights(12, 3, 3, (1, 2), seed=5)
-    model = cpp_tacn(weights)
-    assert model.receptive_field == 7
-    assert model.state_bytes == 64 + 4 * 3 * 12 * (2 + 4)
-    state = np.zeros(model.state_bytes, np.uint8)
-    tokens = random_tokens(7, 12)
-    for token in tokens:
-        model.step(token[None], [state])
-    assert state[:8].view(np.int64)[0] == 7
-    assert not state[8:64].any()
-    ring = state[64:].view(np.float32)[: 2 * 36].reshape(2, 3, 4, 3)  # slot, QKV, element, head
+    weights = tacn_weights(15, 3, 3, (1, 2), seed=5)
+    tokens = random_tokens(7, 15)
+
+    def after(bytes_a_slot: int, **options: Any) -> npt.NDArray[np.uint8]:
+        model = cpp_tacn(weights, **options)
+        assert model.receptive_field == 7
+        assert model.state_bytes == 64 + bytes_a_slot * (2 + 4)
+        state = np.zeros(model.state_bytes, np.uint8)
+        for token in tokens:
+            model.step(token[None], [state])
+        assert state[:8].view(np.int64)[0] == 7
+        assert not state[8:64].any()
+        return state[64:]
+
+    ring = after(4 * 15).view(np.float32)[: 2 * 15].reshape(2, 15)
+    assert_same_bits(ring[[1, 0]], tokens[5:])  # the input of the first layer
+    ring = after(4 + 16, precision="int8")[: 2 * 20].reshape(2, 20)
+    scales = np.abs(tokens[5:]).max(1) / 127
+    np.testing.assert_allclose(ring[[1, 0], :4].copy().view(np.float32)[:, 0], scales, rtol=1e-6)
+    rounded = np.rint(tokens[5:] / scales[:, None])
+    assert (ring[[1, 0], 4:19].view(np.int8) == rounded).all()
+    assert not ring[:, 19].any()
+    ring = after(4 * 3 * 15, projections=True).view(np.float32)
+    ring = ring[: 2 * 45].reshape(2, 3, 5, 3)  # slot, QKV, element, head
     for t in (5, 6):
         for part, matrix in enumerate((weights.query, weights.key, weights.value)):
-            natural = (tokens[t] @ matrix[0]).reshape(3, 4)  # head, element
+            natural = (tokens[t] @ matrix[0]).reshape(3, 5)  # head, element
             np.testing.assert_allclose(ring[t % 2, part], natural.T, atol=1e-5)
 
 
@@ -265,9 +286,12 @@ def test_an_empty_batch() -> None:
 
 @pytest.mark.parametrize("before", [0, 1, 5, 13])
 @pytest.mark.parametrize("steps", [0, 1, 3, 40])
-def test_steps_can_be_taken_back(before: int, steps: int) -> None:
-    weights = tacn_weights()
-    model = cpp_tacn(weights)
+@pytest.mark.parametrize("rings", ["float32", "int8", "projections"])
+def test_steps_can_be_taken_back(before: int, steps: int, rings: str) -> None:
+    weights = tacn_weights(18)
+    precision = "int8" if rings == "int8" else "float32"
+    model = cpp_tacn(weights, None, precision, projections=rings == "projections")
+    assert model.rings == rings
     state = np.zeros(model.state_bytes, np.uint8)
     for token in random_tokens(before, 1, model.width):
         model.step(token, [state])

@@ -51,7 +51,7 @@ LOW_VQ = [
 def test_a_stream_moves_from_the_cpu_and_back() -> None:
     weights = tacn_weights(24, 3, 3, (1, 2, 4))
     tokens = random_tokens(40, 24)
-    cpu = CppTacn(cpp_tacn(weights))
+    cpu = CppTacn(cpp_tacn(weights, projections=True))
     whole = run_alone(cpu, tokens)
     for backend in backends("tacn_step"):
         model, state = backend.load(weights), cpu.fresh()
@@ -74,7 +74,7 @@ def test_batches_of_several_programs(chosen: Configuration) -> None:
     states, expected = before.copy(), before.copy()
     tokens, active = random_tokens(count, 8), np.arange(count) % 5 != 2
     got = model.step(tokens, list(states), active)
-    want = cpp_tacn(weights).step(tokens, list(expected), active)
+    want = cpp_tacn(weights, projections=True).step(tokens, list(expected), active)
     np.testing.assert_allclose(got, want, atol=1e-5, equal_nan=True)
     assert_same_bits(states[~active], before[~active])
     np.testing.assert_allclose(

@@ -113,9 +113,16 @@ class CppBackend:
         return f"cpp-{self.simd}"
 
 
+@dataclass(frozen=True)
 class CppTacnBackend(CppBackend):
+    projections: bool = False
+
+    @property
+    def name(self) -> str:
+        return super().name + ("-projections" if self.projections else "")
+
     def load(self, weights: TacnWeights) -> CppTacn:
-        return CppTacn(cpp_tacn(weights, self.simd))
+        return CppTacn(cpp_tacn(weights, self.simd, projections=self.projections))
 
 
 class CppVQFusionBackend(CppBackend):
@@ -148,7 +155,11 @@ def cpp_front_end(
 
 
 def cpp_tacn(
-    weights: TacnWeights, simd: str | None = None, precision: str = "float32"
+    weights: TacnWeights,
+    simd: str | None = None,
+    precision: str = "float32",
+    *,
+    projections: bool = False,
 ) -> _kernels.TACN:
     w = weights.astype(np.float32)
     return _kernels.TACN(
@@ -156,6 +167,7 @@ def cpp_tacn(
         heads=w.heads,
         dilations=w.dilations,
         precision=precision,
+        projections=projections,
         simd=simd,
     )
 
@@ -261,14 +273,15 @@ def run_sequence(
 ) -> tuple[npt.NDArray[np.intp], Float32s]:
     """Logits of tokens (T, C), and which those are: all, or of a slow backend the first and last.
 
-    In between, the C++ kernel carries its state on, so such a backend must have the same state.
+    In between, the C++ kernel carries its state on, so such a backend must have the same state:
+    that of GPUs, with Q, K and V.
     """
     model, times = backend.load(weights), np.arange(len(tokens))
     if not backend.slow:
         return times, run_alone(model, tokens)
     state = model.fresh()
     first = run_alone(model, tokens[:FEW], state)
-    run_alone(CppTacn(cpp_tacn(weights)), tokens[FEW:-FEW], state)
+    run_alone(CppTacn(cpp_tacn(weights, projections=True)), tokens[FEW:-FEW], state)
     last = run_alone(model, tokens[-FEW:], state)
     return np.r_[times[:FEW], times[-FEW:]], np.concatenate((first, last))
 
@@ -299,6 +312,7 @@ LEVELS = _kernels.simd_levels()
 PRECISIONS = ("float32", "bfloat16", "int8")
 TACN_BACKENDS: list[TacnBackend] = [
     *(CppTacnBackend(level) for level in LEVELS),
+    CppTacnBackend(LEVELS[0], projections=True),
     NumpyTacnBackend(),
     *triton_backend.backends("tacn_step"),
 ]

@@ -13,7 +13,7 @@ import pytest
 
 import edgeser
 from edgeser.streaming.stream import session_of
-from tests.forged import counter, resealed, with_counter
+from tests.forged import HEAD, SEAL, counter, resealed, with_counter
 from tests.sounds import noise
 
 HOP = 2_048
@@ -92,8 +92,8 @@ def test_a_stream_of_a_thousand_years_is_as_good_as_new(toy_model: edgeser.Model
     steps = {"received": HOP, "heard": HOP, "frames": 1, "spoken": 1, "tokens": 1}
     for name, step in steps.items():
         state = with_counter(state, name, counter(state, name) + hops * step)
-    position = len(state) - 32 - session_of(old).native.rings.size
-    state = resealed(state[:position] + state[112 + 32 : 112 + 40] + state[position + 8 :])
+    position = len(state) - SEAL - session_of(old).native.rings.size
+    state = resealed(state[:position] + state[HEAD + 32 : HEAD + 40] + state[position + 8 :])
     old = toy_model.resume(state)
     future = noise(HOP * 50 + 7, seed=1)
     for one, other in zip(old.process(future), young.process(future), strict=True):

@@ -47,10 +47,8 @@ def test_streams_are_independent(precision: edgeser.Precision) -> None:
         assert together[stream] == model.stream(RATE).process(sound)
 
 
-@every_precision
-def test_a_saved_stream_goes_on_in_another_precision(
-    toy_path: Path, precision: edgeser.Precision
-) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_saved_stream_goes_on_in_bfloat16(toy_path: Path, precision: edgeser.Precision) -> None:
     full, other = edgeser.load(toy_path), edgeser.load(toy_path, precision=precision)
     sound = speech_like(2.0, RATE)
     stream = full.stream(RATE)
@@ -61,6 +59,30 @@ def test_a_saved_stream_goes_on_in_another_precision(
     got, want = moved.process(sound[RATE:]), stream.process(sound[RATE:])
     assert [frame.time for frame in got] == [frame.time for frame in want]
     np.testing.assert_allclose(probabilities(got), probabilities(want), atol=0.1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_stream_in_int8_stays_there(toy_path: Path, precision: edgeser.Precision) -> None:
+    one, other = (
+        edgeser.load(toy_path, precision=precision),
+        edgeser.load(toy_path, precision="int8"),
+    )
+    for model, elsewhere in ((one, other), (other, one)):
+        stream = model.stream(RATE)
+        stream.process(speech_like(1.0, RATE))
+        state = stream.state()
+        with pytest.raises(edgeser.StateError, match=r"keeps its past in .* precision that fits"):
+            elsewhere.resume(state)
+        assert model.resume(state).state() == state
+
+
+@pytest.mark.parametrize(("precision", "kib"), [("float32", 128), ("bfloat16", 128), ("int8", 64)])
+@pytest.mark.usefixtures("bundled")
+def test_a_stream_is_small(precision: edgeser.Precision, kib: int) -> None:
+    model = edgeser.load(precision=precision)
+    assert kib * 1024 / 4 < model.state_bytes <= kib * 1024
+    stream = model.stream(model.sample_rate)
+    assert len(stream.state()) < kib * 1024 + 200  # all that it is, and what says so
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.1)])

@@ -5,12 +5,15 @@
 
 namespace edgeser::simd {
 
-template <class S>
+template <class S, Precision P>
 void multiply_rows(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept {
-  multiply<S>(m, x, m.inputs, rows, y, m.padded);
+  multiply<S, P>(m, x, m.inputs, rows, y, m.padded);
 }
 
 }  // namespace edgeser::simd
 
-// Instantiates the product that prepares weights for the level S.
-#define EDGESER_COMPILE(S) template MultiplyRows simd::multiply_rows<S>;
+// Instantiates the product that prepares weights and converts states for the level S.
+#define EDGESER_COMPILE(S)                                           \
+  template MultiplyRows simd::multiply_rows<S, Precision::float32>;  \
+  template MultiplyRows simd::multiply_rows<S, Precision::bfloat16>; \
+  template MultiplyRows simd::multiply_rows<S, Precision::int8>;

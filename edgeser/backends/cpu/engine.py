@@ -29,8 +29,16 @@ class Engine:
     largest_batch = 64
     """Segments that go through a front end outside the core together: bounds its memory."""
 
-    def __init__(self, bundle: Bundle, precision: Precision = "float32") -> None:
+    def __init__(
+        self, bundle: Bundle, precision: Precision = "float32", *, projections: bool = False
+    ) -> None:
         """Pack the weights in ``precision``.
+
+        Args:
+            bundle: the model.
+            precision: of its weights.
+            projections: whether streams keep Q, K and V, as the kernels for GPUs do, in the place
+                of what they are projected from.
 
         Raises:
             BundleError, KernelError: the bundle cannot be run.
@@ -38,7 +46,9 @@ class Engine:
         manifest = bundle.manifest
         self.bundle = bundle
         self.precision = precision
-        self.core: core.Core = kernels().Core(bundle.contents, precision=precision)
+        self.core: core.Core = kernels().Core(
+            bundle.contents, precision=precision, projections=projections
+        )
         self._pool: core.Pool | None = None
         self._front_end: FrontEnd
         if (kernel := self.core.front_end) is not None:

@@ -123,7 +123,7 @@ def _open(
     for size in BATCH_SIZES:
         kernels.load(size)  # so that a damaged file is found now, not in the middle of a stream
     shape = tacn_shape(bundle.manifest)
-    cpu = Engine(bundle, precision)
+    cpu = Engine(bundle, precision, projections=True)
     front_end = open_front_end(
         bundle, device, cpu.front_end, cache, progress, index=index, precision=code
     )

@@ -313,7 +313,7 @@ def fake_engine(
         tacn.outputs,
         front_end,
     )
-    return CudaEngine(Engine(bundle), runtime, fall_back=fall_back)
+    return CudaEngine(Engine(bundle, projections=True), runtime, fall_back=fall_back)
 
 
 def prepare_on(

@@ -140,6 +140,7 @@ class Model:
         adapt: bool | None = None,
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
+        every_hop: bool = False,
     ) -> Stream:
         """A fresh stream.
 
@@ -152,6 +153,9 @@ class Model:
                 the model's own score.
             new_speaker_after: seconds without speech after which what was learned of the voice is
                 forgotten; None for never.
+            every_hop: whether the model hears every hop in full, as the step graph does. Else a
+                hop that sounds like the quiet before it is quiet too, and nearly free:
+                ``docs/streaming.md`` says what that may change.
 
         Raises:
             AudioError: the rate or the length is out of range, or the detector's rate is not the
@@ -164,6 +168,7 @@ class Model:
                 adapt=adapt,
                 detector=detector,
                 new_speaker_after=new_speaker_after,
+                every_hop=every_hop,
             )
         )
 

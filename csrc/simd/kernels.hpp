@@ -30,6 +30,7 @@ inline constexpr Level kernels = {
     resample_filter<S>,
     {front_end_read<S, Precision::float32>, front_end_read<S, Precision::bfloat16>,
      front_end_read<S, Precision::int8>},
+    read_spectrum<S>,
     multiply_rows<S>,
 };
 

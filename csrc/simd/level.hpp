@@ -12,6 +12,7 @@ struct TacnPlan;
 struct VqFusionPlan;
 struct ResamplerPlan;
 struct FrontEndPlan;
+struct SpectrogramPlan;
 
 using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                       const bool* active, std::size_t rows, float* logits) noexcept;
@@ -19,6 +20,7 @@ using VqFuse = void(const VqFusionPlan& plan, const float* deep, const float* la
                     std::size_t rows, float* tokens, std::int32_t* codes) noexcept;
 using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const float* levels,
                           std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
+using SpectrumRead = void(const SpectrogramPlan& plan, const float* samples, float* power) noexcept;
 
 // One SIMD level: how to pack weights for it, and its compiled kernels. All levels return the same
 // bits. Each level is one translation unit with its own compiler flags, and only that unit may
@@ -36,6 +38,8 @@ struct Level {
   void (*resample)(const ResamplerPlan& plan, const float* window, std::size_t phase,
                    std::size_t count, float* output) noexcept;
   FrontEndRead* read[precision_count];  // by Precision
+  // power (frames, bins) of samples; the plan fits front_end_scratch.
+  SpectrumRead* spectrum;
   // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, in float32: to prepare weights.
   void (*multiply)(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
 };

@@ -23,7 +23,7 @@ namespace edgeser {
 // All numbers are little-endian. Slots of rings that no token will read are zero, so that the bytes
 // depend on what the stream remembers alone.
 
-constexpr std::uint32_t saved_format = 2;
+constexpr std::uint32_t saved_format = 3;
 
 // How many bytes a stream takes; it never changes.
 std::size_t saved_size(const Stream& stream) noexcept;

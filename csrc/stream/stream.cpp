@@ -52,6 +52,7 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
       layout_(*core_, source_.resampler()),
       threshold_(detector_threshold(options)),
       forget_after_(forget_after(*core_, options)),
+      passes_(core_->quiet.usable() && !options.every_hop),
       block_(::operator new(layout_.bytes(), std::align_val_t{block_alignment})),
       verdict_probabilities_(core_->labels.size()),
       kept_head_(layout_.head_bytes()) {
@@ -183,15 +184,41 @@ const float* Stream::next_segment() {
         count = zeros;
       }
       if (!hear(count)) continue;
-      if (m.zeros < segment) return layout_.tail(block());
-      m.remembered = 0;
-      closed(0, silence_level);
+      if (m.zeros >= segment) {
+        m.remembered = 0;
+        layout_.quiet(block()) = {};
+        closed(0, silence_level);
+      } else if (like_quiet()) {
+        const QuietMemory quiet = layout_.quiet(block());
+        closed(quiet.speech, quiet.level);
+      } else {
+        return layout_.tail(block());
+      }
     }
     if (source_.next({layout_.resampler(block()), m.quiet, m.muted})) continue;
     if (kind_ == Kind::process || padded_) return nullptr;
     padded_ = true;  // a partial hop is filled up
     if (m.missing < hop) source_.pad(static_cast<std::size_t>(m.missing));
   }
+}
+
+// Whether the hop that was just heard sounds like the quiet before it, and need not be read.
+bool Stream::like_quiet() noexcept {
+  QuietMemory& quiet = layout_.quiet(block());
+  impression_.reset();
+  if (!passes_ || quiet.refused < core_->quiet.enough()) return false;
+  impression_ = core_->quiet.listen(layout_.tail(block()));
+  if (quiet.passed >= Quiet::most_passed) return false;
+  if (!core_->quiet.sounds_alike(*impression_, quiet)) return false;
+  quiet.passed += 1;
+  return true;
+}
+
+// The gate refused the hop.
+void Stream::refuse(float speech, float level) noexcept {
+  if (!passes_) return;
+  if (!impression_) impression_ = core_->quiet.listen(layout_.tail(block()));
+  core_->quiet.refuse(*impression_, speech, level, layout_.quiet(block()));
 }
 
 bool Stream::take_token(const float* token, float level, float* heard, bool* begins) {
@@ -213,11 +240,13 @@ bool Stream::take_token(const float* token, float level, float* heard, bool* beg
     throw BackendError("the gate's score is not finite: the bundle is broken, take another");
   }
   if (!(double{speech} >= core_->thresholds.speech)) {
+    refuse(speech, level);
     closed(speech, level);
     return false;
   }
   m.pause = 0;
   m.level = level;
+  layout_.quiet(block()) = {};
   core_->speaker.normalise(token, heard);
   core_->speaker.hear(heard, layout_.speaker(block()), heard);
   *begins = m.tokens == 0;
@@ -248,7 +277,7 @@ void Stream::closed(float speech, float level) {
   m.pause = std::min(m.pause + 1, most_samples);
   if (m.pause == static_cast<std::int64_t>(core_->pause) && m.tokens > 0) {
     if (kind_ == Kind::calibrate) {
-      m.level = core_->level_initial;
+      forget_level();
     } else {
       end_sequence();
     }
@@ -258,12 +287,18 @@ void Stream::closed(float speech, float level) {
   record(nullptr, speech, level);
 }
 
+// The gate hears what comes against a level of its own, so what it refused before says nothing.
+void Stream::forget_level() noexcept {
+  layout_.memory(block()).level = core_->level_initial;
+  layout_.quiet(block()) = {};
+}
+
 // What comes is a sequence of its own: the speaker is learned of it, rings and level are empty.
 void Stream::end_sequence() noexcept {
   Memory& m = layout_.memory(block());
   core_->speaker.end(speaker(), static_cast<std::size_t>(m.tokens), options_.adapt);
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 double Stream::now() const {
@@ -365,7 +400,7 @@ void Stream::new_speaker() noexcept {
   Memory& m = layout_.memory(block());
   core_->speaker.forget(speaker());
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 void Stream::skip(double seconds) {
@@ -392,7 +427,7 @@ void Stream::calibrate(const Stream& heard) {
   Memory& m = layout_.memory(block());
   core_->speaker.calibrate(speaker(), heard.speaker().sum, tokens);
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 }  // namespace edgeser

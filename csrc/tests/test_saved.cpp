@@ -63,7 +63,7 @@ TEST(saved_bytes_tell_only_what_is_remembered) {
   const auto core = toy::core(true);
   StreamOptions still;
   still.adapt = false;
-  const auto a = toy::stream(core, 8000, still), b = toy::stream(core, 8000, still);
+  const auto a = toy::token_stream(core, still), b = toy::token_stream(core, still);
   Random random(1);
   toy::Told told;
   toy::push_tokens(*a, toy::tokens(random, 25, true), -30, told);
@@ -94,8 +94,8 @@ TEST(saved_states_that_are_refused) {
   bytes = good;
   bytes[3000] ^= std::byte{1};
   CHECK_ERROR(load(bytes), "SHA-256");
-  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 3)), "a newer edgeser");
-  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 1)), "an older edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 4)), "a newer edgeser");
+  CHECK_ERROR(load(with<std::uint32_t>(good, 8, 2)), "an older edgeser");
   CHECK_ERROR(load(with<std::uint32_t>(good, 12, 8000)), "another version");
   CHECK_ERROR(load(with<std::uint32_t>(good, 12, 5)), "contradicts itself");
   CHECK_ERROR(load(with<std::uint8_t>(good, 20, 99)), "belongs to model");

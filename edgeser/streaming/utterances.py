@@ -212,6 +212,7 @@ class Utterances:
         adapt: whether it learns the voice that it hears; None for what the bundle says.
         new_speaker_after: seconds without speech after which what was learned of the voice is
             forgotten; None for never.
+        every_hop: as for :meth:`edgeser.Model.stream`.
         on_frame: called with every frame, also where nobody speaks, times since the stream began,
             before the events that it brings are returned.
 
@@ -229,6 +230,7 @@ class Utterances:
         detector: SpeechDetector | None = None,
         adapt: bool | None = None,
         new_speaker_after: float | None = None,
+        every_hop: bool = False,
         on_frame: Callable[[EmotionFrame], object] | None = None,
     ) -> None:
         self.rules = with_threshold_of(detector, rules)
@@ -241,6 +243,7 @@ class Utterances:
             detector=detector,
             new_speaker_after=new_speaker_after,
             rules=rules_of(self.rules),
+            every_hop=every_hop,
         )
 
     @property

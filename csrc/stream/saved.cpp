@@ -104,9 +104,9 @@ bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
                        [](float power) { return power >= 0 && power <= largest_power; });
   };
   const std::int64_t enough = stream.core().quiet.enough();
-  return stream.passes_quiet() && within(quiet.refused, 1, enough) &&
+  return within(quiet.refused, 1, enough) &&
          within(quiet.passed, 0, quiet.refused == enough ? Quiet::most_passed : 0) &&
-         quiet.speech >= 0 && double{quiet.speech} < stream.core().thresholds.speech &&
+         quiet.speech >= 0 && double{quiet.speech} < stream.quiet_below() &&
          bounded(&quiet.level, 1, 1e6f) && powers(quiet.heard.loudest) && powers(quiet.heard.mean);
 }
 

@@ -52,13 +52,15 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
       layout_(*core_, source_.resampler()),
       threshold_(detector_threshold(options)),
       forget_after_(forget_after(*core_, options)),
-      passes_(core_->quiet.usable() && !options.every_hop),
       block_(::operator new(layout_.bytes(), std::align_val_t{block_alignment})),
       verdict_probabilities_(core_->labels.size()),
       kept_head_(layout_.head_bytes()) {
   if (options_.rules) {
     endpointer_.emplace(*core_, *options_.rules, detector_ ? threshold_ : core_->thresholds.speech);
   }
+  quiet_below_ = core_->quiet.usable() && !options_.every_hop ? core_->thresholds.speech : 0;
+  // Utterances may take for speech what the gate refuses.
+  if (endpointer_ && !detector_) quiet_below_ = std::min(quiet_below_, endpointer_->threshold());
   journal_.reserve(reserved_hops * undo_bytes(core_->tacn.plan(), 1));
   empty(results_.frames, reserved_hops);
   empty(results_.events, 2 * reserved_hops);
@@ -206,7 +208,7 @@ const float* Stream::next_segment() {
 bool Stream::like_quiet() noexcept {
   QuietMemory& quiet = layout_.quiet(block());
   impression_.reset();
-  if (!passes_ || quiet.refused < core_->quiet.enough()) return false;
+  if (quiet.refused < core_->quiet.enough()) return false;
   impression_ = core_->quiet.listen(layout_.tail(block()));
   if (quiet.passed >= Quiet::most_passed) return false;
   if (!core_->quiet.sounds_alike(*impression_, quiet)) return false;
@@ -216,7 +218,11 @@ bool Stream::like_quiet() noexcept {
 
 // The gate refused the hop.
 void Stream::refuse(float speech, float level) noexcept {
-  if (!passes_) return;
+  if (quiet_below_ == 0) return;
+  if (!(double{speech} < quiet_below_)) {
+    layout_.quiet(block()) = {};
+    return;
+  }
   if (!impression_) impression_ = core_->quiet.listen(layout_.tail(block()));
   core_->quiet.refuse(*impression_, speech, level, layout_.quiet(block()));
 }

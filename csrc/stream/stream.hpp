@@ -40,7 +40,8 @@ class Stream {
   const Layout& layout() const { return layout_; }
   const Source& source() const { return source_; }
   const Resampler& resampler() const { return source_.resampler(); }
-  bool passes_quiet() const { return passes_; }  // hops that sound like the quiet before them
+  // The score below which a hop is quiet that may pass unread afterwards; 0: none is.
+  double quiet_below() const { return quiet_below_; }
   int rate() const { return source_.resampler().rate_in(); }
 
   // At any time.
@@ -131,7 +132,7 @@ class Stream {
   std::optional<Endpointer> endpointer_;
   double threshold_;           // of a detector's score
   std::int64_t forget_after_;  // hops without speech; 0: never
-  bool passes_;                // hops that sound like the quiet before them
+  double quiet_below_;         // of the gate's score; 0: every hop is read
   std::unique_ptr<void, Free> block_;
   std::atomic_flag busy_ = {};
   std::atomic<std::int64_t> received_ = 0;

@@ -484,7 +484,7 @@ class Stream:
         rules: _Rules | None = None,
         detector: Callable[[_Floats], float] | None = None,
         threshold: float | None = None,
-        every_hop: bool = False,
+        every_hop: bool = True,
     ) -> None:
         """A fresh one.
 
@@ -499,7 +499,7 @@ class Stream:
                 go by. The gate goes by the model's own all the same.
             threshold: of that score: below it a frame has no label. None for the rules' speech, or
                 else 0.5. With a detector and rules without a speech threshold, also theirs.
-            every_hop: whether the gate hears hops that sound like the quiet before them, too.
+            every_hop: whether somebody reads hops that sound like the quiet before them, too.
         """
 
     @staticmethod

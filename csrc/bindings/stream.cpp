@@ -137,7 +137,7 @@ void PyStream::calibrate(py::handle object) {
   const Chunk chunk = chunk_from(object);
   const Held held(*stream_);
   const Released release;
-  Stream apart(core_.core, stream_->rate(), {});
+  Stream apart(core_.core, stream_->rate(), {.every_hop = stream_->options().every_hop});
   Stream* const stream = &apart;
   Turn turn(*core_.core, &stream, &chunk, 1, Stream::Kind::calibrate, workspace_);
   turn.run();
@@ -159,7 +159,7 @@ void bind_stream(py::module_& m) {
       .def(py::init(&open), py::arg("core"), py::arg("sample_rate"), py::kw_only(),
            py::arg("adapt") = py::none(), py::arg("new_speaker_after") = py::none(),
            py::arg("rules") = py::none(), py::arg("detector") = py::none(),
-           py::arg("threshold") = py::none(), py::arg("every_hop") = false)
+           py::arg("threshold") = py::none(), py::arg("every_hop") = true)
       .def_static("resume", &resume, py::arg("core"), py::arg("data"), py::kw_only(),
                   py::arg("detector") = py::none())
       .def("process", &PyStream::process, py::arg("chunk"))

@@ -67,5 +67,5 @@ void edgeser_options_init(edgeser_options* options) {
               .reset = rules.reset,
               .detector = nullptr,
               .threshold = 0,
-              .every_hop = 0};
+              .every_hop = 1};
 }

@@ -54,7 +54,7 @@ class ReferenceStream:
     """
 
     def __init__(
-        self, bundle: Bundle, *, adapt: bool | None = None, every_hop: bool = False
+        self, bundle: Bundle, *, adapt: bool | None = None, every_hop: bool = True
     ) -> None:
         manifest = bundle.manifest
         t: dict[str, Floats] = {

@@ -42,7 +42,7 @@ class Pool:
         adapt: bool | None = None,
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
-        every_hop: bool = False,
+        every_hop: bool = True,
     ) -> Stream:
         """A fresh stream; the same as :meth:`edgeser.Model.stream`."""
         session = Session.fresh(

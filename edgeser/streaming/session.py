@@ -40,7 +40,7 @@ class Session:
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
         rules: Rules | None = None,
-        every_hop: bool = False,
+        every_hop: bool = True,
     ) -> Session:
         """One that has heard nothing.
 

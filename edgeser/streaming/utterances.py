@@ -230,7 +230,7 @@ class Utterances:
         detector: SpeechDetector | None = None,
         adapt: bool | None = None,
         new_speaker_after: float | None = None,
-        every_hop: bool = False,
+        every_hop: bool = True,
         on_frame: Callable[[EmotionFrame], object] | None = None,
     ) -> None:
         self.rules = with_threshold_of(detector, rules)

@@ -137,7 +137,9 @@ void PyStream::calibrate(py::handle object) {
   const Chunk chunk = chunk_from(object);
   const Held held(*stream_);
   const Released release;
-  Stream apart(core_.core, stream_->rate(), {.every_hop = stream_->options().every_hop});
+  StreamOptions options;
+  options.every_hop = stream_->options().every_hop;
+  Stream apart(core_.core, stream_->rate(), options);
   Stream* const stream = &apart;
   Turn turn(*core_.core, &stream, &chunk, 1, Stream::Kind::calibrate, workspace_);
   turn.run();

@@ -228,7 +228,7 @@ def test_a_stream_is_what_its_reference_says(strict: edgeser.Model, every_hop: b
         assert one.level == pytest.approx(other.level, abs=1e-2)
         assert list(one.probabilities.values()) == pytest.approx(other.probabilities, abs=1e-3)
     assert list(verdict.probabilities.values()) == pytest.approx(want, abs=1e-3)
-    assert (passed(frames) > 15) is not every_hop
+    assert (passed(frames) > 10) is not every_hop
     assert stream.speaker.utterances == reference.speaker.utterances == 3
     assert stream.speaker.shift == pytest.approx(reference.speaker.shift, abs=1e-3)
 

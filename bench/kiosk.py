@@ -1,12 +1,13 @@
 """Whether the kiosk's page is as good after an hour of visitors as after the first.
 
     python -m bench.kiosk
-    python -m bench.kiosk --minutes 2
+    python -m bench.kiosk --minutes 2 --no-keep
 
 Chromium shows the page of a real ``edgeser serve`` and hears speech and pauses. Visitor after
-visitor begins, speaks, and either touches "Done" or just goes. In the middle the server is stopped
-and started again, in front of a visitor. Exits with 1 and says what was wrong, if anything was: a
-visitor who was not heard, something of the last one that was left, an error, memory that grows.
+visitor begins, speaks, and either touches "Done" or just goes; from some the microphone is
+unplugged. In the middle the server is stopped and started again in front of a visitor, and later
+once more before nobody. Exits with 1 and says what was wrong, if anything was: a visitor who was
+not heard, something of the last one that was left, an error, memory that grows.
 """
 
 from __future__ import annotations
@@ -25,14 +26,84 @@ from typing import Annotated, Any
 import typer
 
 from bench.browser import CHROMIUM, browsing
+from bench.record import FOLDER, facts, machine_stem, save
 
 SPOKEN, QUIET, FORGET = 6.0, 8.0, 5.0  # seconds: pauses are long enough to be forgotten in
 PATIENCE = 60.0  # seconds for anything that must happen
 AWAY = 5.0  # seconds that the server is gone
 MOST_GROWTH = 1.25  # times what there was after the first visits, and one MiB or node
+UNPLUGGED = 10  # each so many visitors
 LEFT = """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
 (id) => document.getElementById(id).textContent).join('')"""
 NOISE = ("ERR_CONNECTION_REFUSED", "WebSocket connection")  # what browsers note of an absent server
+
+# Counts the states that the page was in, also before it read itself anew, and keeps the one track
+# that it hears.
+WATCH = """
+const seen = JSON.parse(sessionStorage.seen ?? '{}');
+new MutationObserver((changes) => {
+  for (const { attributeName, target } of changes) {
+    const state = `${attributeName.slice(5)} ${target.getAttribute(attributeName)}`;
+    seen[state] = 1 + (seen[state] ?? 0);
+  }
+  sessionStorage.seen = JSON.stringify(seen);
+}).observe(document, {
+  subtree: true, attributes: true, attributeFilter: ['data-screen', 'data-state', 'data-ready'],
+});
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wishes) => {
+  const media = await open(wishes);
+  [window.track] = media.getTracks();
+  return media;
+};
+"""
+UNPLUG = "track.stop(); track.dispatchEvent(new Event('ended'))"
+
+PAGE = """\
+# An hour of visitors
+
+edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; Chromium {chromium};
+{date}. The machine {shared}.
+
+{minutes:.0f} minutes in front of one page, 1080 by 1920, that heard {spoken:g} s of speech and
+{quiet:g} s of silence in turn and forgot a visitor after {forget:g} s without a voice:
+
+* {visits} visits, each with at least one verdict, {utterances} utterances in all. Half ended with a
+  touch of "Done", half with nobody there. After each, nothing of it was left on the screen.
+* {unplugged} times the microphone was unplugged in front of a visitor, and heard again.
+* The page was read {read} times: after 40 visits it reads itself anew, since browsers keep some
+  memory of each microphone and its audio thread.
+* The server was stopped and started again in front of a visitor: the verdict stayed, and the page
+  heard again {back} s after the server was there. And once more before nobody: the start screen
+  said so, and said when it was over.
+* Wrong: {wrong}.
+
+Memory, once what was garbage was gone; of the processes the resident set, in MiB:
+
+| | after 3 visits | at the end | most |
+|---|---|---|---|
+{rows}
+
+States that the page was in, and how often it came into each: {states}.
+
+Made by `{command}`.
+"""
+NAMES = {
+    "heap_mb": "the page's heap of JavaScript",
+    "nodes": "its nodes, in number",
+    "listeners": "its listeners, in number",
+    "page_mb": "the page's process",
+    "browser_mb": "all of Chromium",
+    "server_mb": "the server",
+    "server_files": "the server's open files, in number",
+}
+
+
+def resident(process: int) -> float:
+    """MiB that a process has in memory."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
 
 class Server:
@@ -62,17 +133,21 @@ class Server:
             return False
         return True
 
-    def stop(self) -> None:
+    def stop(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """As Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < until:
+            meanwhile()
+            time.sleep(0.1)
 
-    @property
-    def megabytes(self) -> float:
-        """Resident."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+    def size(self) -> dict[str, float]:
+        """What it holds."""
+        files = Path(f"/proc/{self.process.pid}/fd")
+        return {
+            "server_mb": resident(self.process.pid),
+            "server_files": len([*files.iterdir()]),
+        }
 
 
 @dataclass
@@ -83,13 +158,24 @@ class Wall:
     wrong: list[str] = field(default_factory=list)
     visits: int = 0
     utterances: int = 0
+    unplugged: int = 0
+    read: int = 0
+    """Times that the page was read; it reads itself anew after many visits."""
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
         self.page.on("console", self._note)
-        self.devtools = self.page.context.new_cdp_session(self.page)
+        self.page.on("domcontentloaded", self._count)
+        self.page.on("crash", lambda _: self.wrong.append("the page crashed"))
+        context = self.page.context
+        context.add_init_script(WATCH)
+        self.devtools = context.new_cdp_session(self.page)
         self.devtools.send("Performance.enable")
+        self.processes = context.browser.new_browser_cdp_session()
+
+    def _count(self, _: Any) -> None:
+        self.read += 1
 
     def _note(self, message: Any) -> None:
         if message.type == "error" and not any(noise in message.text for noise in NOISE):
@@ -100,10 +186,15 @@ class Wall:
         self.page.locator(selector).first.wait_for()
 
     def begin(self) -> None:
-        """A yes, and an utterance that is heard."""
+        """A yes, and an utterance that is heard; from some the microphone is unplugged then."""
         self.visits += 1
         self.page.click("#begin")
         self.shown("#utterances li")
+        if self.visits % UNPLUGGED == 0:
+            self.unplugged += 1
+            self.page.evaluate(UNPLUG)
+            self.shown("body[data-state=unplugged]")
+            self.shown("body[data-state=listening], body[data-state=hearing]")
 
     def end(self, *, touched: bool) -> None:
         """Go, with a touch of "Done" or without a word; nothing may be left."""
@@ -111,31 +202,53 @@ class Wall:
         if touched:
             self.page.click("#done")
         self.shown("body[data-screen=start]")
+        self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
+        self.shown("body[data-screen=start]")  # again, if the page reads itself anew
         if left := self.page.evaluate(LEFT):
             self.wrong.append(f"left of visit {self.visits}: {left!r}")
-        self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
+
+    def states(self) -> dict[str, int]:
+        """Those that the page was in, and how often it came into each."""
+        seen: dict[str, int] = self.page.evaluate("JSON.parse(sessionStorage.seen)")
+        return {state: count for state, count in seen.items() if not state.endswith("null")}
 
     def size(self) -> dict[str, float]:
         """What the page holds once what is garbage is gone."""
         self.devtools.send("HeapProfiler.collectGarbage")
         metrics = self.devtools.send("Performance.getMetrics")["metrics"]
         named = {metric["name"]: metric["value"] for metric in metrics}
+        about = self.processes.send("SystemInfo.getProcessInfo")["processInfo"]
+        # One renderer has the page; a spare one, if there is any, holds less.
+        pages = [resident(process["id"]) for process in about if process["type"] == "renderer"]
         return {
             "heap_mb": named["JSHeapUsedSize"] / 2**20,
             "nodes": named["Nodes"],
             "listeners": named["JSEventListeners"],
+            "page_mb": max(pages),
+            "browser_mb": sum(resident(process["id"]) for process in about),
         }
+
+
+@dataclass
+class Hour:
+    """What was measured while visitors came."""
+
+    back: float | None = None
+    """Seconds until the page heard again after the server was back."""
+    sizes: list[dict[str, float]] = field(default_factory=list)
 
 
 def main(
     minutes: Annotated[float, typer.Option(min=1, help="How long visitors come.")] = 60,
     port: Annotated[int, typer.Option(help="Where to serve.")] = 8799,
+    keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
+    shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
 ) -> None:
     """Let visitors come; say what was wrong."""
     if CHROMIUM is None:
         typer.echo("there is no Chromium: apt-get install chromium", err=True)
         raise typer.Exit(2)
-    server = Server(port)
+    hour, server = Hour(), Server(port)
     try:
         with TemporaryDirectory() as folder:
             sound = browsing(Path(folder), spoken=SPOKEN, quiet=QUIET)
@@ -144,65 +257,128 @@ def main(
                 context = browser.new_context(permissions=["microphone"], viewport=size)
                 wall = Wall(context.new_page())
                 wall.page.goto(f"http://127.0.0.1:{port}/")
-                visitors(wall, server, 60 * minutes)
+                visitors(wall, server, hour, 60 * minutes)
+                states = wall.states()
+                chromium = browser.version
     finally:
         server.stop()
     typer.echo(f"{wall.visits} visits, {wall.utterances} utterances, {len(wall.wrong)} wrong")
     for wrong in wall.wrong:
         typer.echo(f"wrong: {wrong}", err=True)
+    if keep:
+        about = {**facts(shared), "chromium": chromium, "minutes": minutes}
+        write(wall, hour, states, about, sys.argv[1:])
     raise typer.Exit(bool(wall.wrong))
 
 
-def visitors(wall: Wall, server: Server, seconds: float) -> None:
-    """One after the other; the server is away once, in the middle."""
+def write(
+    wall: Wall, hour: Hour, states: dict[str, int], about: dict[str, object], options: list[str]
+) -> None:
+    """As a page and as figures."""
+    counted = {
+        "visits": wall.visits,
+        "utterances": wall.utterances,
+        "unplugged": wall.unplugged,
+        "read": wall.read,
+        "back": "never" if hour.back is None else round(hour.back, 1),
+    }
+    rows = "\n".join(
+        f"| {name} | {hour.sizes[0][key]:.4g} | {hour.sizes[-1][key]:.4g} "
+        f"| {max(size[key] for size in hour.sizes):.4g} |"
+        for key, name in NAMES.items()
+    )
+    page = PAGE.format(
+        **about,
+        **counted,
+        spoken=SPOKEN,
+        quiet=QUIET,
+        forget=FORGET,
+        wrong="; ".join(wall.wrong) or "nothing, and no error in the page",
+        rows=rows,
+        states=", ".join(f"{state} ({count})" for state, count in sorted(states.items())),
+        command=" ".join(["python -m bench.kiosk", *options]),
+    )
+    figures = {**about, **counted, "wrong": wall.wrong, "states": states, "sizes": hour.sizes}
+    save(f"{machine_stem()}-kiosk", figures, page, FOLDER)
+
+
+def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
+    """One after the other; the server is away twice."""
+    from playwright.sync_api import Error as PlaywrightError
+
     began = said = time.monotonic()
-    first: dict[str, float] = {}
-    restarted = False
-    while (now := time.monotonic()) < began + seconds or not restarted:
-        wall.begin()
-        if not restarted and now > began + seconds / 2:
-            restarted = True
-            restart(wall, server)
-        wall.end(touched=wall.visits % 2 == 0)
+    again = False
+
+    def look() -> None:
+        sizes = {**wall.size(), **server.size()}
+        hour.sizes.append(sizes)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in sizes.items())
+        typer.echo(
+            f"{(time.monotonic() - began) / 60:.0f} min: {wall.visits} visits, "
+            f"{wall.utterances} utterances; {shown}"
+        )
+
+    while (now := time.monotonic()) < began + seconds or not again:
+        try:
+            wall.begin()
+            if hour.back is None and now > began + seconds / 2:
+                hour.back = before_a_visitor(wall, server)
+            wall.end(touched=wall.visits % 2 == 0)
+            if not again and now > began + 3 * seconds / 4:
+                again = True
+                before_nobody(wall, server)
+        except PlaywrightError as error:  # what did not happen in time
+            wall.wrong.append(f"visit {wall.visits}: {str(error).splitlines()[0]}")
+            wall.page.reload()
+            wall.shown("body[data-screen=start]")
         if wall.visits == 3 or (wall.visits > 3 and now > said + 60):
             said = now
-            sizes = wall.size()
-            first = first or sizes
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in sizes.items())
-            typer.echo(
-                f"{(now - began) / 60:.0f} min: {wall.visits} visits, {wall.utterances} "
-                f"utterances; page {shown}; server {server.megabytes:.0f} MB"
-            )
-    last = wall.size()
-    for name, value in last.items():
-        if value > MOST_GROWTH * first[name] + 1:
-            wall.wrong.append(f"the page's {name} grew from {first[name]:.4g} to {value:.4g}")
+            look()
+    look()
+    first, last = hour.sizes[0], hour.sizes[-1]
+    for key, value in last.items():
+        if value > MOST_GROWTH * first[key] + 1:
+            wall.wrong.append(f"{NAMES[key]} grew from {first[key]:.4g} to {value:.4g}")
 
 
-def restart(wall: Wall, server: Server) -> None:
-    """The page says so, and hears again by itself."""
-    verdict = wall.page.inner_text("#what")
-    server.stop()
-    wall.shown("body[data-state=offline]")
-    if wall.page.inner_text("#what") != verdict:
-        wall.wrong.append("the verdict did not stay while the server was away")
+def before_a_visitor(wall: Wall, server: Server) -> float:
+    """The page says that the server is away, and hears again by itself; how soon, in seconds."""
 
     def stay() -> None:
         """Or the visitor would be taken for one who has gone."""
         wall.page.keyboard.press("Shift")
         wall.page.wait_for_timeout(500)
 
+    def comes(what: str, *states: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while wall.page.get_attribute("body", "data-state") not in states:
+            stay()
+            if time.monotonic() > until:
+                wall.wrong.append(f"the page did not {what}")
+                return
+
+    server.stop(stay)
+    comes("say that the server is away", "offline")
+    if wall.page.get_attribute("#stage", "data-kind") not in ("verdict", "unclear"):
+        wall.wrong.append("the verdict did not stay while the server was away")
     wait = time.monotonic() + AWAY
     while time.monotonic() < wait:
         stay()
     server.start(stay)
     since = time.monotonic()
-    while wall.page.get_attribute("body", "data-state") not in ("listening", "hearing"):
-        stay()
-        if time.monotonic() > since + PATIENCE:
-            wall.wrong.append("the page did not hear again after the server was back")
-            return
-    typer.echo(f"server back; heard again {time.monotonic() - since:.1f} s later")
+    comes("hear again after the server was back", "listening", "hearing")
+    back = time.monotonic() - since
+    typer.echo(f"server back; heard again {back:.1f} s later")
+    return back
+
+
+def before_nobody(wall: Wall, server: Server) -> None:
+    """The start screen says that the server is away, and when it is back."""
+    server.stop()
+    wall.shown("body[data-ready=offline]")
+    server.start()
+    wall.shown("body[data-ready=yes]")
+    typer.echo("server back; the start screen knows")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Whether it runs for months: streams made and dropped, odd sound, kills, forks, files that change.
 
     python -m bench.soak --minutes 60
+    python -m bench.soak --minutes 60 --streams 100000 --hours 24
 
-The time is shared by the parts. Each says what it did and whether what it promises held; the
-command ends with 1 if something did not. ``python -m bench.endless`` is about one stream that never
-ends, ``python -m bench.abuse`` about the server.
+The time is shared by the parts; some go on until they did as much as is asked for. Each says what
+it did and whether what it promises held; the command ends with 1 if something did not. ``python -m
+bench.endless`` is about one stream that never ends, ``bench.abuse`` and ``bench.visitors`` are
+about the server.
 """
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import random
@@ -20,24 +21,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import typer
 
 import edgeser
+from bench.day import sessions
+from bench.parts import GROWTH, HOP, SLOWER, Memory, Part, Samples, resources, until
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
 from edgeser.bundle.paths import DEFAULT_BUNDLE
-
-Samples = npt.NDArray[np.float32]
-HOP = 2048
-GROWTH = 4.0  # MiB of resident memory that a part may add: what allocators keep for later
-SLOWER = 1.25  # times as long as speech, that no other sound may take
 
 PAGE = """\
 # Soak
@@ -51,64 +49,15 @@ edgeser {version} on {machine}, {system}, Python {python}; {date}. The machine
 |---|---|---|---|
 {rows}
 
-Made by `python -m bench.soak --minutes {minutes:g}`.
+Made by `python -m bench.soak {command}`.
 """
 
 
-@dataclass(frozen=True)
-class Part:
-    """What a part did."""
-
-    name: str
-    did: str
-    growth_mib: float
-    """Resident memory at its end less that when it was warm."""
-    held: bool
-
-
-def resident() -> float:
-    """MiB of this process."""
-    gc.collect()
-    with Path("/proc/self/statm").open() as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def resources() -> tuple[int, int]:
-    """Open files, and threads."""
-    files, threads = Path("/proc/self/fd"), Path("/proc/self/task")
-    return len([*files.iterdir()]), len([*threads.iterdir()])
-
-
-class Memory:
-    """What is added once a third of the time is over, when allocators have what they keep."""
-
-    def __init__(self, seconds: float) -> None:
-        self._warm_at, self._warm = time.monotonic() + seconds / 3, 0.0
-
-    def look(self) -> None:
-        """To be called again and again."""
-        if not self._warm and time.monotonic() > self._warm_at:
-            self._warm = resident()
-
-    @property
-    def growth(self) -> float:
-        """MiB."""
-        return resident() - self._warm if self._warm else 0.0
-
-
-def until(seconds: float) -> Iterator[int]:
-    """Counts while there is time."""
-    end, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        yield count
-        count += 1
-
-
-def churn(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
+def churn(model: edgeser.Model, sound: Samples, seconds: float, streams: int) -> Part:
     """Streams made, used, saved, resumed, dropped, most in the midst of something."""
     rates, before, made = (8_000, 16_000, 44_100, 48_000), resources(), 0
     memory = Memory(seconds)
-    for count in until(seconds):
+    for count in until(seconds, streams / 3):
         rate = rates[count % 4]
         stream = model.stream(rate, new_speaker_after=30 if count % 2 else None)
         stream.process(sound[: 1 + count * 37 % 6000])
@@ -305,7 +254,6 @@ def forked(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
 
 
 PARTS: tuple[Callable[[edgeser.Model, Samples, float], Part], ...] = (
-    churn,
     odd_sound,
     killed,
     replaced,
@@ -315,24 +263,30 @@ PARTS: tuple[Callable[[edgeser.Model, Samples, float], Part], ...] = (
 
 def main(
     minutes: Annotated[float, typer.Option(min=0.1, help="In all.")] = 60.0,
+    streams: Annotated[int, typer.Option(help="To be made and dropped, however long.")] = 0,
+    hours: Annotated[float, typer.Option(help="Of a day of visitors, however long.")] = 0.0,
     keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
     shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
 ) -> None:
     """Run every part, and say what held."""
     model = edgeser.load()
     sound = np.tile(recording(), 4)
-    parts = []
-    for part in PARTS:
-        parts.append(part(model, sound, minutes * 60 / len(PARTS)))
+    parts: list[Part] = []
+    todo = (partial(churn, streams=streams), partial(sessions, hours=hours), *PARTS)
+    began = time.monotonic()
+    for part in todo:
+        parts.append(part(model, sound, minutes * 60 / len(todo)))
         typer.echo(f"{'held' if parts[-1].held else 'DID NOT HOLD'}  {parts[-1]}")
+    took = round((time.monotonic() - began) / 60)
     if keep:
         about = facts(shared)
         rows = "\n".join(
             f"| {p.name} | {p.did} | {p.growth_mib:+.1f} | {'yes' if p.held else 'no'} |"
             for p in parts
         )
-        figures = {**about, "minutes": minutes, "parts": [asdict(p) for p in parts]}
-        page = PAGE.format(**about, minutes=minutes, rows=rows)
+        figures = {**about, "minutes": took, "parts": [asdict(p) for p in parts]}
+        command = f"--minutes {minutes:g} --streams {streams} --hours {hours:g}"
+        page = PAGE.format(**about, minutes=took, rows=rows, command=command)
         save(f"{machine_stem()}-soak", figures, page, FOLDER)
     raise typer.Exit(0 if all(part.held for part in parts) else 1)
 

@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the extensions that lie be
 project = "edgeser"
 author = project_copyright = "the edgeser authors"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "commands", "figures"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "commands",
+    "figures",
+    "plainly",
+]
 exclude_patterns = ["_generated"]
 
 html_title = "edgeser"

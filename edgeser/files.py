@@ -46,6 +46,18 @@ def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.
     return data, status
 
 
+def is_free(path: Path) -> bool:
+    """Whether a file of ours may be kept there: nothing is, or a plain file.
+
+    Through a link that somebody else put there another file would be written, and in a pipe or a
+    device nothing is kept.
+    """
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
 def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write a file that then holds all of ``data``, or what it held before.
 

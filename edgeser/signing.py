@@ -24,7 +24,7 @@ from edgeser.backends.cuda.index import INDEX, read_index
 from edgeser.bundle.paths import signature_path
 from edgeser.bundle.signed import Signed
 from edgeser.errors import MissingExtraError, SignatureError
-from edgeser.files import read_plain
+from edgeser.files import read_plain, write_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -69,14 +69,10 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
     statement = "".join(f"{line}\n" for line in lines)
     signature = private.sign(statement.encode("ascii")).hex()
     target = signature_path(path)
-    partial = target.with_name(target.name + ".partial")
     try:
-        partial.write_text(f"{statement}signature {signature}\n", encoding="ascii", newline="\n")
-        partial.replace(target)
+        write_whole(target, f"{statement}signature {signature}\n".encode("ascii"))
     except OSError as error:
         raise SignatureError(f"{target}: cannot be written ({error.strerror})") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

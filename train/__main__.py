@@ -16,22 +16,20 @@ from train.card import model_card
 from train.checkpoint import Checkpoint
 from train.data import corpora
 from train.data.manifest import CorpusError, write_manifest
+from train.data.shard import Shard
 from train.default import UNHEARD
 from train.export import export_bundle
 from train.finetune.command import amount, finetune
+from train.front.command import bulk, front, pack
 from train.models.recurrent import CannotStreamError
+from train.options import TEACHER, Data, Teacher, Threads, Work
 from train.recipe import Recipe
 
 app = typer.Typer(
     help="Train, evaluate and export edgeser's models.", no_args_is_help=True, add_completion=False
 )
 
-Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpora.")]
-Work = Annotated[Path, typer.Option(help="Folder for caches, logs and checkpoints.")]
-TEACHER = Path("../shared/teacher/whisper-base-encoder.safetensors")
 JUDGED = Path("docs/model/judged.json")
-Teacher = Annotated[Path, typer.Option(help="Weights of a Whisper encoder.")]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")]
 
 
 @app.command()
@@ -55,42 +53,15 @@ def default(
     from train.product import Product, Schedule
 
     _quiet(threads)
+    Shard.here().alone("'default'", "train the front end in several, by train.front --steps")
     product = Product(data, work, teacher, Schedule(minutes), trained=front_end)
     product.build().save(out)
     typer.echo(f"checkpoint: {out}")
 
 
-@app.command()
-def pack(
-    data: Data = Path("../shared/data"),
-    work: Work = Path("runs"),
-    teacher: Teacher = TEACHER,
-    out: Annotated[Path, typer.Option(help="Folder for the parts.")] = Path("runs/pack"),
-) -> None:
-    """What the front end learns from, packed small, to be carried to a machine with a GPU."""
-    from train.front.pack import pack as write
-    from train.product import Product
-
-    _quiet(0)
-    for part in write(Product(data, work, teacher), out):
-        size = sum(f.stat().st_size for f in part.iterdir()) / 2**20
-        typer.echo(f"part: {part} ({size:.1f} MiB)")
-
-
-@app.command()
-def front(
-    pack: Annotated[list[Path], typer.Option(help="A part of a pack. Repeatable.")],
-    out: Annotated[Path, typer.Option(help="Folder for weights and log.")] = Path("runs/front"),
-    device: Annotated[str, typer.Option(help="As PyTorch names it.")] = "cuda",
-    minutes: Annotated[float, typer.Option(help="All in all; the training ends by the clock.")] = 7,
-    sizes: Annotated[str, typer.Option(help="Of train/models/sizes.py, by commas.")] = "8,14,27,41",
-    threads: Threads = 0,
-) -> None:
-    """Front ends of several sizes at once, from a pack; ``python -m train.front`` needs no SDK."""
-    from train.front.run import Front, Plan
-
-    plan = Plan(minutes=minutes, sizes=tuple(sizes.split(",")))
-    Front(plan, pack, out, torch.device(device), threads or torch.get_num_threads()).run()
+app.command()(pack)
+app.command()(bulk)
+app.command()(front)
 
 
 @app.command()

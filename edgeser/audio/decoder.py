@@ -98,5 +98,10 @@ class Decoder:
 
 
 def _said(error: Exception) -> str:
+    """What the decoder said, unless it spoke of itself, or of a file that is there as missing."""
     text = str(getattr(error, "error_string", error))
+    if "does not exist" in text:  # what it says of an MP3 with less than a frame
+        return "hardly anything of it is there"
+    if "internal" in text.lower():
+        return "what it says of itself makes no sense"
     return text.removeprefix("Error : ").rstrip(".")

@@ -24,6 +24,8 @@ BLOCK_SECONDS = 4
 """How much of a recording is in memory at a time."""
 _BLOCK_SAMPLES = 1 << 21
 """And at most so many samples, of all channels together."""
+_SHORTEST = 0.05
+"""Seconds of a file; in less there is not even a vowel."""
 _LEAST_LEFT = 1.0
 """Seconds that must be left of a file that was cut short."""
 
@@ -111,7 +113,7 @@ def _blocks(
 ) -> Iterator[Block]:
     """The samples of all parts; closes the first before it opens the second."""
     with opened_first:
-        yield from _part(path, found[0], first)
+        yield from _part(path, found[0], first, alone=len(found) == 1)
     given = first.given
     for number, span in enumerate(found[1:], 2):
         with _decoder(file, span) as decoder:
@@ -126,7 +128,7 @@ def _blocks(
         raise AudioError("the file holds no audio")
 
 
-def _part(path: Path, span: Span, decoder: Decoder) -> Iterator[Block]:
+def _part(path: Path, span: Span, decoder: Decoder, *, alone: bool = False) -> Iterator[Block]:
     most = max(1_024, min(BLOCK_SECONDS * decoder.rate, _BLOCK_SAMPLES // decoder.channels))
     # One block ahead of what is given away: of a file that ends at once none is judged.
     block = decoder.read(most)
@@ -135,6 +137,11 @@ def _part(path: Path, span: Span, decoder: Decoder) -> Iterator[Block]:
         raise AudioError(
             f"is cut short, and only {len(block) / decoder.rate:.2f} s are left of it ({missing}): "
             "get the whole file"
+        )
+    if alone and 0 < len(block) < _SHORTEST * decoder.rate:  # what some formats do not tell
+        raise AudioError(
+            f"holds {len(block) / decoder.rate:.3f} s of sound: it was cut short, or is no "
+            "recording"
         )
     if missing:
         log.warning("%s: is cut short (%s): what is left is judged", path, missing)

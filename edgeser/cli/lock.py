@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgeser.errors import TableError
+from edgeser.files import is_free
 
 
 class Lock:
@@ -18,14 +19,19 @@ class Lock:
         what: is written under it; for messages.
 
     Raises:
-        TableError: somebody else holds it.
+        TableError: somebody else holds it, or a link or no plain file is at its path.
         OSError: the file cannot be made.
     """
 
     def __init__(self, path: Path, what: Path) -> None:
         self._path = path
+        if not is_free(path):
+            raise TableError(
+                f"{path}: is a link or no plain file, and a lock belongs there: remove it"
+            )
         while True:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            self._file = os.open(path, flags, 0o666)
             try:
                 _lock(self._file)
             except BlockingIOError:

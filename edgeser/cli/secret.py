@@ -58,12 +58,16 @@ def hide(argument: str) -> None:
 def _first_line(file: Path) -> str:
     try:
         if str(file) == "-":
-            return sys.stdin.readline(LONGEST)
-        with file.open() as opened:
-            return opened.readline(LONGEST)
-    except (OSError, UnicodeDecodeError) as problem:
+            line = sys.stdin.readline(LONGEST + 1)
+        else:
+            with file.open() as opened:
+                line = opened.readline(LONGEST + 1)
+    except (OSError, UnicodeDecodeError, ValueError) as problem:  # and a NUL in the path
         why = getattr(problem, "strerror", None) or "it is no text"
         raise typer.BadParameter(f"the token file {file} cannot be read ({why})") from None
+    if len(line) > LONGEST:  # the half of it would be another token
+        raise typer.BadParameter(f"the token in {file} has more than {LONGEST} characters")
+    return line
 
 
 def _checked(token: str, where: str) -> str:

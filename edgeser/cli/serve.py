@@ -85,6 +85,9 @@ def serve(
     forget_after: Annotated[
         float, typer.Option(min=1.0, help="Seconds of quiet after which the page is cleared.")
     ] = 60.0,
+    count_labels: Annotated[
+        bool, typer.Option("--count-labels", help="Let /metrics count labels, told once an hour.")
+    ] = False,
     vad: VadOption = "own",
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the address as a line of JSON.")
@@ -127,6 +130,7 @@ def serve(
         precision=precision,
         backend=backend,
         signed_by=signed_by,
+        count_labels=count_labels,
         kiosk=Kiosk(title, contact, logo, theme, languages, language, forget_after),
         workers=workers or cores(),
     )

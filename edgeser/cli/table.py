@@ -16,6 +16,7 @@ from types import TracebackType
 from edgeser.cli.formats import Columns, Row, format_of
 from edgeser.cli.lock import Lock
 from edgeser.errors import TableError
+from edgeser.files import is_free
 
 _NAMES = "SELECT DISTINCT file FROM results"
 _LAST = "SELECT coalesce(max(place), 0) FROM results"
@@ -36,7 +37,7 @@ class Table:
     Raises:
         TableError: the file cannot be gone on with: other columns, made by something else, or no
             table; or its name ends otherwise; or somebody else is writing it; or it cannot be
-            written.
+            written; or a link or a pipe is where it, or what is kept beside it, belongs.
         MissingExtraError: Parquet needs pyarrow.
         OSError: the file cannot be read.
     """
@@ -49,6 +50,9 @@ class Table:
         file = Path(os.path.realpath(path))  # a link stays one
         self._file = file
         self._unfinished = file.with_name(f"{file.name}.unfinished")
+        for place in (file, self._unfinished):
+            if not is_free(place):
+                raise TableError(f"{place}: is a link or no plain file: no table can be kept there")
         if not file.parent.is_dir():
             raise TableError(f"{path}: there is no folder {path.parent}")
         try:
@@ -133,7 +137,9 @@ class Table:
         whole = self._file.with_name(f"{self._file.name}.new")
         names = ", ".join(f'"{name}"' for name in self._columns)
         rows = self._rows.execute(f"SELECT {names} FROM results ORDER BY place, rowid")  # noqa: S608
+        whole.unlink(missing_ok=True)
         try:
+            whole.touch(exist_ok=False)  # not through a link that somebody put there
             self._format.write(whole, self._columns, rows)
             whole.replace(self._file)
         except BaseException:

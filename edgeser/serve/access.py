@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 from edgeser.errors import ServeError
 
 LOCAL_NAMES = ("localhost", "ip6-localhost")
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
+"""A name whose last part is one is an address, to browsers."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -29,7 +32,7 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A web origin as browsers compare it: case and default ports do not matter."""
+    """A web origin as browsers compare it: however its case, port or address is written."""
 
     scheme: str
     host: str
@@ -44,9 +47,11 @@ class Origin:
         except ValueError:
             return None
         scheme, host = parts.scheme.lower(), _plain(parts.hostname or "")
-        odd = parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc
-        if scheme not in DEFAULT_PORTS or not host or odd:
-            return None
+        odd = parts.path not in {"", "/"} or parts.query or parts.fragment or _odd(parts.netloc)
+        if scheme not in DEFAULT_PORTS or not host or odd or not text.isascii():
+            return None  # browsers send other letters as xn--
+        if _NUMBER.fullmatch(host.rpartition(".")[2]) and _address(host) is None:
+            return None  # 127.1, which browsers send as 127.0.0.1
         return Origin(scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
 
 
@@ -58,7 +63,7 @@ def host_and_port(header: str) -> tuple[str, int | None] | None:
     except ValueError:
         return None
     host = _plain(parts.hostname or "")
-    if not host or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+    if not host or parts.path or parts.query or parts.fragment or _odd(parts.netloc):
         return None
     return host, port
 
@@ -108,13 +113,16 @@ class Access:
         for text, page in pages.items():
             if page is None:
                 raise ServeError(
-                    f"{text!r} is no web origin: give scheme, name and port alone, "
-                    "as https://kiosk.example"
+                    f"{text!r} is no web origin{_odd_letters(text)}: give scheme, name and port "
+                    "alone, as https://kiosk.example"
                 )
         self._pages = set(pages.values())
         for name in names:
-            if host_and_port(name) is None:
-                raise ServeError(f"{name!r} is no name of a machine: give one as kiosk.example")
+            if host_and_port(name) is None or Origin.of(f"http://{name}") is None:
+                raise ServeError(
+                    f"{name!r} is no name of a machine{_odd_letters(name)}: give one as "
+                    "kiosk.example"
+                )
         self._local_only = is_local(host)
         self._any_name = (secure or token is not None) and not self._local_only
         machine = socket.gethostname().lower()
@@ -181,9 +189,24 @@ class Access:
         return any([hmac.compare_digest(one, wanted) for one in given])  # noqa: C419  no short cut
 
 
+def _odd(place: str) -> bool:
+    """Whether a name and a port have more with them: a user, or what follows an address of IPv6."""
+    _, bracket, rest = place.rpartition("]")
+    return "@" in place or (bool(bracket) and rest[:1] not in {"", ":"})
+
+
+def _odd_letters(text: str) -> str:
+    """Why a name that is right in the address bar is none: what is sent is another."""
+    return "" if text.isascii() else " that browsers send (they send such letters as xn--...)"
+
+
 def _plain(host: str) -> str:
-    """A name as it is compared: lower case, without a dot at its end or the brackets of IPv6."""
-    return host.lower().removesuffix(".").removeprefix("[").removesuffix("]")
+    """A name as it is compared: lower case, no dot at its end; an address in its shortest form."""
+    plain = host.lower().removesuffix(".").removeprefix("[").removesuffix("]")
+    try:
+        return str(ipaddress.ip_address(plain))
+    except ValueError:
+        return plain
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

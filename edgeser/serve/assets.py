@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgeser.errors import ServeError
+from edgeser.files import read_plain
 from edgeser.serve.kiosk import Kiosk
 from edgeser.version import __version__
 
@@ -27,6 +30,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+LARGEST_FILE = 16 << 20
+"""Bytes, of what a kiosk brings: a photograph is less."""
+CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""A language's name as browsers know it (BCP 47)."""
+DIRECTIONS = ("ltr", "rtl")
+HOLE = re.compile(r"\{\w+\}")
 LOGOS = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -50,8 +59,8 @@ def page_routes(kiosk: Kiosk, labels: tuple[str, ...]) -> list[BaseRoute]:
             f"there is no language {kiosk.language!r}: give one of {', '.join(languages)}, "
             f"or a folder that has {kiosk.language}.json"
         )
-    if not kiosk.forget_after > 0:
-        raise ServeError(f"forget after {kiosk.forget_after:g} s: give more than 0")
+    if not 0 < kiosk.forget_after < math.inf:
+        raise ServeError(f"forget after {kiosk.forget_after:g} s: give seconds, more than 0")
     config = {
         "version": __version__,
         "title": kiosk.title,
@@ -83,6 +92,11 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
         brought = {path.stem: path for path in sorted(folder.glob("*.json"))}
         if not brought:
             raise ServeError(f"{folder} has no language: put CODE.json files into it")
+        if strays := [code for code in brought if not CODE.fullmatch(code)]:
+            raise ServeError(
+                f"{brought[strays[0]]}: {strays[0]!r} is no language that browsers know. Call the "
+                "file as they call it, such as nl.json or pt-BR.json"
+            )
     pattern = _words(own["en"], None)
     return {code: _words(path, pattern) for code, path in sorted((own | brought).items())}
 
@@ -93,6 +107,8 @@ def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
         words: dict[str, Any] = json.loads(_read(path, "language").decode())
     except ValueError as problem:
         raise ServeError(f"{path} is not JSON in UTF-8: {problem}") from None
+    except RecursionError:
+        raise ServeError(f"{path} is not JSON of words: it is nested too deeply") from None
     if pattern is not None and (wrong := _difference(words, pattern)):
         raise ServeError(f"{path}: {wrong}. Copy the page's en.json and translate its values")
     return words
@@ -102,6 +118,12 @@ def _difference(words: Any, pattern: Any, where: str = "") -> str:
     """What keeps words from having the pattern's shape; empty if nothing does."""
     if type(words) is not type(pattern) or words == "":
         return f"{where or 'the file'} is not {_kind(pattern)}"
+    if where == "direction" and words not in DIRECTIONS:
+        return f"direction is {words!r}, and has to be {' or '.join(DIRECTIONS)}"
+    if isinstance(pattern, str):
+        known = set(HOLE.findall(pattern))
+        strays = [hole for hole in HOLE.findall(words) if hole not in known]
+        return f"{where} has {strays[0]}, which nothing is put into" if strays else ""
     if isinstance(pattern, list):
         strays = [item for item in words if not isinstance(item, str)]
         return f"{where} has {strays[0]!r}, which is no text" if strays else ""
@@ -129,10 +151,11 @@ def _joined(where: str, key: str) -> str:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as problem:
+        return read_plain(path, LARGEST_FILE)[0]
+    except (OSError, ValueError) as problem:  # a pipe, a device, a file without an end
+        why = getattr(problem, "strerror", None) or problem
         raise ServeError(
-            f"the {what} {path} cannot be read ({problem.strerror}): give a file that can be"
+            f"the {what} {path} cannot be read ({why}): give a file that can be"
         ) from None
 
 

@@ -19,7 +19,7 @@ from enum import IntEnum
 
 import numpy as np
 
-CELLS = 64
+CELLS = 128
 """Numbers of one row, eight bytes each."""
 STATE, BEAT, LAST_FRAME, CLIENTS, VISITORS, WAITING, FIRST_FIGURE = range(7)
 _SALT_BYTES = 64
@@ -42,8 +42,10 @@ class Fellow:
     """What one process last said of itself."""
 
     state: State
+    said_at: float
+    """When, of ``time.monotonic``."""
     silent_seconds: float
-    """Since it said so."""
+    """Since then."""
     clients: int
     visitors: int
     """Connections, clients or not."""
@@ -90,6 +92,7 @@ class Board:
         cells, now = self.row(row), time.monotonic()
         return Fellow(
             State(int(cells[STATE])),
+            cells[BEAT],
             now - cells[BEAT],
             int(cells[CLIENTS]),
             int(cells[VISITORS]),

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,14 @@ from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.encoding import FrameLayout
-from edgeser.serve.protocol import AudioFormat, Wanted, error, frame_event, utterance_event
+from edgeser.serve.protocol import (
+    AudioFormat,
+    Wanted,
+    error,
+    frame_event,
+    utterance_event,
+    version_of,
+)
 from edgeser.streaming.utterances import Emotion, Utterance, UtteranceEvent, Utterances
 
 Samples = npt.NDArray[Any]
@@ -25,6 +32,18 @@ Message = dict[str, Any] | bytes
 
 MOST_WAITING_BYTES = 4 << 20
 """Of one client's audio, whatever its rate."""
+
+
+class Told(NamedTuple):
+    """What a step brought to one client."""
+
+    frames: int
+    silent: int
+    """Of these, how many are not speech."""
+    utterances: list[Utterance]
+    """Those that ended."""
+    latency: float
+    """Seconds since the last audio of it came."""
 
 
 class Client:
@@ -42,11 +61,19 @@ class Client:
         self.decode = audio.decoder()
         detector = config.detector() if config.detector is not None else None
         self._frames: list[EmotionFrame] = []
-        self._layout = FrameLayout(model.labels) if self.wanted.encoding == "binary" else None
+        self._version = version_of(model)
+        self._layout: FrameLayout | None = None
+        if self.wanted.encoding == "binary":
+            self._layout = FrameLayout(model.labels, self._version)
         self.utterances = Utterances(
             model, audio.rate, config.rules, detector=detector, on_frame=self._frames.append
         )
         """What the pool steps."""
+        self._threshold = self.utterances.speech_threshold
+        self._room = min(
+            int(self.limits.burst_seconds * audio.rate), MOST_WAITING_BYTES // audio.sample_bytes
+        )
+        """Samples that may wait; more are not read."""
         self.events: asyncio.Queue[Message | None] = asyncio.Queue()
         """What is still to be sent; None after the last."""
         self.unsent = 0
@@ -105,18 +132,18 @@ class Client:
         self._look()
         return came, taken
 
-    def deliver(self, events: list[UtteranceEvent], came: float) -> tuple[int, int]:
-        """Send what a step brought; returns how many frames and how many ended utterances."""
+    def deliver(self, events: list[UtteranceEvent], came: float) -> Told:
+        """Send what a step brought; returns what that was."""
         self._needed = self.utterances.until_frame
         self._look()
         return self._tell(events, came)
 
-    def finish(self) -> int:
-        """Judge what was said last; returns how many utterances ended."""
+    def finish(self) -> Told:
+        """Judge what was said last; returns what that brought."""
         came = time.monotonic()
-        _, ended = self._tell(self.utterances.flush(), came)
+        told = self._tell(self.utterances.flush(), came)
         self._queue(None)
-        return ended
+        return told
 
     def fail(self, code: str, message: str) -> None:
         """One last event that says why; the first reason stays."""
@@ -132,17 +159,16 @@ class Client:
 
     def _look(self) -> None:
         """See how much there is to hear."""
-        kept = self._samples * self.audio.sample_bytes
-        if self.waiting > self.limits.burst_seconds or kept > MOST_WAITING_BYTES:
-            self.heard.clear()
-        else:
-            self.heard.set()
+        full = self._samples > self._room
+        if full == self.heard.is_set():
+            (self.heard.clear if full else self.heard.set)()
         if self.due_since is None and self.due:
             self.due_since = time.monotonic()
 
-    def _tell(self, events: list[UtteranceEvent], came: float) -> tuple[int, int]:
-        latency = round(1000 * (time.monotonic() - came), 2)
-        frames, wanted = len(self._frames), self.wanted.frames
+    def _tell(self, events: list[UtteranceEvent], came: float) -> Told:
+        seconds, version = time.monotonic() - came, self._version
+        latency, frames, wanted = round(1000 * seconds, 2), len(self._frames), self.wanted.frames
+        silent = sum(frame.speech < self._threshold for frame in self._frames)
         heard = self._frames if wanted == "all" else []
         if wanted == "spoken":
             heard = [event.frame for event in events if isinstance(event, Emotion)]
@@ -150,14 +176,15 @@ class Client:
         if heard and self._layout is not None:
             messages.append(b"".join([self._layout.pack(frame, latency) for frame in heard]))
         elif heard:
-            messages += [frame_event(frame, latency) for frame in heard]
+            messages += [frame_event(frame, latency, version) for frame in heard]
         self._frames.clear()
         for event in events:
-            if (told := utterance_event(event)) is not None:
+            if (told := utterance_event(event, version)) is not None:
                 messages.append(told)
         if messages:
             self._send(messages)
-        return frames, sum(isinstance(event, Utterance) for event in events)
+        ended = [event for event in events if isinstance(event, Utterance)]
+        return Told(frames, silent, ended, seconds)
 
     def _send(self, messages: list[Message]) -> None:
         if not self.unsent and self.outlet(messages):

@@ -95,6 +95,9 @@ class ServeConfig:
     """See :func:`edgeser.load`."""
     signed_by: Path | None = None
     """The public key of whom the bundle must be: ``key`` of :func:`edgeser.load`."""
+    count_labels: bool = False
+    """Whether ``/metrics`` counts labels. It tells them once an hour, but of few clients even that
+    says something of each."""
     kiosk: Kiosk = field(default_factory=Kiosk)
     """What the page says and looks like."""
     workers: int = 1

@@ -118,16 +118,29 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._own.write(b"".join(map(framed, messages)))
         return True
 
+    async def send(self, message: Any) -> None:
+        """For the application; after its goodbye nothing rests, so that the client's is read."""
+        await super().send(message)
+        if self.close_sent:
+            self._ear = None
+            if self._resting is not None:
+                self._resting.cancel()
+            self._turns.go_on()
+
     def send_receive_event_to_app(self) -> None:
         """A whole message came by way of the parser."""
-        if self._ear is None or self.close_sent:
+        if self.close_sent:
             super().send_receive_event_to_app()
-        elif self.curr_msg_data_type == "bytes":
+        elif self.curr_msg_data_type == "text":
+            self._ear = None  # the end, or an error: whatever follows comes after it
+            # What is no text is answered by the application as every other one is.
+            self.frames = [b"".join(self.frames).decode(errors="replace").encode()]
+            super().send_receive_event_to_app()
+        elif self._ear is None:
+            super().send_receive_event_to_app()
+        else:
             message, self.frames = b"".join(self.frames), []
             self._ahead = max(self._ahead, self._ear.take(message))
-        else:
-            self._ear = None  # the end, or an error: whatever follows comes after it
-            super().send_receive_event_to_app()
 
     def _turn(self, data: bytes) -> None:
         """Frames whose turn it is."""

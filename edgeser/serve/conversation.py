@@ -113,7 +113,7 @@ async def _say_goodbye(connection: WebSocket, code: int) -> None:
 
 async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
     """Take audio until the client ends it; whether it still wants to hear the rest."""
-    ear, short_cut = Ear(client, hub.wake), _short_cut(connection)
+    ear, short_cut = Ear(client, hub.wake, hub.metrics.gap), _short_cut(connection)
     while not client.ending:
         if short_cut is not None and short_cut.listen(ear):
             short_cut = None  # what comes here now is what ends it

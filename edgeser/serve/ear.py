@@ -11,6 +11,10 @@ from edgeser.errors import AudioError
 from edgeser.serve.budget import Budget
 from edgeser.serve.client import Client, Message
 
+GAP_SECONDS = 0.5
+"""Audio that comes so much later than it should was away: a gap."""
+DRIFT = 1e-3
+"""Seconds that a microphone's clock may lose in a second: that makes no gap."""
 SHORT_CUT = "edgeser.short_cut"
 """Of an ASGI scope's extensions: a :class:`ShortCut`."""
 
@@ -21,11 +25,19 @@ class Ear:
     Args:
         client: whose audio it is.
         wake: called once a step would do anything for the client.
+        gap: called with the seconds for which a client's audio stayed away.
     """
 
-    def __init__(self, client: Client, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        wake: Callable[[], None],
+        gap: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self.client = client
-        self._wake = wake
+        self._wake, self._gap = wake, gap
+        self._begun: float | None = None
+        self._heard = self._usual = 0.0
         self._pace = Budget(client.limits.speed, client.limits.burst_seconds)
 
     def take(self, message: bytes) -> float:
@@ -48,8 +60,22 @@ class Ear:
         client.push(samples)
         if client.due_since is not None:
             self._wake()
-        client.awaited_since = time.monotonic()
-        return self._pace.take(len(samples) / client.audio.rate)
+        client.awaited_since = now = time.monotonic()
+        seconds = len(samples) / client.audio.rate
+        self._arrived(seconds, now)
+        return self._pace.take(seconds)
+
+    def _arrived(self, seconds: float, now: float) -> None:
+        """See whether it comes as late as it usually does: who is behind real time missed some."""
+        if self._begun is None:
+            self._begun = now - seconds
+        self._heard += seconds
+        late = now - self._begun - self._heard
+        if late - self._usual > GAP_SECONDS:
+            self._gap(late - self._usual)
+            self._usual = late
+        else:
+            self._usual = max(0.0, min(late, self._usual + DRIFT * seconds))
 
     @property
     def owed(self) -> float:

@@ -8,7 +8,7 @@ offset type      holds
 0      uint8     1: a frame
 1      uint8     n, the number of labels
 2      int16     which of the labels of ``ready`` it carries, -1 for none
-4      uint32    0
+4      uint32    the first eight digits of the model's hash, as a number
 8      float64   time
 16     float64   confidence
 24     float64   speech
@@ -37,9 +37,13 @@ encode_json: Callable[[dict[str, Any]], str] = json.JSONEncoder(allow_nan=False)
 
 
 class FrameLayout:
-    """Frames of a model with these labels, to bytes and back."""
+    """Frames of a model with these labels, to bytes and back.
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    ``version`` is what its events carry: the version, a plus, and eight digits of its hash.
+    """
+
+    def __init__(self, labels: Sequence[str], version: str) -> None:
+        self._version, self._hash = version, int(version.rpartition("+")[2], 16)
         self._labels = tuple(labels)
         self._places: dict[str | None, int] = {label: at for at, label in enumerate(labels)}
         self._places[None] = NO_LABEL
@@ -53,7 +57,7 @@ class FrameLayout:
             FRAME,
             len(self._labels),
             self._places[frame.label],
-            0,
+            self._hash,
             frame.time,
             frame.confidence,
             frame.speech,
@@ -72,10 +76,11 @@ class FrameLayout:
             raise ValueError(f"{len(message)} bytes are no frames of {self.size} bytes each")
         return [self._event(*values) for values in self._struct.iter_unpack(message)]
 
-    def _event(self, kind: int, count: int, place: int, spare: int, *v: float) -> dict[str, Any]:
-        del spare
+    def _event(self, kind: int, count: int, place: int, model: int, *v: float) -> dict[str, Any]:
         if kind != FRAME or count != len(self._labels):
             raise ValueError(f"a message of kind {kind} with {count} labels is no frame of these")
+        if model != self._hash:
+            raise ValueError(f"a frame of the model {model:08x}, not of {self._hash:08x}")
         return {
             "type": "frame",
             "time": v[0],
@@ -85,4 +90,5 @@ class FrameLayout:
             "speech": v[2],
             "level": v[3],
             "latency_ms": v[4],
+            "version": self._version,
         }

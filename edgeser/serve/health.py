@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeser.serve.board import Fellow, State
 from edgeser.serve.hub import Hub
+from edgeser.serve.protocol import version_of
 
 
 def health(hub: Hub) -> tuple[dict[str, Any], int]:
@@ -26,6 +27,7 @@ def health(hub: Hub) -> tuple[dict[str, Any], int]:
     about: dict[str, Any] = {
         "status": status,
         "model": hub.model.name,
+        "version": version_of(hub.model),
         "clients": sum(fellow.clients for fellow in fellows),
         "since_frame": min(since, default=None),
     }

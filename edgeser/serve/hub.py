@@ -20,7 +20,8 @@ from edgeser.serve.board import BEAT, CLIENTS, LAST_FRAME, STATE, Board, Place, 
 from edgeser.serve.client import Client, Samples
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.door import group_of
-from edgeser.serve.metrics import Metrics
+from edgeser.serve.lasting import Lasting
+from edgeser.serve.metrics import Metrics, model_info
 from edgeser.serve.protocol import AudioFormat, Wanted
 from edgeser.serve.worker import Worker
 from edgeser.streaming.utterances import UtteranceEvent
@@ -46,7 +47,8 @@ class Hub:
     def __init__(self, model: Model, config: ServeConfig, place: Place | None = None) -> None:
         self.model, self.config = model, config
         self.place = place or Place(Board(1, config.limits.connections), 0)
-        self.metrics = Metrics(self.place)
+        labels = model.labels if config.count_labels else ()
+        self.metrics = Metrics(self.place, model_info(model), labels)
         self.clients: set[Client] = set()
         self.closing = False
         self.on_stuck: Callable[[], object] = lambda: None
@@ -158,6 +160,7 @@ class Hub:
     async def _beat(self) -> None:
         while True:
             self.tell()
+            self.metrics.labels.publish()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _run(self) -> None:
@@ -182,11 +185,11 @@ class Hub:
 
     async def _watch(self) -> None:
         """Notice a step that does not end, and whether one that failed would succeed again."""
+        step = Lasting(2 * CHECK_SECONDS)
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            stuck = self._busy_since is not None and (
-                time.monotonic() - self._busy_since > self.config.limits.stuck_seconds
-            )
+            lasted = step.look(self._busy_since)
+            stuck = self._busy_since is not None and lasted > self.config.limits.stuck_seconds
             if stuck and not self._told_stuck:
                 self._told_stuck = True
                 log.critical("a step takes longer than any should: the server ends")
@@ -203,7 +206,9 @@ class Hub:
 
     async def _step(self) -> bool:
         """One batch; whether there was anything to do."""
-        ready = [c for c in self.clients if c.due]
+        # This runs often, and most of many clients have nothing to be done for: ask them little.
+        stirring = [c for c in self.clients if c.due_since is not None or c.ending]
+        ready = [c for c in stirring if c.due]
         if ready:
             seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
             taken = {client: client.take(seconds) for client in ready}
@@ -213,7 +218,7 @@ class Hub:
             self.metrics.batch.observe(len(ready))
             for client, (came, samples) in taken.items():
                 self._deliver(client, results[client], came, samples)
-        for client in [c for c in self.clients if c.failed or (c.ending and not c.waiting)]:
+        for client in [c for c in self.clients if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
                 self._finish(client)
             self.leave(client)
@@ -259,18 +264,17 @@ class Hub:
             return
         self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
         try:
-            frames, ended = client.deliver(result, came)
+            told = client.deliver(result, came)
         except Exception as failure:  # noqa: BLE001  of this client alone
             self._fail(client, failure)
             return
-        self.metrics.frames.inc(frames)
-        self.metrics.utterances.inc(ended)
-        if frames:
+        self.metrics.told(told)
+        if told.frames:
             self._last_frame = time.monotonic()
 
     def _finish(self, client: Client) -> None:
         try:
-            self.metrics.utterances.inc(client.finish())
+            self.metrics.told(client.finish())
         except Exception as failure:  # noqa: BLE001  of this client alone
             self._fail(client, failure)
 

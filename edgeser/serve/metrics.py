@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -11,6 +14,13 @@ from prometheus_client.metrics_core import Metric
 
 from edgeser.serve.board import CELLS, CLIENTS, FIRST_FIGURE, WAITING, Board, Place, State
 from edgeser.version import __version__
+
+if TYPE_CHECKING:
+    from edgeser.model import Model
+    from edgeser.serve.client import Told
+
+HOUR = 3600.0
+NO_LABEL = "none"
 
 
 class Figure:
@@ -36,11 +46,60 @@ class Spread:
         self._cells[self._at] += value
 
 
-class Metrics:
-    """What ``/metrics`` tells: of this process what is counted here, of all what is told."""
+class Hourly:
+    """Counts that are told at the full hour alone, so that they say not who spoke just now.
 
-    def __init__(self, place: Place | None = None) -> None:
+    What an hour had when the process ends is not told.
+    """
+
+    def __init__(
+        self, figures: Mapping[str, Figure], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._figures, self._clock = figures, clock
+        self._counts: Counter[str] = Counter()
+        self._hour = self._now
+
+    def count(self, name: str) -> None:
+        """One more of these, if they are counted at all."""
+        if self._figures:
+            self._counts[name] += 1
+
+    def publish(self) -> None:
+        """Tell what was counted, if another hour has begun."""
+        if self._now == self._hour:
+            return
+        self._hour = self._now
+        for name, count in self._counts.items():
+            self._figures[name].inc(count)
+        self._counts.clear()
+
+    @property
+    def _now(self) -> int:
+        return int(self._clock() // HOUR)
+
+
+def model_info(model: Model) -> dict[str, str]:
+    """Which model this is, as labels of ``edgeser_info``."""
+    return {"model": model.name, "model_version": model.version, "model_hash": model.hash[:8]}
+
+
+class Metrics:
+    """What ``/metrics`` tells: of this process what is counted here, of all what is told.
+
+    Args:
+        place: of this process among those of the server; None if there are no others.
+        info: labels of ``edgeser_info``, beside the version.
+        labels: of utterances, if they are to be counted.
+    """
+
+    def __init__(
+        self,
+        place: Place | None = None,
+        info: Mapping[str, str] | None = None,
+        labels: Sequence[str] = (),
+    ) -> None:
         place = place or Place(Board(1, 1), 0)
+        self._info = {"version": __version__, **(info or {})}
         self._board = place.board
         self._next = FIRST_FIGURE
         self._spreads: list[tuple[str, str, int, Sequence[float]]] = []
@@ -63,8 +122,43 @@ class Metrics:
         self.batch = self._spread(
             "batch_streams", "Streams in one batch.", (1, 2, 4, 8, 16, 32, 64, 128)
         )
+        figure = self._figure
+        self._silent = figure(CounterMetricFamily, "silent_frames", "Frames that are not speech.")
+        self._unsure = figure(CounterMetricFamily, "unsure", "Utterances without a label.")
+        self._gaps = figure(CounterMetricFamily, "audio_gaps", "Times that audio stayed away.")
+        self._gap_seconds = figure(CounterMetricFamily, "audio_gap_seconds", "For so long.")
+        self._latency = self._spread(
+            "latency_seconds",
+            "From the arrival of a frame's last audio until it was sent.",
+            (0.005, 0.01, 0.02, 0.05, 0.1, 0.128, 0.25, 0.5, 1.0),
+        )
+        self._confidence = self._spread(
+            "confidence", "Of utterances' verdicts.", (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+        )
+        counted = (*labels, NO_LABEL) if labels else ()
+        self._label_cells = {name: self._cells_for(1) for name in counted}
+        self.labels = Hourly({n: Figure(self._cells, at) for n, at in self._label_cells.items()})
+        """Of utterances."""
         self.registry = CollectorRegistry()
         self.registry.register(self)
+
+    def told(self, told: Told) -> None:
+        """A client heard so much."""
+        if told.frames:
+            self.frames.inc(told.frames)
+            self._silent.inc(told.silent)
+            self._latency.observe(told.latency)
+        for utterance in told.utterances:
+            self.utterances.inc()
+            self._confidence.observe(utterance.verdict.confidence)
+            if utterance.label is None:
+                self._unsure.inc()
+            self.labels.count(utterance.label or NO_LABEL)
+
+    def gap(self, seconds: float) -> None:
+        """A client's audio stayed away for so long."""
+        self._gaps.inc()
+        self._gap_seconds.inc(seconds)
 
     def text(self) -> bytes:
         """In Prometheus's text format."""
@@ -80,8 +174,15 @@ class Metrics:
                 count += self._board.sum(at + 1 + place)
                 buckets.append(("+Inf" if bound == float("inf") else str(bound), count))
             yield HistogramMetricFamily(name, about, buckets, self._board.sum(at))
-        info = GaugeMetricFamily("edgeser_info", "This server.", labels=["version"])
-        info.add_metric([__version__], 1)
+        if self._label_cells:
+            family = CounterMetricFamily(
+                "edgeser_labels", "Utterances by label, told once an hour.", labels=["label"]
+            )
+            for label, at in self._label_cells.items():
+                family.add_metric([label], self._board.sum(at))
+            yield family
+        info = GaugeMetricFamily("edgeser_info", "This server.", labels=[*self._info])
+        info.add_metric([*self._info.values()], 1)
         yield info
         yield GaugeMetricFamily("edgeser_workers", "Processes that serve.", serving(self._board))
 

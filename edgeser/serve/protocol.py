@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.streaming.utterances import Emotion, SpeechStarted, UtteranceEvent
 
-PCM: dict[str, npt.DTypeLike] = {"int16": "<i2", "float32": "<f4"}
+PCM: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
+_HERE: dict[str, np.dtype[Any]] = {name: sent.newbyteorder("=") for name, sent in PCM.items()}
 FORMATS = (*PCM, "opus")
 MOST_CHANNELS = 32
 
@@ -71,14 +73,15 @@ class AudioFormat:
         return to_mono(self._samples(message), self.rate)
 
     def _samples(self, message: bytes) -> npt.NDArray[Any]:
-        frame = np.dtype(PCM[self.sample]).itemsize * self.channels
+        sent = PCM[self.sample]
+        frame = sent.itemsize * self.channels
         if not message or len(message) % frame:
             raise AudioError(
                 f"a message of {len(message)} bytes holds no whole number of samples: "
                 f"{self.channels} channel(s) of {self.sample} take {frame} bytes each"
             )
-        samples: npt.NDArray[Any] = np.frombuffer(message, PCM[self.sample])
-        return samples.astype(self.sample, copy=False).reshape(-1, self.channels)
+        samples: npt.NDArray[Any] = np.frombuffer(message, sent)
+        return samples.astype(_HERE[self.sample], copy=False).reshape(-1, self.channels)
 
 
 FRAMES = ("all", "spoken", "none")
@@ -145,18 +148,24 @@ def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str
 
 
 _FRAME = tuple(field.name for field in fields(EmotionFrame))
+_values = attrgetter(*_FRAME)
 
 
-def frame_event(frame: EmotionFrame, latency_ms: float) -> dict[str, Any]:
+def version_of(model: Model) -> str:
+    """Which model an event is of: its version, and the first eight digits of its hash."""
+    return f"{model.version}+{model.hash[:8]}"
+
+
+def frame_event(frame: EmotionFrame, latency_ms: float, version: str) -> dict[str, Any]:
     """A frame, and the milliseconds that it took from the arrival of its audio."""
-    values = {name: getattr(frame, name) for name in _FRAME}  # asdict copies deeply
-    return {"type": "frame", **values, "latency_ms": latency_ms}
+    values = zip(_FRAME, _values(frame), strict=True)  # asdict copies deeply
+    return {"type": "frame", **dict(values), "latency_ms": latency_ms, "version": version}
 
 
-def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:
+def utterance_event(event: UtteranceEvent, version: str) -> dict[str, Any] | None:
     """The rest; None for what is sent as a frame already."""
     if isinstance(event, SpeechStarted):
-        return {"type": "speech_started", "time": event.time}
+        return {"type": "speech_started", "time": event.time, "version": version}
     if isinstance(event, Emotion):
         return None
     verdict = asdict(event.verdict)
@@ -170,6 +179,7 @@ def utterance_event(event: UtteranceEvent) -> dict[str, Any] | None:
         "timeline": [
             {"time": f.time, "label": f.label, "confidence": f.confidence} for f in event.timeline
         ],
+        "version": version,
     }
 
 
@@ -179,6 +189,7 @@ def error(code: str, message: str) -> dict[str, Any]:
 
 
 _NUMBER = {"type": "number"}
+_VERSION = {"type": "string", "pattern": r"\+[0-9a-f]{8}$"}
 _LABEL = {"type": ["string", "null"]}
 _PROBABILITIES = {
     "type": "object",
@@ -223,9 +234,10 @@ SCHEMA: dict[str, Any] = {
                 "speech": _NUMBER,
                 "level": _NUMBER,
                 "latency_ms": _NUMBER,
+                "version": _VERSION,
             },
         ),
-        _event("speech_started", {"time": _NUMBER}),
+        _event("speech_started", {"time": _NUMBER, "version": _VERSION}),
         _event(
             "utterance",
             {
@@ -245,6 +257,7 @@ SCHEMA: dict[str, Any] = {
                         "required": ["time", "label", "confidence"],
                     },
                 },
+                "version": _VERSION,
             },
         ),
         _event("error", {"code": {"type": "string"}, "message": {"type": "string"}}),

@@ -26,10 +26,12 @@ from edgeser.errors import EdgeserError, ServeError
 from edgeser.serve.board import Board, Place, State
 from edgeser.serve.channel import Lines, Order, send_order
 from edgeser.serve.config import GOODBYE_SECONDS, ServeConfig
+from edgeser.serve.lasting import Lasting
 from edgeser.serve.metrics import Metrics
 from edgeser.serve.signals import Signals
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, LATE_LOOK_SECONDS = 0.2, 1.0
+"""Between two looks at the workers; one that comes later still was kept from looking itself."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 """Seconds until a worker that ended is begun again; twice as long each time that it soon ends."""
 IN_NO_FOLDER = (
@@ -42,6 +44,9 @@ SETTLED_SECONDS = 60.0
 """A worker that served for so long ended by accident."""
 ENDING_SECONDS = 2 * GOODBYE_SECONDS + 2
 """Workers are given to say goodbye; then they are killed."""
+KILLED_SECONDS = 2.0
+"""After which a worker that was killed is waited for no more: it is within the kernel, as one that
+waits for a device or for a disk that is gone, and ends when that lets it go."""
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +59,7 @@ class Member:
     channel: socket.socket | None = None
     lines: Lines = field(default_factory=Lines)
     serving_since: float | None = None
+    silence: Lasting = field(default_factory=lambda: Lasting(LATE_LOOK_SECONDS))
     again_at: float = 0.0
     wait: float = FIRST_WAIT
     problem: EdgeserError | None = None
@@ -144,6 +150,8 @@ class Supervisor:
                     self._signal(member, signal.SIGTERM)
             alive = [m for m in alive if m.process is not None and m.process.poll() is None]
             time.sleep(0.02)
+        for member in self._members:
+            self._signal(member, signal.SIGKILL)  # all at once: each may be waited for
         for member in self._members:
             self._kill(member)
             self._forget(member)
@@ -238,19 +246,26 @@ class Supervisor:
 
     def _hangs(self, member: Member) -> bool:
         fellow = self._board.fellow(member.row)
-        return fellow.state != State.starting and (
-            fellow.silent_seconds > self._config.limits.stuck_seconds
-        )
+        silent = member.silence.look((member.serving_since, fellow.said_at))
+        return fellow.state != State.starting and silent > self._config.limits.stuck_seconds
 
     def _kill(self, member: Member, patience: float = 0.0) -> int | None:
-        """End a worker that does not end by itself; its exit status."""
+        """End a worker that does not end by itself; its exit status, None if it has none yet."""
         process = member.process
         if process is None:
             return None
         with suppress(subprocess.TimeoutExpired):
             return process.wait(patience)
         process.kill()
-        return process.wait()
+        try:
+            return process.wait(KILLED_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.error(
+                "worker %d (process %d) was killed and does not end: it is left behind",
+                member.row + 1,
+                process.pid,
+            )
+            return None
 
     def _signal(self, member: Member, number: int) -> None:
         if member.process is not None:
@@ -259,6 +274,8 @@ class Supervisor:
 
 def _ending(status: int | None) -> str:
     """How a process ended, in words."""
-    if status is not None and status < 0:
+    if status is None:
+        return "not for the system yet"
+    if status < 0:
         return f"signal {signal.Signals(-status).name}"
     return f"exit status {status}"

@@ -18,7 +18,7 @@ import triton_python_backend_utils as pb  # of the server
 from edgeser.errors import AudioError, EdgeserError, StateError
 from edgeser.loading import load
 from edgeser.results import EmotionFrame
-from edgeser.serve.protocol import frame_event, utterance_event
+from edgeser.serve.protocol import frame_event, utterance_event, version_of
 from edgeser.streaming.utterances import UtteranceEvent
 from edgeser.streaming.vad import Silero
 from edgeser.tritonserver.sequences import Heard, Piece, Sequences
@@ -39,6 +39,7 @@ class TritonPythonModel:
             folder / given["bundle"], backend=given["backend"], precision=given["precision"]
         )
         idle = int(config["sequence_batching"]["max_sequence_idle_microseconds"]) / 1e6
+        self._version = version_of(model)
         self._labels = {label: place for place, label in enumerate(model.labels)}
         silero = given["vad"] == "silero"
         self._sequences = Sequences(model, idle, lambda: Silero() if silero else None)
@@ -65,7 +66,7 @@ class TritonPythonModel:
             return pb.InferenceResponse(error=pb.TritonError(str(result), code))
         frames = result.frames
         makers: dict[str, Callable[[], Any]] = {
-            "events": lambda: _events(frames, result.events, came),
+            "events": lambda: self._events(frames, result.events, came),
             "time": lambda: np.array([f.time for f in frames], np.float64),
             "label": lambda: np.array([self._labels.get(f.label or "", -1) for f in frames], "i4"),
             "probabilities": lambda: np.array(
@@ -77,6 +78,13 @@ class TritonPythonModel:
             pb.Tensor(name, makers[name]()[None]) for name in request.requested_output_names()
         ]
         return pb.InferenceResponse(outputs)
+
+    def _events(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> Any:
+        """As the WebSocket server tells them, a JSON text each: frames first."""
+        latency, version = round(1000 * (time.monotonic() - came), 2), self._version
+        told = [frame_event(frame, latency, version) for frame in frames]
+        told += [e for event in events if (e := utterance_event(event, version)) is not None]
+        return np.array([json.dumps(event, ensure_ascii=False).encode() for event in told], object)
 
 
 def _piece(request: Any) -> Piece:
@@ -95,11 +103,3 @@ def _piece(request: Any) -> Piece:
         samples=given.get("audio", given.get("pcm")),
         sample_rate=int(given["sample_rate"][0]) if "sample_rate" in given else None,
     )
-
-
-def _events(frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> Any:
-    """As the WebSocket server tells them, a JSON text each: frames first."""
-    latency = time.monotonic() - came
-    told = [frame_event(frame, latency) for frame in frames]
-    told += [event for event in map(utterance_event, events) if event is not None]
-    return np.array([json.dumps(event, ensure_ascii=False).encode() for event in told], object)

@@ -47,8 +47,23 @@ def test_an_empty_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="No such file"):
         secret(None, tmp_path / "none")
+    with pytest.raises(typer.BadParameter, match="cannot be read"):
+        secret(None, tmp_path / "no\0ne")
     with pytest.raises(typer.BadParameter, match="not both"):
         secret("a", tmp_path / "none")
+
+
+def test_a_long_one_is_not_cut(tmp_path: Path) -> None:
+    """Else half of it would let in whoever knows that half."""
+    file = tmp_path / "token"
+    file.write_text("x" * 4096)
+    assert secret(None, file) == "x" * 4096
+    for text in ("x" * 4097, "x" * 10_000):
+        file.write_text(text)
+        with pytest.raises(typer.BadParameter, match="more than 4096 characters"):
+            secret(None, file)
+    with pytest.raises(typer.BadParameter, match="more than 4096 characters"):
+        secret(None, Path("/dev/zero"))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ps reads /proc on Linux only")

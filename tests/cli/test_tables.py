@@ -67,6 +67,43 @@ def test_one_process_at_a_time_has_a_table(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "r.csv"]
 
 
+@pytest.mark.parametrize("beside", ["lock", "unfinished", "new"])
+def test_nothing_is_written_through_a_link_beside_a_table(tmp_path: Path, beside: str) -> None:
+    """Who may write in the folder puts it there, to have a file of ours overwritten."""
+    precious, out = tmp_path / "precious", tmp_path / "r.csv"
+    for content in ("what must not be lost", ""):  # an empty one would do for SQLite
+        precious.write_text(content)
+        link = out.with_name(f"r.csv.{beside}")
+        link.symlink_to(precious)
+        if beside == "new":
+            write(out, "a")
+            assert names(out) == ["a"]
+            assert not out.is_symlink()
+            out.unlink()
+        else:
+            with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+                write(out, "a")
+            link.unlink()
+        assert precious.read_text() == content
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+@pytest.mark.parametrize("name", ["r.csv", "r.csv.lock", "r.csv.unfinished", "r.csv.new"])
+def test_a_pipe_where_a_table_belongs_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    if name.endswith(".new"):
+        assert names(write(tmp_path / "r.csv", "a")) == ["a"]
+        return
+    with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+        write(tmp_path / "r.csv", "a")
+
+
+def test_a_device_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").symlink_to("/dev/zero")
+    with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+        write(tmp_path / "r.csv", "a")
+
+
 @contextlib.contextmanager
 def room(size: int) -> object:  # type: ignore[misc]
     """Let no file become larger, as if the disk were full."""

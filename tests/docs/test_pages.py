@@ -85,3 +85,45 @@ def test_the_schema_on_the_page_is_the_servers() -> None:
 
     shown = json.loads((ROOT / "docs" / "schema.json").read_text(encoding="utf-8"))
     assert shown == SCHEMA
+
+
+def test_benchmarks_begin_with_what_they_mean() -> None:
+    """Before any table; with the figures of the last runs."""
+    from docs.plainly import RESULTS, written
+
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    words = page.index("```{include} _generated/plainly.md")
+    assert words < min(page.index("|"), page.index("```{include} ../bench"))
+    text = written()
+    goals = json.loads((RESULTS / "amd-epyc.json").read_text(encoding="utf-8"))["goals"]
+    missed = [goal for section in goals.values() for goal in section if goal["reached"] is False]
+    assert f"{len(missed)} miss it" in text
+    for jargon in ("p99", "FMA", "B=", "warm", "peer"):
+        assert jargon not in text
+
+
+@pytest.mark.parametrize("word", ["Windows", "Docker", "valence", "multiprocessing"])
+def test_what_is_searched_for_has_an_answer(word: str) -> None:
+    """In a heading, which the site's search shows first."""
+    questions = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## .*\b{word}\b.*\?$", questions, re.MULTILINE)
+
+
+def test_nothing_claims_to_know_what_voices_feel() -> None:
+    """They sound: only that is heard. A page may say what edgeser does not know."""
+    claims = re.compile(
+        r"\b(?:voices?|speakers?|people|they|visitors?)\b[^.\n]{0,20}\bfeel", re.IGNORECASE
+    )
+    units = [
+        unit
+        for page in PAGES
+        for unit in re.findall(r"^Description=.*", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert units
+    for text in units:
+        assert "feel" not in text
+    for folder in ("csrc", "docs", "edgeser", "examples", "bench", "train"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".md", ".h", ".cpp", ".c", ".js", ".json", ".yaml", ".html"}:
+                text = path.read_text(encoding="utf-8")
+                assert not claims.search(text), path

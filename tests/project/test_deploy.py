@@ -145,9 +145,39 @@ def test_kubernetes_manifests_fit_together() -> None:
     assert "Egress" in policy["policyTypes"]
 
 
+def canary() -> Any:
+    return yaml.safe_load((ROOT / "deploy" / "canary.yaml").read_text(encoding="utf-8"))
+
+
+def test_a_canary_serves_beside_the_others() -> None:
+    found, new = documents(), canary()
+    stable, pods = (each["spec"] for each in (found["Deployment"], new))
+    labels = pods["template"]["metadata"]["labels"]
+    for kind, place in (("Service", "selector"), ("NetworkPolicy", "podSelector")):
+        selector = found[kind]["spec"][place]
+        assert selector.get("matchLabels", selector).items() <= labels.items()
+    assert pods["selector"]["matchLabels"].items() <= labels.items()
+    # Neither Deployment takes the other's pods for its own.
+    assert not stable["selector"]["matchLabels"].items() <= labels.items()
+    others = stable["template"]["metadata"]["labels"]
+    assert not pods["selector"]["matchLabels"].items() <= others.items()
+    # And they differ in what they run alone.
+    old, other = stable["template"]["spec"], pods["template"]["spec"]
+    (mine,), (theirs,) = old.pop("containers"), other.pop("containers")
+    assert old == other
+    assert {name for name in mine | theirs if mine.get(name) != theirs.get(name)} == {
+        "image",
+        "args",
+    }
+    assert theirs["args"][: len(mine["args"])] == mine["args"]
+    assert {"--model", "--signed-by"} <= set(theirs["args"])
+    shown = options_of_serve()
+    assert all(part in shown for part in theirs["args"] if part.startswith("--"))
+
+
 def test_kubernetes_schemas_allow_it() -> None:
     validate = pytest.importorskip("kubernetes_validate")
-    for document in documents().values():
+    for document in (*documents().values(), canary()):
         validate.validate(document, "1.31", strict=True)
 
 
@@ -155,7 +185,8 @@ def metric_names() -> set[str]:
     pytest.importorskip("prometheus_client")
     from edgeser.serve.metrics import Metrics
 
-    samples = {s.name for family in Metrics().registry.collect() for s in family.samples}
+    metrics = Metrics(labels=("neutral", "anger"))
+    samples = {s.name for family in metrics.registry.collect() for s in family.samples}
     return {name for name in samples if not name.endswith("_created")} | {"up"}
 
 

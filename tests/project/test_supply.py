@@ -65,6 +65,29 @@ def test_all_that_it_needs_is_among_them() -> None:
         assert {plain(re.split(r"[^\w.-]", need)[0]) for need in needs} <= there.keys(), name
 
 
+SAFE = {
+    "onnxruntime": (1, 27),  # reads no files that a graph names
+    "starlette": (0, 49, 1),  # CVE-2025-62727
+    "h11": (0, 16),  # CVE-2025-43859
+    "pyarrow": (14, 0, 1),  # CVE-2023-47248
+}
+"""From where on what strangers reach has no hole that is known and that they could use here."""
+
+
+def test_nothing_with_a_known_hole_is_allowed() -> None:
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    needs = [*project["dependencies"], *(need for extra in extras for need in extra)]
+    lowest = {
+        plain(name): tuple(map(int, version.split(".")))
+        for need in needs
+        for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?>=([\d.]+)", need)
+    }
+    for name, safe in SAFE.items():
+        assert lowest[name] >= safe, name
+
+
 def test_the_tools_are_pinned() -> None:
     tools = (ROOT / ".ci" / "tools.txt").read_text(encoding="utf-8").splitlines()
     assert all(line.startswith("#") or PIN.fullmatch(line) for line in tools)

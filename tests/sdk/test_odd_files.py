@@ -73,6 +73,34 @@ def test_hardly_anything_left_is_no_silence(
         toy_model.analyze(path)
 
 
+@pytest.mark.parametrize("kind", ["VOC", "MAT4", "PVF", "SVX", "MPC2K", "WAV"])
+def test_next_to_nothing_is_no_recording(
+    toy_model: edgeser.Model, tmp_path: Path, kind: str
+) -> None:
+    """Also where the file does not tell that there was more."""
+    path = tmp_path / f"cut.{kind.lower()}"
+    soundfile.write(path, speech_like(SECONDS), 16_000, format=kind, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(edgeser.AudioError, match="cut short"):
+        toy_model.analyze(path)
+    soundfile.write(path, speech_like(0.03), 16_000, format=kind, subtype="PCM_16")
+    with pytest.raises(edgeser.AudioError, match=r"holds 0\.03\d s of sound: it was cut short"):
+        toy_model.analyze(path)
+
+
+def test_what_libsndfile_says_of_itself_is_not_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(sound(path)[:200])
+    with pytest.raises(edgeser.AudioError, match="hardly anything of it is there"):
+        seconds(path)
+    path = tmp_path / "a.wav"
+    whole = bytearray(sound(path))
+    whole[24:28] = bytes(4)  # a rate of 0
+    path.write_bytes(whole)
+    with pytest.raises(edgeser.AudioError, match="what it says of itself makes no sense"):
+        seconds(path)
+
+
 def test_an_mp3_cut_short_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "x.mp3"
     whole = sound(path, 14, 44_100)

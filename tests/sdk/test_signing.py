@@ -77,6 +77,17 @@ def test_the_same_bundle_and_key_give_the_same_signature(bundle: Path, keys: Pat
     assert len(before) < 400
 
 
+def test_signing_writes_through_no_link_of_others(bundle: Path, keys: Path, tmp_path: Path) -> None:
+    """Who may write beside a bundle has no file of ours overwritten."""
+    precious = tmp_path / "precious"
+    precious.write_text("what must not be lost")
+    before = signature_path(bundle).read_bytes()
+    bundle.with_name(f"{bundle.name}.sig.partial").symlink_to(precious)
+    sign(bundle, keys / "private.pem")
+    assert precious.read_text() == "what must not be lost"
+    assert signature_path(bundle).read_bytes() == before
+
+
 def test_a_missing_signature(bundle: Path, keys: Path) -> None:
     signature_path(bundle).unlink()
     for attempt in (edgeser.load, verify):

@@ -59,8 +59,8 @@ def launch(
 
 
 def wait_for(address: str, process: subprocess.Popen[str]) -> None:
-    """Until it answers."""
-    for _ in range(300):
+    """Until it answers, on a machine that may be busy."""
+    for _ in range(1800):
         if answers(address):
             return
         assert process.poll() is None, process.stdout and process.stdout.read()

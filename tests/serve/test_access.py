@@ -21,6 +21,8 @@ def headers(**given: str) -> Headers:
         ("HTTP://kiosk.example:80", "http://kiosk.example"),
         ("http://kiosk.example.:8080", "http://kiosk.example:8080"),
         ("http://[::1]:80/", "http://[::1]"),
+        ("http://[0:0:0::0001]", "http://[::1]"),
+        ("http://[2001:DB8:0:0::7]:81", "http://[2001:db8::7]:81"),
     ],
 )
 def test_origins_are_compared_as_browsers_do(text: str, same_as: str) -> None:
@@ -32,7 +34,7 @@ def test_origins_are_compared_as_browsers_do(text: str, same_as: str) -> None:
     [
         *("", "null", "kiosk.example", "http://[", "http://a:99999", "http://a:b", "ftp://a"),
         *("http://", "http://user@kiosk.example", "http://kiosk.example/page", "\udcff"),
-        "http://kiosk.example?q",
+        *("http://kiosk.example?q", "http://127.1", "http://2130706433", "http://0x7f.1"),
     ],
 )
 def test_what_is_no_origin_is_refused_and_named(odd: str) -> None:
@@ -41,6 +43,18 @@ def test_what_is_no_origin_is_refused_and_named(odd: str) -> None:
     if odd != "null":
         with pytest.raises(ServeError, match="is no web origin"):
             Access("127.0.0.1", None, [odd])
+
+
+@pytest.mark.parametrize("name", ["bücher.example", "\u212aiosk.example", "kiosk\u3002example"])
+def test_names_that_browsers_send_in_another_form_are_refused(name: str) -> None:
+    """Else they would never match, and nobody would know why."""
+    with pytest.raises(ServeError, match=r"is no web origin that browsers send.*xn--"):
+        Access("127.0.0.1", None, [f"https://{name}"])
+    with pytest.raises(ServeError, match=r"is no name of a machine that browsers send"):
+        Access("127.0.0.1", None, names=[name])
+    sent = name.encode("idna").decode()
+    access = Access("127.0.0.1", None, [f"https://{sent}"])
+    assert access.wrong_page(headers(origin=f"https://{sent}")) is None
 
 
 @pytest.mark.parametrize(
@@ -83,6 +97,11 @@ def test_every_page_and_pages_without_an_origin_if_it_is_said() -> None:
         ("127.0.0.1", "127.0.0.1@evil.example", False),
         ("127.0.0.1", "", False),
         ("127.0.0.1", "[", False),
+        ("127.0.0.1", "[::1].evil.example", False),
+        ("127.0.0.1", "[::1", False),
+        ("127.0.0.1", "::1]", False),
+        ("127.0.0.1", "[0:0:0:0:0:0:0:1]", True),
+        ("127.0.0.1", "localhost\xad", False),
         ("0.0.0.0", "192.168.1.5:8765", True),
         ("0.0.0.0", "evil.example", False),
         ("0.0.0.0", "kiosk.lan:8765", True),

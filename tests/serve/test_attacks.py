@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import signal
 import socket
@@ -87,11 +88,56 @@ def test_odd_requests_get_a_clear_answer_and_leave_no_traceback(start: Start) ->
     assert "s3cret" not in said
 
 
-def test_deep_json_and_unknown_parameters_are_errors(start: Start) -> None:
+def test_a_header_of_many_ranges_costs_little(start: Start) -> None:
+    address, _ = start()
+    for ranges in (",".join(f"{n}-{n}" for n in range(1_500)), ",".join(["0-"] * 4_000)):
+        request = f"GET /app.js HTTP/1.1\r\nHost: {address}\r\nRange: bytes={ranges}\r\n\r\n"
+        began = time.monotonic()
+        assert re.match(rb"HTTP/1.1 (206|200|400|416)", ask(address, request.encode()))
+        assert time.monotonic() - began < 10
+        assert talk(address, speech()[0][:4_000], "rate=44100")
+
+
+BEHIND = (
+    "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Content-Length: 0\r\nContent-Length: 40\r\n\r\n",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n5;\n\r\n0\r\n\r\n",
+    "Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    "Content-Length : 5\r\n\r\n",
+    "X: a\r\n folded\r\n\r\n",
+    "X: a\rY: b\r\n\r\n",
+    "\r\n",
+)
+"""How a request ends before another one: a proxy may take that for its body, or the reverse."""
+
+
+def test_nothing_is_answered_behind_a_request(start: Start) -> None:
+    """One connection, one answer."""
+    address, _ = start()
+    behind = f"GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n"
+    for odd in BEHIND:
+        for method in ("GET", "POST"):
+            request = f"{method} /v1/schema.json HTTP/1.1\r\nHost: {address}\r\n{odd}{behind}"
+            answer = ask(address, request.encode("latin-1"))
+            assert answer.count(b"HTTP/1.1 ") == 1, odd
+            assert b'"clients"' not in answer, odd
+
+
+def test_odd_texts_and_unknown_parameters_are_errors(start: Start) -> None:
     address, process = start()
     with connect(f"ws://{address}/v1/stream") as socket_:
         socket_.send("[" * 100_000)
         assert events_of(socket_)[-1]["code"] == "audio"
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as plain:
+        plain.sendall(upgrade(address))
+        answer = plain.recv(65536)
+        plain.sendall(b"\x81\x82\0\0\0\0\xff\xfe")  # a text message that is no UTF-8
+        while b"the only text message is" not in answer:
+            part = plain.recv(65536)
+            assert part, answer
+            answer += part
     with connect(f"ws://{address}/v1/stream?sample_rate=48000") as socket_:
         (error,) = events_of(socket_)
     assert error["code"] == "format"
@@ -100,6 +146,52 @@ def test_deep_json_and_unknown_parameters_are_errors(start: Start) -> None:
     assert process.wait(20) == 0
     assert process.stdout is not None
     assert "Traceback" not in process.stdout.read()
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x82\x82\0\0\0\0\0\1"])
+def test_text_that_is_none_is_an_odd_text(start: Start, begun: bytes) -> None:
+    """Also after audio, when messages take another way."""
+    address, process = start()
+    host, port = address.split(":")
+    for text in (b"\xff", b"\xed\xa0\x80", b'{"type": "end"}\xc3'):
+        whole = b"\x81" + bytes([128 | len(text)]) + bytes(4) + text
+        parts = b"\x01\x81\0\0\0\0" + text[:1] + b"\x80" + bytes([127 + len(text)]) + bytes(4)
+        for frames in (whole, parts + text[1:]):
+            with socket.create_connection((host, int(port)), timeout=30) as plain:
+                plain.sendall(upgrade(address, "/v1/stream?rate=16000"))
+                answer = plain.recv(1 << 16)
+                plain.sendall(begun)
+                time.sleep(0.2)
+                plain.sendall(frames)
+                while part := plain.recv(1 << 16):
+                    answer += part
+                    if b"\x88\x02" in part:  # goodbye
+                        break
+            assert b'"code": "audio"' in answer
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert process.stdout is not None
+    assert "Traceback" not in process.stdout.read()
+
+
+def test_a_verbose_log_has_no_token(start: Start) -> None:
+    address, process = start("--verbose", "--token-file", "-")
+    for path in ("/metrics?token=s3cret", "/metrics?t%6Fken=s3cret", "/v1/stream?token=s3cret"):
+        ask(address, f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+    for path in (
+        "/v1/stream?token=s3cret&rate=1",
+        "/v1/stream?t%6Fken=s3cret&rate=1",
+        "/x?token=s3cret",
+    ):
+        ask(address, upgrade(address, path))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert process.stdout is not None
+    said = process.stdout.read()
+    assert "GET /metrics?token=... HTTP/1.1" in said
+    assert "s3cret" not in said
+    assert "Logging error" not in said
+    assert "Traceback" not in said
 
 
 def test_half_sent_requests_keep_nobody_out(start: Start) -> None:

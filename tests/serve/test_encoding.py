@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import edgeser
 from edgeser.results import EmotionFrame
 from edgeser.serve.encoding import FrameLayout, encode_json
-from edgeser.serve.protocol import frame_event
+from edgeser.serve.protocol import frame_event, version_of
 from tests.serve.clients import speech
 from tests.serve.conftest import Start
 
@@ -24,6 +24,7 @@ from websockets.sync.client import connect
 from edgeser.serve.whole import framed, whole_messages
 
 LABELS = ("neutral", "anger", "sadness")
+VERSION = "0.2.0+5e56bd4e"
 REAL = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -39,19 +40,26 @@ def test_binary_holds_what_json_does(
     time, confidence, level, speech_score, latency = numbers
     probabilities = dict(zip(LABELS, shares, strict=True))
     frame = EmotionFrame(time, label, confidence, probabilities, speech_score, level)
-    layout = FrameLayout(LABELS)
+    layout = FrameLayout(LABELS, VERSION)
     packed = layout.pack(frame, latency)
     assert len(packed) == 48 + 8 * 3
-    event = frame_event(frame, latency)
+    event = frame_event(frame, latency, VERSION)
     assert layout.unpack(packed * 2) == [event, event]
     assert json.loads(encode_json(event)) == event
 
 
 def test_what_is_no_frame_is_named() -> None:
-    layout = FrameLayout(LABELS)
+    layout = FrameLayout(LABELS, VERSION)
     for odd in (b"", b"\1" * 71, b"\2" + bytes(71)):
         with pytest.raises(ValueError, match="frame"):
             layout.unpack(odd)
+
+
+def test_a_frame_of_another_model_is_named() -> None:
+    frame = EmotionFrame(0, None, 0.5, dict.fromkeys(LABELS, 1 / 3), 0, -20)
+    other = FrameLayout(LABELS, "0.3.0+00000001").pack(frame, 0)
+    with pytest.raises(ValueError, match="a frame of the model 00000001, not of 5e56bd4e"):
+        FrameLayout(LABELS, VERSION).unpack(other)
 
 
 def heard(address: str, query: str) -> list[Any]:
@@ -79,7 +87,8 @@ def test_a_client_hears_the_same_in_binary_and_less_if_it_asks_for_less(start: S
     in_json = heard(address, "encoding=json")
     frames = [e for e in in_json if e["type"] == "frame"]
     others = [e for e in in_json if e["type"] != "frame"]
-    layout = FrameLayout(edgeser.load().labels)
+    model = edgeser.load()
+    layout = FrameLayout(model.labels, version_of(model))
 
     came = heard(address, "encoding=binary")
     unpacked = [f for m in came if isinstance(m, bytes) for f in layout.unpack(m)]

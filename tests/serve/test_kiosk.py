@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,8 @@ def test_what_the_kiosk_brings_is_served_under_the_same_policy(
         ({"beginn": "x"}, "beginn is unknown"),
         ({"sign": ["a", 1]}, "sign has 1, which is no text"),
         ({"faults": {}}, "faults.opening is missing"),
+        ({"direction": "left"}, "direction is 'left', and has to be ltr or rtl"),
+        ({"sure": "{shares} zeker"}, "sure has {shares}, which nothing is put into"),
     ],
 )
 def test_a_language_without_the_pages_words_is_refused(
@@ -86,12 +90,41 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     assert "is no logo" in refused(Kiosk(logo=tmp_path / "logo.exe"))
     assert "has no language" in refused(Kiosk(languages=tmp_path))
     assert "there is no language 'xx': give one of de, en" in refused(Kiosk(language="xx"))
-    assert "more than 0" in refused(Kiosk(forget_after=0))
+    for never in (0, float("inf"), float("nan")):
+        assert "give seconds, more than 0" in refused(Kiosk(forget_after=never))
+    for code in ("pt_BR", "Dutch words", "x"):
+        folder = tmp_path / code
+        folder.mkdir()
+        assert "is no language that browsers know" in refused(Kiosk(languages=write(folder, code)))
     (tmp_path / "nl.json").write_bytes(b"\xff{}")
     assert "is not JSON in UTF-8" in refused(Kiosk(languages=tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has neither pipes in folders nor /dev")
+def test_files_that_never_end_are_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.css"
+    os.mkfifo(pipe)
+    assert "it is no plain file" in refused(Kiosk(theme=pipe))
+    assert "it is no plain file" in refused(Kiosk(theme=Path("/dev/zero")))
+    (tmp_path / "logo.svg").symlink_to("/dev/zero")
+    assert "it is no plain file" in refused(Kiosk(logo=tmp_path / "logo.svg"))
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(1 << 40)
+    assert "it has more than 16777216 bytes" in refused(Kiosk(logo=tmp_path / "huge.png"))
+
+
+@pytest.mark.parametrize("code", ["{everything:path}", "..", "nl\x1b[31m", "n" * 36, "nl.de"])
+def test_a_language_is_named_after_one(code: str, tmp_path: Path) -> None:
+    """Its name becomes a part of an address: one with braces would answer for all others."""
+    assert "is no language that browsers know" in refused(Kiosk(languages=write(tmp_path, code)))
+
+
+def test_a_language_is_no_maze(tmp_path: Path) -> None:
+    (tmp_path / "nl.json").write_text("[" * 100_000)
+    assert "nested too deeply" in refused(Kiosk(languages=tmp_path))
 
 
 def test_models_may_have_labels_that_no_language_names(tmp_path: Path) -> None:
     from edgeser.serve.assets import page_routes
 
-    assert page_routes(Kiosk(languages=write(tmp_path, "nl", labels={"bored": "x"})), ("bored",))
+    assert page_routes(Kiosk(languages=write(tmp_path, "pt-BR", labels={"bored": "x"})), ("bored",))

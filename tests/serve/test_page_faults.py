@@ -187,3 +187,26 @@ def test_a_page_whose_server_became_another_reads_itself_anew(start: Start, brow
     page.click("#done")
     page.wait_for_selector("#title:text('After')")
     page.context.close()
+
+
+def test_a_page_that_is_answered_too_late_still_begins(browser: Any, address: str) -> None:
+    """The server was too busy, or gone again, just as the page read what it is to show."""
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    refused = {"config.json": [429, None], "de.json": [None]}
+
+    def answer(route: Any) -> None:
+        statuses = refused.get(route.request.url.rpartition("/")[2])
+        if not statuses:
+            route.continue_()
+        elif (status := statuses.pop()) is None:
+            route.abort()
+        else:
+            route.fulfill(status=status, body="too many requests")
+
+    page.route("**/*.json", answer)
+    page.goto(f"http://{address}/")
+    page.wait_for_selector("body[data-screen=start]", timeout=20_000)
+    assert "This kiosk listens" in words(page)
+    assert not any(refused.values())
+    context.close()

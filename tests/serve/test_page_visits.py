@@ -131,6 +131,25 @@ def test_visits_leave_nothing_in_memory(page: Any) -> None:
     assert held[-1] <= held[0] + 3  # each visit that stayed would add three at least
 
 
+def test_after_many_visits_the_page_is_read_anew(page: Any) -> None:
+    """Browsers keep some memory of every microphone, audio context and worklet that there was."""
+    page.evaluate("window.old = true")
+
+    def visit() -> None:
+        page.evaluate("document.getElementById('begin').click()")
+        page.evaluate("document.getElementById('done').click()")
+        page.wait_for_timeout(750)  # sooner it is the second of two touches
+
+    for _ in range(39):
+        visit()
+    assert page.evaluate("window.old")
+    with page.expect_event("load", timeout=30_000):
+        visit()
+    page.wait_for_selector("body[data-screen=start]")
+    assert page.evaluate("window.old === undefined")
+    begun(page)
+
+
 def test_a_key_is_a_yes_and_others_are_not(page: Any) -> None:
     for key in ("Tab", "Escape", "Shift", "F2", "Control+c"):
         page.keyboard.press(key)
@@ -161,7 +180,8 @@ def test_the_browsers_language_is_the_first(browser: Any, address: str) -> None:
 def overflowing(page: Any) -> list[str]:
     """Texts that are wider or higher than their place, and what lies beside the screen."""
     found: list[str] = page.evaluate(
-        """() => [...document.querySelectorAll('p, h1, h2, button, b, small, header')]
+        """() => [...document.querySelectorAll(
+        'p, h1, h2, button, b, small, header, #utterances span, #legend li')]
         .filter((e) => e.offsetParent && e.textContent.trim() && e.id !== 'spoken')
         .filter((e) => { const box = e.getBoundingClientRect(); return e.scrollWidth > e.clientWidth
           + 1 && getComputedStyle(e).display !== 'inline' || box.left < -1
@@ -189,12 +209,18 @@ def clipped(page: Any) -> list[Any]:
     return found
 
 
-def places(page: Any) -> Any:
-    """Where every part of a visit stands."""
+VISIT = (
+    *("done", "now", "stage", "state", "meter", "bands", "timeline", "legend", "heard"),
+    *("utterances", "guess"),
+)
+
+
+def places(page: Any, *parts: str) -> Any:
+    """Where these parts, or every part of a visit, stand."""
     return page.evaluate(
-        """() => ['done', 'now', 'stage', 'state', 'meter', 'bands', 'timeline', 'legend', 'heard',
-        'utterances', 'guess'].map((id) => { const b = document.getElementById(id)
-        .getBoundingClientRect(); return [id, b.x, b.y, b.width, b.height]; })"""
+        """(parts) => parts.map((id) => { const b = document.getElementById(id)
+        .getBoundingClientRect(); return [id, b.x, b.y, b.width, b.height]; })""",
+        parts or VISIT,
     )
 
 
@@ -203,9 +229,20 @@ def test_it_fits_and_nothing_moves_in_any_language(
     language: str, browser: Any, address: str
 ) -> None:
     page = opened(browser, address, locale=language)
+    said = json.loads(
+        page.evaluate(
+            "fetch(`languages/${document.documentElement.lang}.json`).then((a) => a.text())"
+        )
+    )
     for width, height in SIZES.values():
         page.set_viewport_size({"width": width, "height": height})
-        assert (overflowing(page), small(page)) == ([], [])
+        before = places(page, "sign", "contact", "begin", "languages")
+        for what in said["faults"].values():
+            note = f"{what['what']} \u2013 {what['do']}"
+            page.evaluate("(text) => { document.getElementById('note').textContent = text; }", note)
+            assert places(page, "sign", "contact", "begin", "languages") == before
+            assert (overflowing(page), small(page)) == ([], [])
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     if language == "he":
         assert page.evaluate("document.dir") == "rtl"
         logo, title = page.locator("#logo").bounding_box(), page.locator("#title").bounding_box()
@@ -218,11 +255,16 @@ def test_it_fits_and_nothing_moves_in_any_language(
         const config = await (await fetch('config.json')).json();
         lab.sockets.at(-1).onmessage = lab.sockets.at(-1).onclose = null; // no stage but ours
         for (let timer = setTimeout(() => {}); timer > 0; timer -= 1) clearTimeout(timer);
-        lab.stage = new Stage(await Words.load(config), config.labels); }"""
+        const { Utterances } = await import('./utterances.js');
+        const words = await Words.load(config);
+        new Utterances(document.getElementById('utterances'), words).add({label: 'anger',
+          confidence: 1, probabilities: {anger: 1}, start: 0, end: 29.8});
+        lab.stage = new Stage(words, config.labels); }"""
     )
     for width, height in SIZES.values():
         page.set_viewport_size({"width": width, "height": height})
         before = places(page)
+        assert page.evaluate("document.getElementById('timeline').clientHeight") >= 36
         for fault in faults:
             page.evaluate(
                 """(fault) => { const own = ['offline', 'full', 'refused', 'connecting'];

@@ -22,7 +22,7 @@ import pytest
 import soxr
 
 import edgeser
-from edgeser.serve.protocol import utterance_event
+from edgeser.serve.protocol import utterance_event, version_of
 from edgeser.streaming.utterances import Utterances
 from tests.serve.clients import events_of, get, masked, serve_in_vain, speech, talk
 from tests.serve.conftest import Start
@@ -36,9 +36,14 @@ def expected_events(
     samples: npt.NDArray[Any], rate: int, detector: edgeser.SpeechDetector | None = None
 ) -> list[dict[str, Any] | None]:
     """What a program hears, as it would be sent."""
-    ours = Utterances(edgeser.load(), rate, detector=detector)
-    heard = [*ours.process(samples), *ours.flush()]
-    return json.loads(json.dumps([event for e in heard if (event := utterance_event(e))]))
+    model = edgeser.load()
+    ours = Utterances(model, rate, detector=detector)
+    told = [
+        event
+        for each in (*ours.process(samples), *ours.flush())
+        if (event := utterance_event(each, version_of(model)))
+    ]
+    return json.loads(json.dumps(told))
 
 
 @pytest.mark.parametrize("size", [333, 4_000, 60_000])
@@ -281,6 +286,22 @@ def test_who_does_not_read_is_cut_off_and_nobody_else_notices(start: Start) -> N
         assert "edgeser_connections 0.0" in get(address, "/metrics")[1]
         if files.exists():
             until(lambda: len(list(files.iterdir())) <= before)
+
+
+def test_who_is_cut_off_while_made_to_wait_is_gone_at_once(start: Start) -> None:
+    """Else a goodbye would lie unread for as long as a silent one is waited for: 10 s."""
+    address, process = start(limits="speed=0.1, burst_seconds=0.1")
+    files = Path(f"/proc/{process.pid}/fd")
+    if not files.exists():
+        pytest.skip("the system does not tell which files are open")
+    before = len(list(files.iterdir()))
+    with connect(f"ws://{address}/v1/stream") as socket:
+        socket.send(bytes(32_000))  # a second: 9 s to rest
+        socket.send(bytes(3))
+        began = time.monotonic()
+        assert events_of(socket)[-1]["code"] == "audio"
+    until(lambda: len(list(files.iterdir())) <= before)
+    assert time.monotonic() - began < 5
 
 
 def send_for_ever(socket: socket.socket) -> None:

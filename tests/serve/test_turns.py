@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from websockets.frames import Frame, Opcode
 
 from edgeser.serve.budget import Budget
 from edgeser.serve.door import group_of
-from edgeser.serve.quiet import Bounded
+from edgeser.serve.quiet import Bounded, hidden
 from edgeser.serve.turns import TURN_FRAMES, FrameCounter, Turns
 
 SIZES = st.sampled_from([0, 1, 125, 126, 127, 700, 65_536])
@@ -156,3 +157,33 @@ def test_logs_are_bounded_and_hide_tokens() -> None:
     bound._since -= 61
     assert bound.filter(lines[50])
     assert "97 lines before this one were left out" in lines[50].getMessage()
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "TOKEN", "t%6Fken", "%74%6f%6b%65%6e", "access_token", "x&token"]
+)
+def test_a_token_is_hidden_however_its_name_is_written(name: str) -> None:
+    line = hidden(
+        f'1.2.3.4:5 - "GET /v1/stream?rate=16000&{name}=s3%63ret&channels=1 HTTP/1.1" 403'
+    )
+    assert "s3%63ret" not in line
+    assert line.startswith('1.2.3.4:5 - "GET /v1/stream?rate=16000&')
+    assert line.endswith('&channels=1 HTTP/1.1" 403')
+
+
+def test_a_long_line_is_read_quickly() -> None:
+    began = time.monotonic()
+    for odd in ("a" * 100_000, "a=" * 50_000, "%" * 100_000, "token" * 20_000):
+        hidden(odd)
+    assert time.monotonic() - began < 5
+
+
+def test_lines_of_requests_keep_what_their_formatter_wants() -> None:
+    """uvicorn's takes the arguments one by one."""
+    bound = Bounded()
+    sent = ("1.2.3.4:5", "GET", "/metrics?token=s3cret", "1.1", 200)
+    line = logging.LogRecord(
+        "uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', sent, None
+    )
+    assert bound.filter(line)
+    assert line.args == ("1.2.3.4:5", "GET", "/metrics?token=...", "1.1", 200)

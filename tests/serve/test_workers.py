@@ -188,6 +188,32 @@ def test_a_worker_that_answers_nobody_is_told_of_and_ended(start: Start) -> None
     assert other in workers_of(process)
 
 
+def test_a_container_that_was_frozen_goes_on_as_it_was(start: Start) -> None:
+    address, process = all_serve(
+        start, limits="stalled_seconds=2.0, stuck_seconds=4.0", config="workers=2"
+    )
+    everybody = {process.pid, *workers_of(process)}
+    samples, rate = speech()
+    with connect(f"ws://{address}/v1/stream?rate={rate}") as client:
+        client.send(samples[:rate].tobytes())
+        assert json.loads(client.recv(timeout=30))["type"] == "ready"
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(7.0)
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(3.0)
+        until(lambda: health(address)["status"] == "ok")
+        assert {process.pid, *workers_of(process)} == everybody
+        client.send(samples[rate : 2 * rate].tobytes())
+        client.send('{"type": "end"}')
+        assert [e["type"] for e in events_of(client)].count("frame") >= 14
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert process.stdout is not None
+    assert "answers nobody" not in process.stdout.read()
+
+
 def test_what_keeps_workers_from_beginning_is_one_line(tmp_path: Path) -> None:
     said = serve_in_vain("--workers", "2", "--port", "0", "--model", str(tmp_path / "no.edgeser"))
     assert said.startswith("edgeser: ")

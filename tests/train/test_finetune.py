@@ -1,6 +1,8 @@
 """Own emotions from a folder to a bundle, as a user would, with a small parent."""
 
+import errno
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from train.checkpoint import Checkpoint
 from train.data.manifest import CorpusError, Recording, write_manifest
 from train.export import export_bundle, frontend_onnx
 from train.finetune.calibrate import confidence_of, few_enough, gates, temperature_of
+from train.finetune.command import outputs
 from train.finetune.figures import cautions
 from train.finetune.fit import descended, settle
 from train.finetune.heard import Frames, each_alone, in_sessions
@@ -105,6 +108,31 @@ def test_a_subset_with_unknown_speakers_is_judged_beside_the_parent(
     assert report["parent_figures"]["first"]["count"] == 6
     assert "say nothing of a stranger" in " ".join(report["cautions"])
     assert "asked for these emotions alone" in out.with_suffix(".report.md").read_text()
+
+
+def test_a_full_disk_leaves_what_was_there(
+    tmp_path: Path,
+    parent: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = by_folders(tmp_path / "data", ("sadness", "anger"), ("a", "b"), 1)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("folds: 2\nrooms: 1\nepochs: 1\n")
+    out = tmp_path / "out" / "mine.edgeser"
+    out.parent.mkdir()
+    before = {path: f"of the last training: {path.suffix}" for path in outputs(out).values()}
+    for path, text in before.items():
+        path.write_text(text)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("train.finetune.command.write", full)  # the last of all
+    options = ["--data", data, "--out", out, "--start", parent, "--config", recipe]
+    assert run(monkeypatch, *options) == 1
+    assert "could not be written in" in capsys.readouterr().err
+    assert {path: path.read_text() for path in out.parent.iterdir()} == before
 
 
 def test_recordings_of_the_parents_corpora_can_be_heard_again(tmp_path: Path, parent: Path) -> None:

@@ -15,10 +15,11 @@ from torch import Tensor
 from tests.train.models import small_config
 from tests.train.test_teacher import WIDTH, tiny
 from train.data.augment import AugmentConfig
-from train.front import run as runs
+from train.front import ground
 from train.front.bank import Bank, Flat, bank
 from train.front.material import Material, Spoken, made
-from train.front.run import Front, Plan
+from train.front.plan import Plan
+from train.front.run import Front
 from train.front.scenes import SceneConfig, Scenes, _cubic
 from train.front.student import Learner, Student, Weights
 from train.models import sizes
@@ -169,8 +170,8 @@ def test_sizes_are_named_by_what_they_cost() -> None:
 def test_a_run_ends_by_the_clock_and_leaves_weights(
     material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "read", lambda *_: material)
-    for table in (runs.SIZES, sizes.SIZES):
+    monkeypatch.setattr(ground, "read", lambda *_: material)
+    for table in (ground.SIZES, sizes.SIZES):
         monkeypatch.setitem(table, "small", Size(small_config(), 3e-3))
     config = SceneConfig(batch=6, ahead=1, longest=2.0, lead=0.3)
     plan = Plan(0.15, sizes=("small",), scenes=config, made=2, report=0.5, keep=1.0)

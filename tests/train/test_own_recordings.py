@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.train.models import voice
 from tests.train.own import by_folders, by_table, recording
 from train.data.manifest import CorpusError
-from train.finetune.recordings import listed, read_own
+from train.finetune.recordings import left_out, listed, read_own, samples_of
 from train.finetune.splits import kept_back
 
 KNOWN = ("neutral", "anger", "sadness", "happiness")
@@ -81,7 +82,7 @@ def test_a_label_must_fit_into_a_bundle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        (np.zeros(0), r"2\.wav is empty: expected some sound"),
+        (np.zeros(0), r"2\.wav: the file holds no audio; expected a sound file"),
         (np.full(16_000, np.nan, np.float32), "samples that are no numbers"),
         (np.zeros(31 * 16_000), "lasts 31 s: expected one utterance .* of at most 30 s; cut it up"),
     ],
@@ -91,6 +92,31 @@ def test_a_recording_must_be_one_utterance(tmp_path: Path, samples: np.ndarray, 
     soundfile.write(folder / "calm" / "anna" / "2.wav", samples, 16_000, subtype="FLOAT")
     with pytest.raises(CorpusError, match=said):
         read_own(folder, KNOWN)
+
+
+def test_files_are_read_as_the_sdk_reads_them(tmp_path: Path) -> None:
+    """Such as libsndfile by itself names none, never ends with, or reads a part of."""
+    whole, path = voice(3.0)[0].numpy(), tmp_path / "a.flac"
+    soundfile.write(path, whole.clip(-1, 1), 16_000, subtype="PCM_16")
+    flac = bytearray(path.read_bytes())
+    bits = int.from_bytes(flac[18:26], "big")  # of which the last 36 are the length
+    flac[18:26] = (bits >> 36 << 36).to_bytes(8, "big")  # as from a pipe: not known
+    path.write_bytes(flac)
+    assert len(samples_of(path)) == len(whole)
+    for name, channels in (("a", 1), ("b", 2)):
+        sound = np.stack([whole.clip(-1, 1)] * channels, 1)
+        soundfile.write(tmp_path / f"{name}.opus", sound, 16_000, format="OGG", subtype="OPUS")
+    joined = tmp_path / "ab.opus"
+    joined.write_bytes((tmp_path / "a.opus").read_bytes() + (tmp_path / "b.opus").read_bytes())
+    assert len(samples_of(joined)) == pytest.approx(2 * len(whole), rel=0.02)
+
+
+def test_what_is_left_out_is_known(tmp_path: Path) -> None:
+    folder = by_folders(tmp_path, ("calm", "angry"), ("anna", "bert"))
+    assert left_out(folder) == []
+    for name in ("calm/anna/3.m4a", "angry/4.WMA", "angry/notes.txt", "calm/._3.m4a"):
+        (folder / name).write_bytes(b"sound, perhaps")
+    assert [path.name for path in left_out(folder)] == ["4.WMA", "3.m4a"]
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -5,17 +5,12 @@ import pytest
 import torch
 
 from tests.train.models import small_config, small_model, voice
+from train.answers import judge_sessions
 from train.models.gate import Gate, GateConfig
 from train.models.segment import HOP, LEAD, led_in
 from train.models.speaker import Speaker, SpeakerConfig
-from train.sessions import (
-    SessionRecipe,
-    Sessions,
-    Utterance,
-    judge_sessions,
-    measured,
-    train_sessions,
-)
+from train.session_training import measured, train_sessions
+from train.sessions import SessionRecipe, Sessions, Utterance
 
 
 def test_the_gate_remembers_so_many_tokens_and_no_more() -> None:

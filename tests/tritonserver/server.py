@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import tritonclient.grpc
@@ -63,7 +64,6 @@ class Server:
             **os.environ,
             "LD_LIBRARY_PATH": str(self._packages / "nvidia_pytriton.libs"),
             "PATH": f"{self._packages.parents[2] / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self._folder / "site"),
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -89,7 +89,8 @@ class Server:
     def kill(self) -> None:
         """End it in the midst of whatever it does."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended by itself, and its log says why
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         for left in Path("/dev/shm").glob(f"{self._name}*"):  # what a killed one cannot clean up
             left.unlink(missing_ok=True)
@@ -105,8 +106,8 @@ class Server:
         stub = "triton_python_backend_stub"
         shutil.copy(wheel / "python_backend_stubs" / VERSION / stub, python / stub)
         (python / stub).chmod(0o755)
-        site = self._folder / "site" / "edgeser"
-        site.mkdir(parents=True)
+        site = python / "edgeser"  # beside the server's own module: it reads no PYTHONPATH
+        site.mkdir()
         for path in Path(edgeser.__file__).parent.iterdir():
             (site / path.name).symlink_to(path)
         kernels = Path(_kernels.__file__)

@@ -26,7 +26,7 @@ from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
 from edgeser.export.step_graph import step_graph
-from edgeser.serve.protocol import frame_event, utterance_event
+from edgeser.serve.protocol import frame_event, utterance_event, version_of
 from edgeser.tritonserver.repository import write_repository
 from tests.sounds import speech_like
 from tests.tritonserver.server import Server, find_wheel, why_not
@@ -90,8 +90,9 @@ def alone(model: edgeser.Model, sound: Sound, rate: int) -> Events:
     frames: list[edgeser.EmotionFrame] = []
     utterances = edgeser.Utterances(model, rate, on_frame=frames.append)
     events = utterances.process(sound) + utterances.flush()
-    texts = [frame_event(frame, 0) for frame in frames]
-    texts += [event for event in map(utterance_event, events) if event is not None]
+    version = version_of(model)
+    texts = [frame_event(frame, 0, version) for frame in frames]
+    texts += [text for event in events if (text := utterance_event(event, version)) is not None]
     told: Events = json.loads(json.dumps(texts))
     for event in told:
         event.pop("latency_ms", None)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from edgeser.audio.recording import open_recording
+from edgeser.errors import AudioError
 from train.data.manifest import CorpusError, Recording
 from train.files import atomic_write
 from train.models.segment import SAMPLE_RATE
@@ -18,19 +19,22 @@ VERSION = 3
 FULL_SCALE = 32767.0
 
 
-def read_audio(path: Path, limit_seconds: float | None = None) -> NDArray[np.float32]:
-    """Mono 16 kHz samples of a file in any format that libsndfile reads."""
+def read_audio(path: Path) -> NDArray[np.float32]:
+    """Mono 16 kHz samples of a file in any format that the SDK reads, one at least.
+
+    As the SDK reads it: a file that was cut short as far as it goes, which is logged, and joined
+    ones as a whole. Raises CorpusError if there is no such file, it is damaged or holds no sound.
+    """
     if not path.is_file():
         raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
     try:
-        with soundfile.SoundFile(path) as file:
-            frames = -1 if limit_seconds is None else int(limit_seconds * file.samplerate)
-            samples, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise CorpusError(f"cannot read {path}: {error}") from error
-    mono: NDArray[np.float32] = samples.mean(axis=1)
-    if rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
+        with open_recording(path, None) as recording:
+            blocks = [block.mean(axis=1) for block in recording.blocks]
+    except AudioError as error:
+        raise CorpusError(f"cannot read {error}") from error
+    mono: NDArray[np.float32] = np.concatenate(blocks)
+    if recording.sample_rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, recording.sample_rate, SAMPLE_RATE).astype(np.float32)
     return mono
 
 
@@ -68,8 +72,6 @@ class AudioCache:
         with atomic_write(self._data) as partial, partial.open("wb") as file:
             for recording in tqdm(recordings, desc=name, unit="file"):
                 samples = read_audio(recording.path)
-                if not samples.size:
-                    raise CorpusError(f"{recording.path} is empty: expected some sound")
                 if change:
                     samples = change(samples)
                 file.write(np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())

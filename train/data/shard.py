@@ -1,9 +1,11 @@
 """What one process takes of an epoch where several train together, under ``torchrun``."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+import torch
 
 from train.data.manifest import CorpusError
 
@@ -20,11 +22,30 @@ class Shard:
     @staticmethod
     def here() -> "Shard":
         """This process's, as ``torchrun`` says."""
-        if not TorchElasticEnvironment.detect():
+        distributed = torch.distributed
+        if not (distributed.is_available() and distributed.is_torchelastic_launched()):
             return Shard()
-        about = TorchElasticEnvironment()
-        local = int(os.environ["LOCAL_WORLD_SIZE"])
-        return Shard(about.global_rank(), about.world_size(), local)
+        rank, world, local = (
+            int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+        )
+        return Shard(rank, world, local)
+
+    def alone(self, what: str, instead: str) -> None:
+        """Raises CorpusError where several processes would each do the same."""
+        if self.world > 1:
+            raise CorpusError(f"{what} goes in one process, and here are {self.world}: {instead}")
+
+    @contextmanager
+    def joined(self, device: torch.device) -> Iterator[None]:
+        """Meet the other processes, and leave them in the end; nothing for a process alone."""
+        if self.world == 1:
+            yield
+            return
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            yield
+        finally:
+            torch.distributed.destroy_process_group()
 
     def of(self, batches: int) -> range:
         """Which of an epoch's batches: as many for every process, so that none waits for ever.

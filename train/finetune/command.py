@@ -9,13 +9,14 @@ from typing import Annotated
 
 import torch
 import typer
+from safetensors import SafetensorError
 
 from train.checkpoint import Checkpoint
 from train.data.manifest import CorpusError
 from train.export import export_bundle
 from train.finetune.licence import licence_of
 from train.finetune.recipe import OwnRecipe, read_recipe, write_recipe
-from train.finetune.recordings import read_own
+from train.finetune.recordings import left_out, read_own
 from train.finetune.replay import REPLAYED_LICENCE, REPLAYED_NOTICES, replayed
 from train.finetune.report import write
 from train.finetune.run import About, Made, Maker
@@ -67,6 +68,9 @@ def finetune(
     parent = Checkpoint.load(start)
     licence_of(parent.facts.get("licence", ""), licence)  # refused now, not after the training
     own = read_own(data, parent.model.config.labels, recipe.labels, one_voice)
+    if others := left_out(data):
+        kinds = ", ".join(sorted({path.suffix.lower() for path in others}))
+        typer.echo(f"left out: {len(others)} files of kinds that are not read ({kinds})", err=True)
     about = About(out.stem, licence, notice or ())
     again: Sequence[Utterance] = ()
     if replay is not None:
@@ -123,18 +127,27 @@ def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
 
 
 def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
+    """All or nothing: a disk that is full leaves what was there before, all of one training."""
     checkpoint = made.checkpoint
-    checkpoint.save(out.with_suffix(".safetensors"))
-    export_bundle(
-        checkpoint.model,
-        out,
-        checkpoint.facts,
-        checkpoint.thresholds,
-        checkpoint.temperature,
-        made.graph,
-    )
-    write_recipe(recipe, out.with_suffix(".recipe.yaml"))
-    write(made.report, out)
+    try:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as folder:
+            new = Path(folder) / out.name
+            checkpoint.save(new.with_suffix(".safetensors"))
+            export_bundle(
+                checkpoint.model,
+                new,
+                checkpoint.facts,
+                checkpoint.thresholds,
+                checkpoint.temperature,
+                made.graph,
+            )
+            write_recipe(recipe, new.with_suffix(".recipe.yaml"))
+            write(made.report, new)
+            for ending, path in outputs(out).items():
+                new.with_suffix(ending).replace(path)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CorpusError(f"the model could not be written in {out.parent}: {why}") from None
 
 
 def amount(

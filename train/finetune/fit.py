@@ -16,7 +16,8 @@ from train.finetune.recipe import OwnRecipe
 from train.loop import precision
 from train.models.emotion import EmotionModel
 from train.models.tacn import TACN
-from train.sessions import SessionRecipe, Sessions, Utterance, verdicts
+from train.session_training import verdicts
+from train.sessions import SessionRecipe, Sessions, Utterance
 
 PARENT_WORTH = 20
 """Recordings that the parent's mean and deviation of tokens are worth."""

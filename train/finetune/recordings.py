@@ -11,13 +11,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from edgeser.bundle.tensors import size_limits
+from edgeser.cli.recordings import OTHERS, SUFFIXES
 from train.data.audio import read_audio
 from train.data.corpora.files import visible
 from train.data.corpora.table import read_table
 from train.data.manifest import CorpusError, Recording
 from train.models.segment import SAMPLE_RATE
 
-ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".mp3"}
+ENDINGS = SUFFIXES | {f".{name.lower()}" for name in soundfile.available_formats()}
 LONGEST = 30.0
 """Seconds of one recording: one emotion for more of it is none."""
 LABEL_BYTES = 64
@@ -87,6 +88,17 @@ def listed(folder: Path) -> list[Recording]:
     return [replace(r, emotion=_named(r.emotion), speaker=_named(r.speaker)) for r in found]
 
 
+def left_out(folder: Path) -> list[Path]:
+    """What lies in the folders of emotions and holds sound by its name, but of a kind not read."""
+    if any(visible(table) for table in folder.glob("*.csv")):
+        return []  # what a table lists is read, or named
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if visible(path) and path.suffix.lower() in OTHERS - ENDINGS and path.parent != folder
+    )
+
+
 def labels_of(
     recordings: Sequence[Recording],
     folder: Path,
@@ -147,8 +159,6 @@ def samples_of(path: Path) -> NDArray[np.float32]:
         samples = read_audio(path)
     except CorpusError as error:
         raise CorpusError(f"{error}; expected a sound file: convert it, or take it away") from error
-    if not samples.size:
-        raise CorpusError(f"{path} is empty: expected some sound; take it away")
     if not np.isfinite(samples).all():
         raise CorpusError(f"{path} holds samples that are no numbers (NaN): take it away")
     if (seconds := len(samples) / SAMPLE_RATE) > LONGEST:

@@ -1,23 +1,40 @@
-"""``python -m train.front``: train it from a pack. Needs neither the SDK nor the corpora."""
+"""``python -m train.front``: train it from a pack. Needs neither the SDK nor the corpora.
+
+By the clock, or with ``--steps`` in rounds that may be killed and gone on with; then also in
+several processes, under ``torchrun``.
+"""
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import torch
 
-from train.front.run import Front, Plan
+from train.data.manifest import CorpusError
+from train.data.shard import Shard
+from train.front.bulk import Bulk
+from train.front.plan import Plan
+from train.front.rounds import Course, Rounds
+from train.front.run import Front
 from train.front.scenes import SceneConfig
 from train.models.sizes import SIZES
 
 
-def main() -> None:
-    """Parse the command line and run."""
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     parser = argparse.ArgumentParser(prog="python -m train.front", description=__doc__)
     parser.add_argument("--pack", type=Path, nargs="+", required=True, help="its parts")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=Plan.minutes, help="all in all")
+    parser.add_argument(
+        "--steps", type=int, nargs=2, metavar=("WITHOUT", "WITH"),
+        help="without emotions and with them: in rounds, not by the clock",
+    )  # fmt: skip
+    parser.add_argument("--round", type=int, default=Course.round, help="steps of a round")
+    parser.add_argument("--bulk", help="Parquet files of more speech: a folder or an address")
+    parser.add_argument("--files", type=int, default=2, help="of --bulk, for a process and round")
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=SceneConfig.batch)
@@ -27,7 +44,17 @@ def main() -> None:
     parser.add_argument("--report", type=float, default=Plan.report, help="seconds")
     parser.add_argument("--keep", type=float, default=Plan.keep, help="seconds")
     parser.add_argument("--threads", type=int, default=max(1, cores - 1))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.steps is None and (given.bulk is not None or Shard.here().world > 1):
+        parser.error("several processes and --bulk go in rounds: say how far, by --steps")
+    if given.steps is not None and min(*given.steps, given.round, given.files) < 1:
+        parser.error("--steps, --round and --files: give 1 or more")
+    return given
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and run."""
+    given = parsed(arguments)
     plan = Plan(
         minutes=given.minutes,
         sizes=tuple(given.sizes.split(",")),
@@ -37,8 +64,24 @@ def main() -> None:
         report=given.report,
         keep=given.keep,
     )
-    Front(plan, given.pack, given.out, torch.device(given.device), given.threads).run()
+    device = torch.device(given.device)
+    if given.steps is None:
+        Front(plan, given.pack, given.out, device, given.threads).run()
+        return
+    shard = Shard.here()
+    if shard.world > 1 and device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    course = Course(tuple(given.steps), given.round)
+    with shard.joined(device):
+        bulk = None
+        if given.bulk is not None:
+            bulk = Bulk(given.bulk, given.files, shard, plan.seed)
+        Rounds(plan, course, given.pack, given.out, device, given.threads, shard, bulk).run()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CorpusError as error:
+        sys.exit(f"error: {error}")

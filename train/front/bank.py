@@ -14,6 +14,7 @@ from torch import Tensor
 
 from train.data.denoise import floor_removed
 from train.front.material import Material, Spoken
+from train.models.segment import SAMPLE_RATE
 from train.teacher.targets import Projection, vectors_of
 from train.teacher.whisper import WhisperEncoder
 
@@ -32,6 +33,14 @@ class Flat:
         lengths = np.array([len(s) for s in sounds], np.int64)
         flat = torch.from_numpy(np.concatenate(sounds)).to(device)
         return Flat(flat, np.cumsum(lengths) - lengths, lengths)
+
+    def and_also(self, other: "Flat") -> "Flat":
+        """These, then the other's."""
+        return Flat(
+            torch.cat([self.samples, other.samples]),
+            np.concatenate([self.starts, other.starts + len(self.samples)]),
+            np.concatenate([self.lengths, other.lengths]),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,27 @@ class Bank:
     often: NDArray[np.int64]
     """How often an epoch goes through a recording."""
     held: NDArray[np.bool_]
+
+    @property
+    def hours(self) -> float:
+        """Of audio."""
+        return round(len(self.audio.samples) / SAMPLE_RATE / 3600, 2)
+
+    def and_also(self, other: "Bank") -> "Bank":
+        """These recordings, then the other's, none of which has an emotion."""
+        return Bank(
+            self.audio.and_also(other.audio),
+            torch.cat([self.clean, other.clean]),
+            torch.cat([self.sums, other.sums]),
+            torch.cat([self.squares, other.squares]),
+            np.concatenate([self.rows, other.rows + len(self.sums)]),
+            np.concatenate([self.counts, other.counts]),
+            np.concatenate([self.emotion, other.emotion]),
+            np.concatenate([self.corpus, other.corpus]),
+            self.names,
+            np.concatenate([self.often, other.often]),
+            np.concatenate([self.held, other.held]),
+        )
 
 
 def bank(material: Material, often: dict[str, int], device: torch.device, batch: int = 64) -> Bank:

@@ -1,9 +1,11 @@
 """A front end that learns, with what is thrown away afterwards: decoder, the teacher's readers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from train.front.scenes import Batch
 from train.models.emotion import EmotionModel, ModelConfig
@@ -142,6 +144,11 @@ class Learner:
     ) -> None:
         self.name, self.student, self.learning_rate = name, student, learning_rate
         self.parameters = student.trained()
+        for parameter in student.parameters():
+            parameter.requires_grad_(False)
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        self._forward: nn.Module = student
         device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -152,6 +159,34 @@ class Learner:
         self.device, self.steps = device, 0
         self._seen: dict[tuple[str, ...], tuple[Tensor, int]] = {}
 
+    def join(self) -> None:
+        """From now on learn with the other processes, from the mean of all their gradients.
+
+        All take over the first one's parameters and buffers. Codes move as one by themselves;
+        statistics of batch normalisation are each process's own until :meth:`agree`.
+        """
+        self._forward = DistributedDataParallel(
+            self.student,
+            broadcast_buffers=False,
+            find_unused_parameters=True,  # a batch may be without a corpus that has emotions
+        )
+
+    def agree(self, world: int) -> None:
+        """Take the mean of all processes' statistics of batch normalisation."""
+        for name, buffer in self.student.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                torch.distributed.all_reduce(buffer)
+                buffer /= world
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on, but for chance."""
+        return {"student": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
     def step(self, batch: Batch, weights: Weights, rate: float) -> None:
         """Learn from a batch at a share of the learning rate; never waits for the device.
 
@@ -160,7 +195,7 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate
         with torch.autocast(self.device.type, torch.bfloat16):
-            parts = self.student(batch, bool(weights.emotion))
+            parts = self._forward(batch, bool(weights.emotion))
         self.optimizer.zero_grad(set_to_none=True)
         loss_of(parts, weights).backward()
         norm = nn.utils.clip_grad_norm_(self.parameters, LARGEST_NORM, foreach=True)

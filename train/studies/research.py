@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from train.answers import judge_sessions
 from train.checkpoint import Checkpoint
 from train.default import FACTS, LABELLED, UNHEARD
 from train.models.emotion import EmotionModel
 from train.product import Product, fit_temperature
 from train.provenance import provenance
-from train.sessions import SessionRecipe, Utterance, judge_sessions, train_sessions
+from train.session_training import train_sessions
+from train.sessions import SessionRecipe, Utterance
 
 FOLDS = 5
 LICENCE = "CC-BY-NC-SA-4.0 AND ODbL-1.0 AND Apache-2.0"

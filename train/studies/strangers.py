@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from train.answers import Answers, answers
 from train.default import LABELLED
 from train.evaluate import calibration_error
 from train.judge.page import table
@@ -24,7 +25,8 @@ from train.product import (
     confidence_threshold,
     likeliest_temperature,
 )
-from train.sessions import Answers, SessionRecipe, answers, train_sessions
+from train.session_training import readout_of, train_sessions
+from train.sessions import SessionRecipe
 
 BEFORE = (0, 3, 10)
 """Utterances of the speaker that a stream has heard before."""
@@ -79,7 +81,7 @@ def study(product: Product, recipe: SessionRecipe) -> Study:
     heard = {
         name: [
             u
-            for u in product.tokens(front, name, threshold, kept="tokens-before-emotions")
+            for u in product.taught(front, name, threshold, kept="tokens-before-emotions")
             if u.speaker not in kept_out
         ]
         for name in LABELLED
@@ -88,7 +90,7 @@ def study(product: Product, recipe: SessionRecipe) -> Study:
     for name in LABELLED:
         model = EmotionModel(product.config)
         known = [u for other in LABELLED if other != name for u in heard[other]]
-        train_sessions(model, known, recipe, product.schedule.speaker, report=100)
+        train_sessions(model, known, recipe, product.schedule.speaker, 100, readout_of(known))
         judged = heard[name][:: EVERY.get(name, 1)]
         found[name] = {n: answers(model, judged, n, seed=n) for n in BEFORE}
     return found

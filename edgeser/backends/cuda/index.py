@@ -47,6 +47,7 @@ from typing import Any, Protocol, TypeVar
 from edgeser.backends.cuda.shapes import PRECISIONS
 from edgeser.bundle.signed import Signed, check_index
 from edgeser.errors import BackendError
+from edgeser.files import read_plain, write_whole
 
 FORMAT = 1
 """The newest format of an index that this edgeser reads, and the one that it writes."""
@@ -199,7 +200,7 @@ def read_index(folder: str | os.PathLike[str], *, signed: Signed | None = None) 
         check_index(path, data, signed)
     try:
         raw = json.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, an integer of 5,000 digits
         raise BackendError(f"{path}: is not valid JSON ({error}): {_AGAIN}") from None
     try:
         return _index(Path(folder), raw)
@@ -224,7 +225,7 @@ def write_index(index: Index) -> Path:
         },
     }
     path = index.folder / INDEX
-    path.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(raw, indent=1) + "\n").encode())
     return path
 
 
@@ -316,17 +317,15 @@ def _variant(kernel: str, raw: object) -> Variant:
 
 
 def _read(path: Path, most: int) -> bytes:
-    """The bytes of a file, at most one more than ``most``."""
+    """The bytes of a plain file, which has no more than ``most``."""
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        return read_plain(path, most)[0]
     except FileNotFoundError:
         raise BackendError(f"{path}: there is no such file: {_AGAIN}") from None
     except OSError as error:
         raise BackendError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if len(data) > most:
-        raise BackendError(f"{path}: has more than {most} bytes: {_AGAIN}")
-    return data
+    except ValueError as error:  # a pipe would be waited for
+        raise BackendError(f"{path}: cannot be read: {error}: {_AGAIN}") from None
 
 
 def _object(value: object, where: str) -> Mapping[str, Any]:

@@ -202,7 +202,7 @@ def read_head(data: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("it was cut short")
     try:
         head = json.loads(data[start : start + length])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("its head is damaged") from None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise ValueError("another version of edgeser kept it")

@@ -2,19 +2,23 @@
 import { start } from "./start.js";
 import { keepForLater } from "./keep.js";
 import { whenServerIsBack } from "./presence.js";
+import { read } from "./read.js";
 import { Visit } from "./visit.js";
 import { Words } from "./words.js";
 
 const JUST = 700; // ms: the second of two quick touches of "Done" is no yes
+const VISITS = 40; // then the page is read anew: browsers keep some memory of each microphone
 
-const config = await (await fetch("config.json")).json();
+const config = await read("config.json");
 const words = await Words.load(config);
 let visit = null;
+let visits = 0;
 let ended = -Infinity;
 
 const screen = start(words, config, begin);
 const presence = whenServerIsBack(config, {
   idle: () => !visit,
+  worn: () => visits >= VISITS,
   said: (there) => screen.server(there),
 });
 show("start");
@@ -22,6 +26,7 @@ keepForLater(config);
 
 function begin() {
   if (visit || performance.now() - ended < JUST) return;
+  visits += 1;
   visit = new Visit(words, config, end);
   show("visit");
 }

@@ -1,10 +1,11 @@
 // The page's words in one of its languages, which files in languages/ hold.
+import { read } from "./read.js";
 
 export class Words {
   /** All languages, so that a visitor who chooses one need not wait, nor need the server. */
   static async load(config) {
-    const read = async ({ code }) => [code, await (await fetch(`languages/${code}.json`)).json()];
-    return new Words(config, new Map(await Promise.all(config.languages.map(read))));
+    const words = async ({ code }) => [code, await read(`languages/${code}.json`)];
+    return new Words(config, new Map(await Promise.all(config.languages.map(words))));
   }
 
   constructor(config, languages) {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +116,29 @@ def test_refuses_what_cannot_be(index: Index, path: list[Any], value: object) ->
         read_index(index.folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\udcff", "9" * 5_000])
 def test_refuses_what_is_no_index(tmp_path: Path, text: str) -> None:
     (tmp_path / INDEX).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BackendError, match=INDEX):
         read_index(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+def test_what_is_no_plain_file_is_not_waited_for(index: Index) -> None:
+    one = index.kernels["tacn_step"].variants[0]
+    for name, read in (
+        (one.file, lambda: index.read(one)),
+        (INDEX, lambda: read_index(index.folder)),
+    ):
+        place = index.folder / name
+        place.unlink()
+        os.mkfifo(place)
+        with pytest.raises(BackendError, match="no plain file"):
+            read()
+        place.unlink()
+        place.symlink_to("/dev/zero")
+        with pytest.raises(BackendError, match="no plain file"):
+            read()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeser.backends.tensorrt import Batches, EngineCache, Flavour, build
-from edgeser.backends.tensorrt.cache import Origin, pack_engine, read_engine
+from edgeser.backends.tensorrt.cache import _LENGTH, _MAGIC, Origin, pack_engine, read_engine
 from edgeser.errors import BackendError
 from tests import toy
 
@@ -99,6 +99,7 @@ GOOD = pack_engine(ORIGIN, ENGINE)
         (GOOD[:-1] + b"\x00", "damaged"),
         (GOOD.replace(b'"format": 1', b'"format": 9'), "another version"),
         (GOOD.replace(b'{"bytes"', b'["bytes"'), "head is damaged"),
+        (_MAGIC + _LENGTH.pack(60_000) + b"[" * 60_000, "head is damaged"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused(

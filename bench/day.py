@@ -1,0 +1,74 @@
+"""A device's day, as fast as it goes: visitors, and the quiet between them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+import edgeser
+from bench.parts import GROWTH, HOP, SLOWER, Memory, Part, Samples, until
+from bench.sound import RATE
+
+SESSIONS = 5  # different ones, that come again and again
+
+
+def session(sound: Samples, seed: int) -> npt.NDArray[np.int16]:
+    """Somebody comes, speaks with pauses, and leaves; then minutes in which nobody is there."""
+    draw = np.random.default_rng(seed)
+    pieces = []
+    for _ in range(draw.integers(5, 20)):
+        start = draw.integers(len(sound) // 2)
+        spoken = sound[start : start + draw.integers(RATE, 8 * RATE)]
+        pieces += [spoken * 10 ** draw.uniform(-1.5, 0), np.zeros(draw.integers(RATE, 4 * RATE))]
+    left = draw.integers(60, 400) * RATE
+    # A room by night has noise, or a gate that makes digital silence of it.
+    pieces.append(draw.normal(0, 1e-4, left) if seed % 2 else np.zeros(left))
+    return (np.concatenate(pieces) * 32767).astype(np.int16)
+
+
+def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float) -> Part:
+    """A device's day: visitors and the quiet between them; each session as when it first came."""
+    kinds = [session(sound, seed) for seed in range(SESSIONS)]
+    first: dict[int, str] = {}
+    frames: list[edgeser.EmotionFrame] = []
+    utterances = edgeser.Utterances(model, RATE, on_frame=frames.append)
+    memory, heard, said, held = Memory(seconds), 0.0, 0, True
+    paces: list[float] = []
+    for count in until(seconds, hours, lambda: utterances.position / 3600):
+        which = count % SESSIONS
+        came, digest = utterances.position, hashlib.sha256()
+        began = time.process_time()
+        for at in range(0, len(kinds[which]), 16 * HOP):
+            events = utterances.process(kinds[which][at : at + 16 * HOP])
+            said += sum(isinstance(event, edgeser.Utterance) for event in events)
+            for frame in frames:
+                values = (frame.level, frame.speech, *frame.probabilities.values())
+                held = held and bool(np.isfinite(values).all())
+                digest.update(repr((frame.label, values)).encode())
+                digest.update(f"{frame.time - came:.6f}".encode())
+            frames.clear()
+        utterances.flush()
+        frames.clear()
+        lasts = len(kinds[which]) / RATE
+        paces.append(lasts / (time.process_time() - began))
+        held = held and digest.hexdigest() == first.setdefault(which, digest.hexdigest())
+        heard += lasts
+        memory.look()
+    growth = memory.growth
+    # Each round of sessions is the same work.
+    rounds = [float(np.mean(paces[n : n + SESSIONS])) for n in range(0, len(paces), SESSIONS)][:-1]
+    pace = f"{np.median(paces):.0f} times as fast as it was spoken"
+    if len(rounds) > 8:
+        early, late = np.median(rounds[: len(rounds) // 4]), np.median(rounds[-len(rounds) // 4 :])
+        held = held and late > early / SLOWER
+        pace += f", {late / early:.2f} of its first pace at the end"
+    return Part(
+        "a day of visitors",
+        f"{heard / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; {pace}; "
+        f"{'each session with the bits of its first time' if held else 'not always the same'}",
+        growth,
+        held and said > 0 and growth < GROWTH,
+    )

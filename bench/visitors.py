@@ -1,0 +1,424 @@
+"""Whether ``edgeser serve`` is as good at the end of an hour of visitors as it was at first.
+
+    python -m bench.visitors --minutes 60
+
+Two servers, for the whole time. One process goes on without a break; of the other, which has two
+workers, a worker is killed every two minutes and the whole server ended and begun again every ten.
+Both have ordinary clients, who speak at the pace of real time and stay for seconds; some who
+vanish in the midst of a word; one who never reads; requests that are never finished, and the page.
+
+The command ends with 1 if an ordinary client did not hear everything, but for those whom a restart
+took along; if memory, open files or connections grew; if a log has a traceback, or if a restart
+took longer than a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import edgeser
+from bench.crowd import connect, family, resident_mib, speech
+from bench.record import FOLDER, facts, machine_stem, save
+from bench.sound import RATE
+from bench.wire import masked
+
+KILL_SECONDS, RESTART_SECONDS = 120.0, 600.0
+MESSAGE_SECONDS = 0.02
+RECOVERY_SECONDS = 60.0
+"""In which a server has to be well again."""
+GROWTH_MIB, GROWTH_FILES = 8.0, 4
+"""What the server that goes on may add, from a third of the time on."""
+LOG_BYTES = 100_000
+"""Of each server, in all."""
+
+PAGE = """\
+# An hour of visitors
+
+edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
+{shared}. {minutes:g} minutes. Clients and servers share it.
+
+| | one process | two workers, killed and begun again |
+|---|---|---|
+{rows}
+
+An ordinary client speaks at the pace of real time for 2 to 30 s, then ends its stream and waits for
+what is left. It *heard everything* if every frame and its last utterance came, and the server said
+goodbye. Latency is from when the message with a frame's last sample was due until the frame came.
+Memory and open files are of all processes of a server, from a third of the time to its end. Of the
+two workers one is killed every {kill:g} s, and the whole server ended and begun again every
+{restart:g} s.
+
+Made by `python -m bench.visitors --minutes {minutes:g}`.
+"""
+
+
+@dataclass
+class Log:
+    """What happened at one server."""
+
+    ordinary: int = 0
+    """Clients who stayed to the end."""
+    incomplete: list[str] = field(default_factory=list)
+    """What those missed who should have heard everything."""
+    taken_along: int = 0
+    """By a restart."""
+    vanished: int = 0
+    slow: int = 0
+    """Who never read, and were cut off."""
+    requests: int = 0
+    kills: int = 0
+    restarts: int = 0
+    recovery: list[float] = field(default_factory=list)
+    """Seconds until all was well again."""
+    exits: list[int] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    growth_mib: float = 0.0
+    growth_files: int = 0
+    left: int = 0
+    """Clients that the server believed in when all had left."""
+    log_bytes: int = 0
+    tracebacks: int = 0
+
+    def problems(self) -> list[str]:
+        """What did not hold."""
+        found = {
+            f"{len(self.incomplete)} missed something: {self.incomplete[:3]}": self.incomplete,
+            "nobody stayed to the end": not self.ordinary,
+            "nobody who never reads was cut off": not self.slow,
+            f"memory grew by {self.growth_mib:.1f} MiB": self.growth_mib > GROWTH_MIB,
+            f"{self.growth_files} more files are open": self.growth_files > GROWTH_FILES,
+            f"{self.left} clients are left": self.left,
+            f"the log has {self.log_bytes} bytes": self.log_bytes > LOG_BYTES,
+            f"the log has {self.tracebacks} tracebacks": self.tracebacks,
+            f"a restart took {max(self.recovery, default=0):.0f} s": any(
+                seconds > RECOVERY_SECONDS for seconds in self.recovery
+            ),
+            f"it ended with {self.exits}": any(self.exits),
+        }
+        return [said for said, wrong in found.items() if wrong]
+
+
+class Server:
+    """``edgeser serve`` at one port, however often it is begun."""
+
+    def __init__(self, log: Log, output: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.log, self.address = log, f"http://127.0.0.1:{port}"
+        self.troubled_until = 0.0
+        """Of ``time.monotonic``; whoever was there before may have been taken along."""
+        self._output = output
+        self._command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        """Start it; nobody is waited for."""
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(self._command, stdout=output, stderr=output)
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was begun."""
+        assert self.process is not None
+        return self.process.pid
+
+    def end(self) -> None:
+        """As a system does that shuts down."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.log.exits.append(self.process.wait(10 * RECOVERY_SECONDS))
+
+    def leave_nothing(self) -> None:
+        """Whatever happened: no process stays."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10 * RECOVERY_SECONDS)
+            self.process.kill()
+
+    def ask(self, path: str) -> str | None:
+        """What it answers; None if it is not well."""
+        url = self.address + path
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  ours
+            content: bytes = answer.read()
+            return content.decode()
+        return None
+
+    @property
+    def well(self) -> bool:
+        """Whether all of it serves."""
+        told = self.ask("/healthz")
+        return told is not None and json.loads(told)["status"] == "ok"
+
+    def memory_and_files(self) -> tuple[float, int]:
+        """MiB, and open files, of all its processes."""
+        pids = family(self.pid)
+        return resident_mib(pids), sum(len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in pids)
+
+    async def until_well(self) -> float:
+        """Seconds until it was."""
+        began = time.monotonic()
+        while not await asyncio.to_thread(lambda: self.well):
+            if self.process is not None and self.process.poll() is not None:
+                raise SystemExit(f"{self.address} ended: {self._output.read_text()}")
+            await asyncio.sleep(0.1)
+        return time.monotonic() - began
+
+
+async def ordinary(server: Server, sound: bytes, chance: random.Random, hop: int) -> None:
+    """One visit: speak at the pace of real time, and end it or vanish."""
+    from websockets.asyncio.client import connect as connected
+    from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+
+    log, size = server.log, 2 * round(MESSAGE_SECONDS * RATE)
+    messages = round(chance.uniform(2, 30) / MESSAGE_SECONDS)
+    vanishes, start = chance.random() < 0.3, chance.randrange(len(sound) // size)
+    came, frames, ended, code, late = time.monotonic(), 0, False, 0, []
+
+    async def listen(socket: Any) -> None:
+        nonlocal frames, ended
+        async for text in socket:
+            event, now = json.loads(text), time.perf_counter()
+            if event["type"] == "frame":
+                frames += 1
+                last = round(event["time"] * RATE) - 1
+                late.append(1000 * (now - begin - (last * 2 // size) * MESSAGE_SECONDS))
+            ended = ended or event["type"] == "utterance"
+            if event["type"] == "error":
+                raise ValueError(event["message"])
+
+    problem = ""
+    listening: asyncio.Task[None] | None = None
+    try:
+        url = f"{server.address.replace('http', 'ws')}/v1/stream?rate={RATE}"
+        async with connected(url, compression=None, open_timeout=30, close_timeout=30) as socket:
+            assert json.loads(await socket.recv())["type"] == "ready"
+            begin = time.perf_counter()
+            listening = asyncio.create_task(listen(socket))
+            for number in range(messages):
+                await asyncio.sleep(begin + number * MESSAGE_SECONDS - time.perf_counter())
+                at = (start + number) * size % (len(sound) - size)
+                await socket.send(sound[at : at + size])
+            if vanishes:
+                listening.cancel()
+                socket.transport.abort()
+                log.vanished += 1
+                return
+            await socket.send('{"type": "end"}')
+            await asyncio.wait_for(listening, 60)
+            code = socket.close_code or 0
+    except (OSError, ConnectionClosed, InvalidMessage, InvalidStatus, ValueError) as failure:
+        problem = repr(failure)
+    finally:
+        if listening is not None:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)  # what it met is told above
+    if came < server.troubled_until and (problem or code != 1000):
+        log.taken_along += 1
+        return
+    due = math.ceil(messages * size / 2 / hop)  # the end brings that of the last, begun hop
+    if problem or code != 1000 or frames != due:
+        log.incomplete.append(f"{frames} of {due} frames, code {code} {problem}")
+    log.ordinary += 1
+    log.late_ms += late
+
+
+def never_reads(server: Server, seconds: float) -> None:
+    """Send as much as the server takes, and read nothing, until it hangs up."""
+    message, rest, until = masked(bytes(3200)), b"", time.monotonic() + seconds
+    with suppress(OSError), connect(server.address, f"rate={RATE}") as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        while time.monotonic() < until:
+            with suppress(BlockingIOError):
+                rest = rest or message
+                rest = rest[deaf.send(rest) :]
+            time.sleep(0.02)
+        return
+    if time.monotonic() > server.troubled_until:
+        server.log.slow += 1
+
+
+def half_a_request(server: Server, held: list[socket.socket]) -> None:
+    """Begin a request, and never end it."""
+    port = int(server.address.rpartition(":")[2])
+    with suppress(OSError):
+        held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+        held[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    if len(held) > 20:
+        held.pop(0).close()
+
+
+async def visits(server: Server, sound: bytes, seed: int, until: float) -> None:
+    """One ordinary client after another."""
+    chance = random.Random(seed)  # noqa: S311
+    hop = round(edgeser.load().hop * RATE)
+    while time.monotonic() < until:
+        if time.monotonic() < server.troubled_until:
+            await asyncio.sleep(0.5)
+            continue
+        await ordinary(server, sound, chance, hop)
+
+
+async def others(server: Server, until: float) -> None:
+    """Who is no ordinary client."""
+    held: list[socket.socket] = []
+    while time.monotonic() < until:
+        await asyncio.sleep(1.0)
+        half_a_request(server, held)
+        await asyncio.to_thread(server.ask, "/")
+        await asyncio.to_thread(server.ask, "/metrics")
+        server.log.requests += 3
+    for one in held:
+        one.close()
+
+
+async def deaf(server: Server, until: float) -> None:
+    """One after another who never reads."""
+    while (rest := until - time.monotonic()) > 0:
+        await asyncio.to_thread(never_reads, server, rest)
+        await asyncio.sleep(1.0)
+
+
+async def growth(server: Server, seconds: float, until: float) -> None:
+    """What the server adds, from a third of the time to the end; clients come and go meanwhile."""
+    await asyncio.sleep(seconds / 3)
+    before = []
+    for _ in range(10):
+        before.append(server.memory_and_files())
+        await asyncio.sleep(1.0)
+    await asyncio.sleep(until - time.monotonic() - 1.0)
+    mib, files = server.memory_and_files()
+    server.log.growth_mib = mib - max(looked for looked, _ in before)
+    server.log.growth_files = files - max(looked for _, looked in before)
+
+
+async def trouble(server: Server, until: float) -> None:
+    """Kill a worker, or end the server and begin it again; see when all is well."""
+    chance, begun = random.Random(1), time.monotonic()  # noqa: S311
+    while (rest := until - time.monotonic()) > KILL_SECONDS:
+        await asyncio.sleep(min(KILL_SECONDS, rest))
+        server.troubled_until = float("inf")
+        if time.monotonic() - begun > RESTART_SECONDS:
+            begun = time.monotonic()
+            await asyncio.to_thread(server.end)
+            server.begin()
+            server.log.restarts += 1
+        else:
+            os.kill(chance.choice(family(server.pid)[1:]), signal.SIGKILL)
+            server.log.kills += 1
+            await asyncio.sleep(0.5)
+        server.log.recovery.append(await server.until_well())
+        server.troubled_until = time.monotonic()
+
+
+async def run(seconds: float, folder: Path, clients: int) -> tuple[Log, Log]:
+    """The hour; what happened at both servers."""
+    steady = Server(Log(), folder / "one")
+    shaken = Server(Log(), folder / "two", "--workers", "2")
+    try:
+        await _run(seconds, steady, shaken, clients)
+    finally:
+        for server in (steady, shaken):
+            server.leave_nothing()
+    return steady.log, shaken.log
+
+
+async def _run(seconds: float, steady: Server, shaken: Server, clients: int) -> None:
+    sound = speech().tobytes()
+    servers = (steady, shaken)
+    for server in servers:
+        server.begin()
+        await server.until_well()
+    until = time.monotonic() + seconds
+    tasks = [growth(steady, seconds, until), trouble(shaken, until)]
+    for server in servers:
+        tasks += [visits(server, sound, seed, until) for seed in range(clients)]
+        tasks += [others(server, until), deaf(server, until)]
+    await asyncio.gather(*tasks)
+    for server in servers:
+        await asyncio.sleep(12.0)  # handshakes that nobody ends take 10 s
+        told = await asyncio.to_thread(server.ask, "/metrics") or ""
+        for name in ("edgeser_connections ", "edgeser_waiting "):
+            line = next((x for x in told.splitlines() if x.startswith(name)), f"{name}99")
+            # Whoever asks waits as well.
+            server.log.left += int(float(line.removeprefix(name))) - (name == "edgeser_waiting ")
+        await asyncio.to_thread(server.end)
+        said = server._output.read_text()
+        server.log.log_bytes = len(said)
+        server.log.tracebacks = said.count("Traceback")
+
+
+def row(name: str, *cells: object) -> str:
+    """Of a table."""
+    return f"| {name} | {' | '.join(map(str, cells))} |"
+
+
+def table(logs: tuple[Log, Log]) -> str:
+    """What happened, side by side."""
+    p50, p99 = ([f"{np.quantile(log.late_ms, q):.1f}" for log in logs] for q in (0.5, 0.99))
+    rows = [
+        row("ordinary clients", *(f"{log.ordinary:,}" for log in logs)),
+        row("of them heard everything", *(f"{x.ordinary - len(x.incomplete):,}" for x in logs)),
+        row("frame's latency, p50, ms", *p50),
+        row("frame's latency, p99, ms", *p99),
+        row("vanished in the midst of a word", *(f"{log.vanished:,}" for log in logs)),
+        row("never read, and were cut off", *(log.slow for log in logs)),
+        row("taken along by a restart", *(log.taken_along for log in logs)),
+        row("pages, figures and half requests", *(f"{log.requests:,}" for log in logs)),
+        row("workers killed", "-", logs[1].kills),
+        row("servers begun again", "-", logs[1].restarts),
+        row("until all was well again, most, s", "-", f"{max(logs[1].recovery, default=0):.1f}"),
+        row("memory, MiB", f"{logs[0].growth_mib:+.1f}", "begun again"),
+        row("open files", f"{logs[0].growth_files:+d}", "begun again"),
+        row("clients left at the end", *(log.left for log in logs)),
+        row("log, bytes", *(log.log_bytes for log in logs)),
+        row("held", *("no" if log.problems() else "yes" for log in logs)),
+    ]
+    return "\n".join(rows)
+
+
+def main(
+    minutes: Annotated[float, typer.Option(min=0.5, help="In all.")] = 60.0,
+    clients: Annotated[int, typer.Option(min=1, help="Ordinary ones at each server.")] = 4,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
+) -> None:
+    """Let visitors come; write a page and the figures. Fails if something did not hold."""
+    with TemporaryDirectory() as folder:
+        logs = asyncio.run(run(60 * minutes, Path(folder), clients))
+    about = facts(shared)
+    page = PAGE.format(
+        **about, minutes=minutes, rows=table(logs), kill=KILL_SECONDS, restart=RESTART_SECONDS
+    )
+    kept = [{**asdict(log), "late_ms": None} for log in logs]
+    save(f"{machine_stem()}-visitors", {**about, "minutes": minutes, "servers": kept}, page, out)
+    typer.echo(page)
+    problems = [problem for log in logs for problem in log.problems()]
+    for problem in problems:
+        typer.echo(f"DID NOT HOLD: {problem}", err=True)
+    raise typer.Exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

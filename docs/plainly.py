@@ -1,0 +1,95 @@
+"""The benchmarks in plain words: what the last runs mean for somebody who wants to use this.
+
+A Sphinx extension: before anything is read it writes ``_generated/plainly.md``, which
+``benchmarks.md`` includes. Its figures are those of ``bench/results``, so that no run can be newer
+than the words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+FILE = Path("_generated") / "plainly.md"
+RESULTS = Path(__file__).parents[1] / "bench" / "results"
+FRAME_MS = 128
+"""What a server's 99th percentile stays below while it keeps up."""
+
+TEXT = """\
+On one core of the machine that was measured ({machine}, a server's processor; `edgeser bench`
+measures yours):
+
+* *Speed.* It hears {speed:,.0f} times as fast as people speak: a second of sound takes
+  {second:.1f} ms.
+* *Delay.* Once the last sample of a frame is there, so is its emotion {usual:.1f} ms later;
+  99 times in 100 within {late:.1f} ms.
+* *Memory.* The program has {memory:.0f} MiB, model and Python included. Ten hours of one stream
+  added {growth:.1f} MiB after the first.
+* *Start.* Importing and loading take {start:.0f} ms.
+* *Beside others.* openSMILE's eGeMAPS features, which many use for this, take {opensmile:.0f} times
+  as long for the same recording. The heart of the network, a step of its TACN for one stream, is
+  {narrow:.0f} times as fast as in the fastest other runtime if it is 64 wide, and {wide:.0f} times
+  if 128.
+* *As a server.* On two cores, which the clients share, `edgeser serve` keeps up with {clients}
+  clients.
+* *An archive.* An hour of telephone calls takes {hour:.0f} s of one core.
+* *Not reached.* Of {wanted} figures that have a goal, {missed} miss it. The tables say which, and
+  `csrc/LIMITS.md` why.
+"""
+
+
+def read(name: str) -> Any:
+    """A run's figures."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def written() -> str:
+    """Markdown, a list of what the figures mean."""
+    run = read("amd-epyc")
+    goals = [goal for section in run["goals"].values() for goal in section]
+    held = [goal["reached"] for goal in goals if goal["reached"] is not None]
+    delays = [1000 * seconds for seconds in run["latency_seconds"]["real_time"]]
+    speed = figure(goals, "`stream.process`, edgeser, times real time")
+    hours = [hour["mib"] for hour in read("amd-epyc-endless")["stream"][:10]]
+    kept_up = [load for load in read("amd-epyc-serve")["loads"] if load["p99_ms"] < FRAME_MS]
+    return TEXT.format(
+        machine=run["machine"],
+        speed=speed,
+        second=1000 / speed,
+        usual=median(delays),
+        late=quantiles(delays, n=100)[-1],
+        memory=run["memory_mib"][-1],
+        growth=hours[-1] - hours[0],
+        start=run["start"]["load_ms"],
+        opensmile=figure(goals, "edgeser beside openSMILE's eGeMAPS on the same recording"),
+        narrow=figure(goals, "TACN step, C=64, B=1, beside the best peer"),
+        wide=figure(goals, "TACN step, C=128, B=1, beside the best peer"),
+        clients=max(load["clients"] for load in kept_up),
+        hour=read("amd-epyc-archive")["ways"]["one process"]["cpu_an_hour"],
+        wanted=len(held),
+        missed=held.count(False),
+    )
+
+
+def figure(goals: list[Mapping[str, Any]], what: str) -> float:
+    """The measured figure of that name. Raises ValueError if there is not one."""
+    (found,) = (goal["measured"] for goal in goals if goal["what"] == what)
+    return float(found)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write before anything is read."""
+
+    def write(app: Sphinx) -> None:
+        file = Path(app.srcdir) / FILE
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(written(), encoding="utf-8")
+
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,97 @@
+"""What a model answers in sessions, after so many utterances of the same speaker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from train.models.emotion import EmotionModel
+from train.models.speaker import SpeakerConfig
+from train.session_training import verdicts
+from train.sessions import Utterance
+
+
+@dataclass(frozen=True)
+class Answers:
+    """On utterances: logits (N, T, L) of their tokens, which of these exist, and the truth."""
+
+    logits: Tensor
+    inside: Tensor
+    truth: NDArray[np.int64]
+
+    def verdicts(self, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Probabilities (N, L) with all logits divided by ``temperature``."""
+        found: NDArray[np.float64] = (
+            verdicts(self.logits / temperature, self.inside).double().numpy()
+        )
+        return found
+
+    def loss(self, temperature: float) -> float:
+        """Mean negative log-likelihood of the truth."""
+        right = self.verdicts(temperature)[np.arange(len(self.truth)), self.truth]
+        return -float(np.log(right + 1e-9).mean())
+
+
+@torch.no_grad()
+def answers(
+    model: EmotionModel,
+    utterances: Sequence[Utterance],
+    before: int,
+    config: SpeakerConfig | None = None,
+    seed: int = 0,
+    mood: str = "any",
+) -> Answers:
+    """On every utterance, after ``before`` others of its speaker.
+
+    The others are drawn at random; with ``mood="same"`` all of them have the utterance's own.
+    """
+    rng, speaker = np.random.default_rng(seed), model.speaker
+    kept, speaker.config = speaker.config, config or speaker.config
+    own: dict[str, list[Utterance]] = {}
+    for one in utterances:
+        if len(one.passes[0]):
+            own.setdefault(one.speaker, []).append(one)
+    found, truth = [], []
+    everyone = [u for spoken in own.values() for u in spoken]
+    for first in range(0, len(everyone), 64):
+        rows = []
+        for one in everyone[first : first + 64]:
+            others = [u for u in own[one.speaker] if u is not one]
+            if mood == "same":
+                others = [u for u in others if u.label == one.label] or others
+            heard = speaker.fresh(1)
+            picks = rng.choice(len(others), min(before, len(others)), replace=False)
+            for pick in picks:
+                tokens = torch.from_numpy(others[pick].passes[0])
+                z = speaker.standardised(tokens).mean(0, keepdim=True)
+                heard = speaker.commit(heard, z, torch.tensor([len(tokens)]))
+            z = speaker.standardised(torch.from_numpy(one.passes[0]))
+            rows.append(speaker(z[None], heard)[0])
+            truth.append(one.label)
+        lengths = torch.tensor([len(r) for r in rows])
+        longest = int(lengths.max())
+        x = torch.stack([nn.functional.pad(r, (0, 0, 0, longest - len(r))) for r in rows])
+        found.append((model.head(model.sequence(x)), torch.arange(longest) < lengths[:, None]))
+    speaker.config = kept
+    longest = max(logits.shape[1] for logits, _ in found)
+    return Answers(
+        torch.cat([nn.functional.pad(a, (0, 0, 0, longest - a.shape[1])) for a, _ in found]),
+        torch.cat([nn.functional.pad(b, (0, longest - b.shape[1])) for _, b in found]),
+        np.array(truth),
+    )
+
+
+def judge_sessions(
+    model: EmotionModel,
+    utterances: Sequence[Utterance],
+    before: int,
+    config: SpeakerConfig | None = None,
+    seed: int = 0,
+    mood: str = "any",
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Verdicts (N, L) on every utterance after ``before`` others of its speaker, and the truth."""
+    found = answers(model, utterances, before, config, seed, mood)
+    return found.verdicts(), found.truth

@@ -1,0 +1,58 @@
+"""Parquet files of speech for :mod:`train.front.bulk`, from a manifest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from train.data.manifest import CorpusError, Recording
+from train.files import atomic_write
+
+ROWS = 64
+"""In a row group: what is in memory at a time."""
+
+
+def write_bulk(
+    recordings: Sequence[Recording], out: Path, file_bytes: int = 256 << 20
+) -> list[Path]:
+    """Write ``out/00000.parquet``, ...: the recordings' own files, byte for byte, a row for each.
+
+    Recordings with an emotion are left out: they are for the pack, or judge. A file is begun once
+    the one before it has ``file_bytes`` of sound.
+
+    Raises:
+        CorpusError: none is left, or one is not there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    schema = pa.schema([("audio", audio), ("corpus", pa.string()), ("speaker", pa.string())])
+    left = [r for r in recordings if not r.emotion]
+    if not left:
+        raise CorpusError("no recording without an emotion: expected speech without labels")
+    written: list[Path] = []
+    while left:
+        path = out / f"{len(written):05}.parquet"
+        with atomic_write(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+            size = 0
+            while left and size < file_bytes:
+                some, left = left[:ROWS], left[ROWS:]
+                contents = [_content(recording) for recording in some]
+                size += sum(map(len, contents))
+                rows = [
+                    {
+                        "audio": {"bytes": content, "path": recording.path.name},
+                        "corpus": recording.corpus,
+                        "speaker": recording.speaker,
+                    }
+                    for recording, content in zip(some, contents, strict=True)
+                ]
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+        written.append(path)
+    return written
+
+
+def _content(recording: Recording) -> bytes:
+    try:
+        return recording.path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{recording.path} cannot be read: {error.strerror}") from error

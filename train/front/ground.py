@@ -1,0 +1,114 @@
+"""What every run of the front end stands on: material on a device, learners, weights, a log."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from train.files import atomic_write
+from train.front.bank import Bank, Flat, bank
+from train.front.material import made, read
+from train.front.plan import OFTEN, Plan
+from train.front.scenes import Batch, Scenes
+from train.front.student import Learner, Student
+from train.models.sizes import SIZES
+
+
+class Log:
+    """Lines of JSON, told and kept, each with the seconds since the run began.
+
+    Args:
+        path: the file, which is gone on with.
+        silent: tell and keep nothing, as all but one of several processes do.
+    """
+
+    def __init__(self, path: Path, silent: bool = False) -> None:
+        self.path, self.silent = path, silent
+        self.begun = self._last = time.monotonic()
+
+    def line(self, facts: dict[str, Any]) -> None:
+        """One line."""
+        if self.silent:
+            return
+        text = json.dumps({"at": round(time.monotonic() - self.begun, 1), **facts})
+        print(text, flush=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def took(self, what: str, **facts: Any) -> None:
+        """What took the seconds since this was last said."""
+        now = time.monotonic()
+        self.line({"took": what, "s": round(now - self._last, 2), **facts})
+        self._last = now
+
+
+class Ground:
+    """A pack, computed upon as far as it is the same for the whole run."""
+
+    def __init__(
+        self, plan: Plan, folders: Sequence[Path], device: torch.device, threads: int, log: Log
+    ) -> None:
+        self.plan, self.device = plan, device
+        # Power spectra have a range that TensorFloat-32 does not.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.manual_seed(plan.seed)
+        sounds = made(plan.made, threads, plan.seed)
+        log.took("sounds made")
+        self.material = read(folders, threads, plan.every)
+        log.took("pack read", recordings=len(self.material.spoken), missing=self.material.missing)
+        self.bank: Bank = bank(self.material, OFTEN, device)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        log.took("floors and teacher", hours=self.bank.hours)
+        self._noises = Flat.of(self.material.sounds, device)
+        self._made = Flat.of(sounds, device)
+
+    def scenes(self, heard: Bank, seed: int) -> Scenes:
+        """Batches of recordings, among the pack's sounds of no speech and in its rooms."""
+        rooms, config = self.material.responses, self.plan.scenes
+        return Scenes(heard, self._noises, self._made, rooms, config, seed)
+
+    def held(self, scenes: Scenes) -> list[Batch]:
+        """Three batches of speakers who are not trained on, the same all the time."""
+        which = np.flatnonzero(self.bank.held)
+        if not len(which):
+            return []
+        which = np.resize(np.random.default_rng(0).permutation(which), 3 * self.plan.scenes.batch)
+        return list(scenes.made_of(which))
+
+    def learners(self) -> list[Learner]:
+        """A new one for each size."""
+        width, found = self.bank.sums.shape[1], []
+        for name in self.plan.sizes:
+            size = SIZES[name]
+            student = Student(size.config, width, len(self.bank.names))
+            student = student.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            found.append(Learner(name, student.train(), size.learning_rate))
+        return found
+
+
+def write_weights(out: Path, phase: str, learners: Sequence[Learner], log: Log) -> None:
+    """The weights of a phase; those of the first in half precision, all in one file.
+
+    One whose weights are not finite is left out, and the log says so.
+    """
+    sound = [learner for learner in learners if learner.is_sound()]
+    if len(sound) < len(learners):
+        log.line({"not finite": [x.name for x in learners if x not in sound]})
+    facts = {"phase": phase}
+    if phase == "a1":
+        tensors = {
+            f"{x.name}.{n}": t for x in sound for n, t in x.student.shipped(torch.half).items()
+        }
+        with atomic_write(out / "a1.safetensors") as partial:
+            save_file(tensors, partial, facts)
+        return
+    for x in sound:
+        with atomic_write(out / f"a2-{x.name}.safetensors") as partial:
+            save_file(x.student.shipped(), partial, facts)

@@ -1,0 +1,193 @@
+"""A long training in rounds, by one process or by several, that may be killed at any time.
+
+A round is so many steps. At its end the first process writes down all that the next one depends on;
+what is drawn in a round follows from the seed, the round and the process alone. So a run that was
+killed and went on is the run that was not, to the bit where the arithmetic is: on CPUs, with the
+same number of processes and threads. On GPUs sums are added in an order of chance.
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from train.data.manifest import CorpusError
+from train.data.shard import Shard
+from train.files import atomic_write
+from train.front.bank import Bank, bank
+from train.front.bulk import Bulk
+from train.front.ground import Ground, Log, write_weights
+from train.front.material import Spoken
+from train.front.plan import Plan
+from train.front.run import Fences, learning_rate
+from train.front.student import Weights
+
+STATE = "state.pt"
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far."""
+
+    steps: tuple[int, int] = (20_000, 8_000)
+    """Without emotions, and then with them."""
+    round: int = 500
+    """Steps between two writings of the state: what is lost at most."""
+
+    def rounds(self) -> list["Round"]:
+        """All of them, in order."""
+        found = []
+        for phase, steps in zip(("a1", "a2"), self.steps, strict=True):
+            for first in range(0, steps, self.round):
+                last = min(first + self.round, steps)
+                found.append(Round(len(found), phase, first, last, steps))
+        return found
+
+
+@dataclass(frozen=True)
+class Round:
+    """Steps ``first`` to ``last`` of the ``steps`` of a phase."""
+
+    number: int
+    phase: str
+    first: int
+    last: int
+    steps: int
+
+
+class Rounds:
+    """A run, as far as it is. ``out`` must be one folder for all processes, on whatever machines.
+
+    Args:
+        plan: on what, which sizes; what it says of the clock does not count.
+        course: how far.
+        folders: a pack's, here.
+        out: where weights, log and state are.
+        device: this process's.
+        threads: for what is read and made at the start.
+        shard: which of the processes this is.
+        bulk: speech beside the pack's, some of it a round.
+
+    Raises:
+        CorpusError: ``out`` holds the state of another course or plan.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        course: Course,
+        folders: Sequence[Path],
+        out: Path,
+        device: torch.device,
+        threads: int,
+        shard: Shard | None = None,
+        bulk: Bulk | None = None,
+    ) -> None:
+        self.plan, self.course, self.out, self.device = plan, course, out, device
+        self.shard, self.bulk = shard or Shard(), bulk
+        self.log = Log(out / "log.jsonl", silent=self.shard.rank > 0)
+        self._settings = _settings(plan, course)
+        kept = self._kept()
+        self.ground = Ground(plan, folders, device, threads, self.log)
+        self.learners = self.ground.learners()
+        self.done = 0
+        if kept is not None:
+            self.done = kept["done"]
+            for learner in self.learners:
+                learner.restore(kept["learners"][learner.name])
+            self.log.line({"gone on from round": self.done})
+        if self.shard.world > 1:
+            for learner in self.learners:
+                learner.join()
+
+    def run(self) -> None:
+        """All rounds that are left."""
+        with ThreadPoolExecutor(1) as reader:
+            ahead: Future[list[Spoken]] | None = None
+            for one in self.course.rounds()[self.done :]:
+                more = None if ahead is None else ahead.result()
+                if self.bulk is not None:
+                    more = self.bulk.read(one.number) if more is None else more
+                    ahead = reader.submit(self.bulk.read, one.number + 1)
+                self._round(one, self._bank(more))
+
+    def _bank(self, more: list[Spoken] | None) -> Bank:
+        """The pack's recordings, and the round's own."""
+        if not more:
+            return self.ground.bank
+        material = replace(self.ground.material, spoken=more)
+        return self.ground.bank.and_also(bank(material, {}, self.device))
+
+    def _round(self, one: Round, heard: Bank) -> None:
+        seed = np.random.SeedSequence([self.plan.seed, one.number, self.shard.rank])
+        drawn, own = (int(n) for n in seed.generate_state(2))
+        scenes = self.ground.scenes(heard, drawn)
+        torch.manual_seed(own)
+        weights, peak = self.plan.weights, 1.0
+        often = np.where(heard.held, 0, heard.often)
+        if one.phase == "a2":
+            weights = Weights(**{**vars(weights), "emotion": self.plan.emotion})
+            peak = self.plan.slower
+            often = often * np.where(heard.emotion >= 0, 2, 1)
+        batches, fences = scenes.batches(often), Fences(self.device)
+        for step in range(one.first, one.last):
+            rate, batch = learning_rate(step, step / one.steps, peak), next(batches)
+            for learner in self.learners:
+                learner.step(batch, weights, rate)
+            fences.wait()
+        if self.shard.world > 1:
+            for learner in self.learners:
+                learner.agree(self.shard.world)
+        self.done = one.number + 1
+        if self.shard.rank == 0:
+            self._keep(one)
+        self._show(one, heard)
+
+    def _keep(self, one: Round) -> None:
+        write_weights(self.out, one.phase, self.learners, self.log)
+        state = {
+            "done": self.done,
+            "settings": self._settings,
+            "learners": {x.name: x.state() for x in self.learners},
+        }
+        with atomic_write(self.out / STATE) as partial:
+            torch.save(state, partial)
+
+    def _kept(self) -> dict[str, Any] | None:
+        path = self.out / STATE
+        if not path.is_file():
+            return None
+        kept: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        if kept["settings"] != self._settings:
+            raise CorpusError(
+                f"{path} was written with other settings ({kept['settings']}, now "
+                f"{self._settings}): give the same ones to go on, or another --out to begin"
+            )
+        return kept
+
+    def _show(self, one: Round, heard: Bank) -> None:
+        """One line for each size: what this process saw."""
+        facts: dict[str, Any] = {
+            "round": one.number,
+            "phase": one.phase,
+            "step": one.last,
+            "hours": heard.hours,
+        }
+        if self.bulk is not None and self.bulk.unreadable:
+            facts["unreadable"] = self.bulk.unreadable
+        for learner in self.learners:
+            seen = {name: round(value, 4) for name, value in learner.lately().items()}
+            self.log.line({**facts, "size": learner.name, **seen})
+
+
+def _settings(plan: Plan, course: Course) -> str:
+    """All that rounds depend on, but for the material; as text, to be compared."""
+    kept = {
+        n: v for n, v in asdict(plan).items() if n not in ("minutes", "first", "keep", "report")
+    }
+    return json.dumps({**kept, **asdict(course)}, sort_keys=True)

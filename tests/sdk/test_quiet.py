@@ -256,7 +256,7 @@ def test_a_word_after_quiet_is_heard_at_once(seconds: float) -> None:
     want, got = every.process(sound), passing.process(sound)
     spoken = [f.speech >= model.speech_threshold for f in want]
     assert [f.speech >= model.speech_threshold for f in got] == spoken
-    assert sum(spoken) > 15
+    assert sum(spoken) > 10
     # What was heard of the speech is the same to the bit; a verdict's weights may differ a little.
     assert [f.probabilities for f in got] == [f.probabilities for f in want]
     one, other = every.flush(), passing.flush()

@@ -153,9 +153,11 @@ typedef struct edgeser_options {
   const edgeser_detector* detector; /* copied; NULL: the model's own score */
   double
       threshold; /* of the detector's score, below it a frame has no label; 0: `speech`, or 0.5 */
+
+  int every_hop; /* 0: hops that sound like the quiet before them are quiet, and not heard */
 } edgeser_options;
 
-/* The defaults: -1; 0; 0, and 0, 0.25, 0.9, 30, 1; NULL, 0. */
+/* The defaults: -1; 0; 0, and 0, 0.25, 0.9, 30, 1; NULL, 0; 1. */
 EDGESER_API void edgeser_options_init(edgeser_options* options);
 
 /* One microphone or speaker. */

@@ -501,6 +501,7 @@ class Stream:
         rules: _Rules | None = None,
         detector: Callable[[_Floats], float] | None = None,
         threshold: float | None = None,
+        every_hop: bool = True,
     ) -> None:
         """A fresh one.
 
@@ -515,6 +516,7 @@ class Stream:
                 go by. The gate goes by the model's own all the same.
             threshold: of that score: below it a frame has no label. None for the rules' speech, or
                 else 0.5. With a detector and rules without a speech threshold, also theirs.
+            every_hop: whether somebody reads hops that sound like the quiet before them, too.
         """
 
     @staticmethod
@@ -587,6 +589,10 @@ class Stream:
     @property
     def rules(self) -> _Rules | None:
         """How it cuts utterances."""
+
+    @property
+    def every_hop(self) -> bool:
+        """Whether the gate hears hops that sound like the quiet before them, too."""
 
     @property
     def state_bytes(self) -> int:

@@ -139,6 +139,7 @@ class Model:
         adapt: bool | None = None,
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
+        every_hop: bool = True,
     ) -> Stream:
         """Creates a stream.
 
@@ -150,6 +151,8 @@ class Model:
                 the model's own score.
             new_speaker_after: seconds without speech after which the statistics of the speaker are
                 reset; None for never.
+            every_hop: False skips hops that sound like the pause before them, at almost no cost;
+                ``docs/streaming.md`` describes what may change.
 
         Raises:
             AudioError: the rate or the length is out of range, or the detector's rate is not the
@@ -162,6 +165,7 @@ class Model:
                 adapt=adapt,
                 detector=detector,
                 new_speaker_after=new_speaker_after,
+                every_hop=every_hop,
             )
         )
 

@@ -31,7 +31,7 @@ from train.data.examples import sounds_for_training
 from train.data.manifest import Recording
 from train.data.music import SoundMaker
 from train.data.soundfont import available, rendered
-from train.data.splits import speaker_folds
+from train.data.splits import development_speakers, speaker_folds
 from train.default import FACTS, LABELLED, Corpora
 from train.distill import Distillation, FrontTraining, Spoken, distil
 from train.export import PAUSE
@@ -107,9 +107,7 @@ class Product:
     @cached_property
     def development(self) -> set[str]:
         """Speakers on whom temperature and thresholds are chosen: part of fold 1."""
-        fold = sorted(speaker_folds(self.corpora.recordings(), 5)[1])
-        few = [s for s in fold if s.startswith("emodb")]
-        return {*few, *[s for s in fold if not s.startswith("emodb")][::2]}
+        return development_speakers(self.corpora.recordings())
 
     def features(self, name: str) -> Features:
         """The teacher's, of one corpus, reduced: (N, 128)."""

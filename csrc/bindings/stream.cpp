@@ -45,12 +45,13 @@ std::shared_ptr<Detector> detector_from(const py::object& detector) {
 std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<bool> adapt,
                                std::optional<double> new_speaker_after,
                                const std::optional<py::tuple>& rules, const py::object& detector,
-                               std::optional<double> threshold) {
+                               std::optional<double> threshold, bool every_hop) {
   const PyCore& of = py::cast<const PyCore&>(core);
   StreamOptions options{.adapt = adapt.value_or(of.core->adapt),
                         .new_speaker_after = new_speaker_after,
                         .threshold = threshold,
-                        .rules = std::nullopt};
+                        .rules = std::nullopt,
+                        .every_hop = every_hop};
   if (rules) options.rules = rules_from(*rules);
   auto made = std::make_shared<Stream>(of.core, rate_from(rate), options, detector_from(detector));
   return std::make_unique<PyStream>(std::move(core), std::move(made));
@@ -136,7 +137,9 @@ void PyStream::calibrate(py::handle object) {
   const Chunk chunk = chunk_from(object);
   const Held held(*stream_);
   const Released release;
-  Stream apart(core_.core, stream_->rate(), {});
+  StreamOptions options;
+  options.every_hop = stream_->options().every_hop;
+  Stream apart(core_.core, stream_->rate(), options);
   Stream* const stream = &apart;
   Turn turn(*core_.core, &stream, &chunk, 1, Stream::Kind::calibrate, workspace_);
   turn.run();
@@ -158,7 +161,7 @@ void bind_stream(py::module_& m) {
       .def(py::init(&open), py::arg("core"), py::arg("sample_rate"), py::kw_only(),
            py::arg("adapt") = py::none(), py::arg("new_speaker_after") = py::none(),
            py::arg("rules") = py::none(), py::arg("detector") = py::none(),
-           py::arg("threshold") = py::none())
+           py::arg("threshold") = py::none(), py::arg("every_hop") = true)
       .def_static("resume", &resume, py::arg("core"), py::arg("data"), py::kw_only(),
                   py::arg("detector") = py::none())
       .def("process", &PyStream::process, py::arg("chunk"))
@@ -186,6 +189,7 @@ void bind_stream(py::module_& m) {
       .def_property_readonly("new_speaker_after",
                              of([](const Stream& s) { return s.options().new_speaker_after; }))
       .def_property_readonly("rules", &rules_of)
+      .def_property_readonly("every_hop", of([](const Stream& s) { return s.options().every_hop; }))
       .def_property_readonly("state_bytes", of([](const Stream& s) { return s.layout().bytes(); }))
       .def_property_readonly("saved_bytes", of([](const Stream& s) { return saved_size(s); }));
 }

@@ -29,11 +29,13 @@ StreamOptions options_from(const Core& core, const edgeser_options* options) {
   edgeser_options defaults;
   edgeser_options_init(&defaults);
   const edgeser_options& o = options != nullptr ? *options : defaults;
+  require(o.every_hop == 0 || o.every_hop == 1, "options: every_hop must be 1 or 0");
   require(o.adapt >= -1 && o.adapt <= 1, "options: adapt must be 1, 0, or -1 for the bundle's");
   StreamOptions result{.adapt = o.adapt < 0 ? core.adapt : o.adapt != 0,
                        .new_speaker_after = given(o.new_speaker_after),
                        .threshold = given(o.threshold),
-                       .rules = std::nullopt};
+                       .rules = std::nullopt,
+                       .every_hop = o.every_hop != 0};
   if (o.utterances != 0) {
     result.rules = {.speech = given(o.speech),
                     .onset = o.onset,
@@ -64,5 +66,6 @@ void edgeser_options_init(edgeser_options* options) {
               .longest = rules.longest,
               .reset = rules.reset,
               .detector = nullptr,
-              .threshold = 0};
+              .threshold = 0,
+              .every_hop = 1};
 }

@@ -167,7 +167,9 @@ edgeser_status edgeser_stream_calibrate(edgeser_stream* stream, const float* sam
     const Hold hold(stream);
     const edgeser::Chunk chunk =
         edgeser::chunk_of(samples, edgeser::SampleType::float32, count, channels);
-    edgeser::Stream apart(hold->shared_core(), hold->rate(), {});
+    edgeser::StreamOptions options;
+    options.every_hop = hold->options().every_hop;
+    edgeser::Stream apart(hold->shared_core(), hold->rate(), options);
     edgeser::Stream* const one = &apart;
     edgeser::Turn turn(apart.core(), &one, &chunk, 1, edgeser::Stream::Kind::calibrate,
                        stream->scratch);

@@ -25,12 +25,6 @@ void finite_above(const char* name, double value, double low) {
   }
 }
 
-// w[n] = 1/2 - 1/2 cos(2 pi n / size): zero at n = 0, one in the middle.
-double hann(std::size_t n, std::size_t size) {
-  return 0.5 -
-         0.5 * std::cos(2 * std::numbers::pi * static_cast<double>(n) / static_cast<double>(size));
-}
-
 MapPlan map_plan(std::size_t height, std::size_t width, std::size_t channels,
                  std::size_t border_height = 0, std::size_t border_width = 0) {
   const std::size_t row = (width + 2 * border_width) * channels;
@@ -72,47 +66,6 @@ Matrix FrontEnd::pack(const std::vector<float>& weights, std::size_t inputs, std
 
 const float* FrontEnd::keep(std::vector<float> values) {
   return tables_.emplace_back(std::move(values)).data();
-}
-
-void FrontEnd::plan_spectrogram(const FrontEndWeights& w) {
-  const std::size_t window = w.spectrogram_window, quarter = window / 4;
-  std::vector<float> half_window;
-  double energy = 0;
-  for (std::size_t n = 0; n < window; ++n) energy += hann(n, window) * hann(n, window);
-  for (std::size_t n = 0; n <= window / 2; ++n) {
-    half_window.push_back(static_cast<float>(hann(n, window)));
-  }
-  // The bins' powers sum to the mean square (Parseval): every bin but the last stands for two.
-  const double twice = std::sqrt(2.0 / (static_cast<double>(window) * energy));
-  const double once = std::sqrt(1.0 / (static_cast<double>(window) * energy));
-  std::vector<double> cosine(window), sine(window);  // of the window's parts of a turn
-  for (std::size_t n = 0; n < window; ++n) {
-    const double phase =
-        2 * std::numbers::pi * static_cast<double>(n) / static_cast<double>(window);
-    cosine[n] = std::cos(phase);
-    sine[n] = std::sin(phase);
-  }
-  const auto transform = [&](const std::vector<double>& wave, std::size_t first) {
-    std::vector<float> basis((quarter + 1) * quarter);
-    for (std::size_t n = 0; n <= quarter; ++n) {
-      for (std::size_t j = 0; j < quarter; ++j) {
-        const std::size_t k = first + 2 * j;
-        const double scale = k == window / 2 ? once : twice;
-        basis[n * quarter + j] = static_cast<float>(wave[k * n % window] * scale);
-      }
-    }
-    return pack(basis, quarter + 1, quarter);
-  };
-  SpectrogramPlan& plan = plan_.spectrogram;
-  plan.window = window;
-  plan.hop = w.spectrogram_hop;
-  plan.frames = (w.segment - window) / w.spectrogram_hop + 1;
-  plan.bins = window / 2;
-  plan.hann = keep(std::move(half_window));
-  plan.even_cosines = transform(cosine, 2);
-  plan.even_sines = transform(sine, 2);
-  plan.odd_cosines = transform(cosine, 1);
-  plan.odd_sines = transform(sine, 1);
 }
 
 void FrontEnd::plan_harmonics(const FrontEndWeights& w) {
@@ -224,7 +177,8 @@ FrontEnd::FrontEnd(const Level& level, const FrontEndWeights& w, Precision preci
   require(!w.encoder.empty(), "encoder: there must be at least one convolution");
   in_range("head_bias: the number of deep features", w.deep, 1, 4096);
   plan_.segment = w.segment;
-  plan_spectrogram(w);
+  spectrogram_.emplace(level, w.spectrogram_window, w.spectrogram_hop, w.segment);
+  plan_.spectrogram = spectrogram_->plan();
   const SpectrogramPlan& spectrogram = plan_.spectrogram;
   plan_.wide_view = map_plan(spectrogram.frames, spectrogram.bins, 1);
   plan_.level = {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "front_end/plan.hpp"
+#include "front_end/spectrogram.hpp"
 #include "matrix/packed_matrix.hpp"
 #include "simd/level.hpp"
 
@@ -78,7 +80,6 @@ class FrontEnd {
   Matrix pack(const std::vector<float>& weights, std::size_t inputs, std::size_t outputs,
               const float* bias = nullptr, Precision precision = Precision::float32);
   const float* keep(std::vector<float> values);
-  void plan_spectrogram(const FrontEndWeights& weights);
   void plan_harmonics(const FrontEndWeights& weights);
   BodyPlan plan_body(const std::string& name, const std::vector<ConvolutionWeights>& weights,
                      std::size_t height, std::size_t width);
@@ -87,6 +88,7 @@ class FrontEnd {
   const Level& level_;
   Precision precision_;
   FrontEndRead* read_;
+  std::optional<Spectrogram> spectrogram_;
   std::vector<PackedMatrix> matrices_;
   std::vector<std::vector<float>> tables_;
   std::vector<std::vector<ConvolutionPlan>> bodies_;

@@ -11,6 +11,13 @@
 
 namespace edgeser {
 
+// A spectrogram alone.
+template <class S>
+void read_spectrum(const SpectrogramPlan& plan, const float* samples, float* power) noexcept {
+  alignas(64) float scratch[front_end_scratch];
+  spectrogram<S>(plan, samples, power, scratch);
+}
+
 // A view (without a border) through all layers of a body to `result`, a map without a border.
 template <class S, Precision P>
 inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch,

@@ -32,6 +32,7 @@ const std::vector<Saved>& saved() {
     every.rules = UtteranceRules{.speech = 0.4, .onset = 0.05, .hangover = 0.1, .longest = 1};
     StreamOptions still;
     still.adapt = false;
+    still.every_hop = true;
     return std::vector<Saved>{make(false, 8000, {}), make(false, 11025, every),
                               make(true, 8000, still)};
   }();

@@ -24,6 +24,7 @@ StreamOptions options_of(std::uint8_t bits) {
   StreamOptions options;
   options.adapt = (bits & 1) != 0;
   if ((bits & 2) != 0) options.new_speaker_after = 0.5;
+  options.every_hop = (bits & 16) != 0;
   if ((bits & 4) != 0) {
     options.rules = UtteranceRules{
         .speech = 0.4, .onset = 0.05, .hangover = 0.1, .longest = 1, .reset = (bits & 8) != 0};

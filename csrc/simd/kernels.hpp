@@ -14,6 +14,8 @@ template <class S, Precision P>
 FrontEndRead front_end_read;
 template <class S>
 ResampleFilter resample_filter;
+template <class S>
+SpectrumRead read_spectrum;
 
 namespace simd {
 
@@ -36,6 +38,7 @@ inline constexpr Level kernels = {
     resample_filter<S>,
     {front_end_read<S, Precision::float32>, front_end_read<S, Precision::bfloat16>,
      front_end_read<S, Precision::int8>},
+    read_spectrum<S>,
     {multiply_rows<S, Precision::float32>, multiply_rows<S, Precision::bfloat16>,
      multiply_rows<S, Precision::int8>},
 };

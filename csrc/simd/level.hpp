@@ -12,6 +12,7 @@ struct TacnPlan;
 struct VqFusionPlan;
 struct ResamplerPlan;
 struct FrontEndPlan;
+struct SpectrogramPlan;
 
 using TacnStep = void(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                       const bool* active, std::size_t rows, float* logits) noexcept;
@@ -21,6 +22,7 @@ using FrontEndRead = void(const FrontEndPlan& plan, const float* segments, const
                           std::size_t rows, float* deep, float* latent, float* levels_out) noexcept;
 using ResampleFilter = void(const ResamplerPlan& plan, const float* window, std::size_t phase,
                             std::size_t count, float* output) noexcept;
+using SpectrumRead = void(const SpectrogramPlan& plan, const float* samples, float* power) noexcept;
 // y (rows, m.padded) = x (rows, m.inputs) @ m + bias, m packed in a Precision: to prepare weights,
 // and to convert states.
 using MultiplyRows = void(const Matrix& m, const float* x, std::size_t rows, float* y) noexcept;
@@ -38,7 +40,8 @@ struct Level {
   TacnStep* step[precision_count];  // by Precision
   VqFuse* fuse[precision_count];    // by Precision
   ResampleFilter* resample;
-  FrontEndRead* read[precision_count];      // by Precision
+  FrontEndRead* read[precision_count];  // by Precision
+  SpectrumRead* spectrum;  // power (frames, bins) of samples; the plan fits front_end_scratch
   MultiplyRows* multiply[precision_count];  // by Precision
 };
 

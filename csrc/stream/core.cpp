@@ -85,6 +85,7 @@ Core::Core(const Bundle& bundle, const Level& level, Precision precision, bool p
       fusion(level, fusion_weights(bundle), precision),
       tacn(level, tacn_weights(bundle), dilations(bundle.manifest.sizes), precision, projections),
       gate(make_gate(bundle)),
+      quiet(level, bundle.manifest.sizes),
       speaker(make_speaker(bundle)),
       labels(bundle.manifest.labels),
       sizes(bundle.manifest.sizes),

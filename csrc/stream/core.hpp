@@ -9,6 +9,7 @@
 #include "front_end/front_end.hpp"
 #include "resampler/resampler.hpp"
 #include "stream/gate.hpp"
+#include "stream/quiet.hpp"
 #include "stream/speaker.hpp"
 #include "tacn/tacn.hpp"
 #include "vq_fusion/vq_fusion.hpp"
@@ -28,6 +29,7 @@ struct Core {
   VqFusion fusion;
   Tacn tacn;
   Gate gate;
+  Quiet quiet;
   Speaker speaker;
   std::vector<std::string> labels;
   Sizes sizes;

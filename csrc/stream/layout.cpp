@@ -19,6 +19,7 @@ Layout::Layout(const Core& core, const Resampler& resampler) : width_(core.sizes
   utterance_sums_ = section(verdict);
   speaker_ = section(4 * width_ * sizeof(float));
   gate_ = section(core.gate.memory() * width_ * sizeof(float));
+  quiet_ = section(sizeof(QuietMemory));
   tail_ = section(core.sizes.segment * sizeof(float));
   resampler_ = section(resampler.state_bytes());
   rings_ = section(core.tacn.state_bytes());

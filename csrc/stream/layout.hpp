@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "stream/core.hpp"
+#include "stream/quiet.hpp"
 #include "stream/speaker.hpp"
 
 namespace edgeser {
@@ -49,6 +50,7 @@ static_assert(sizeof(Memory) == 168);
 //     float64 (1 + L)  sums of the utterance
 //     float32 (C) x 4  the speaker's sum, mean, square, shift
 //     float32 (M, C)   the gate's memory, newest first
+//     QuietMemory      what the quiet sounds like
 //     float32          the newest samples at the model's rate, a segment of them, oldest first
 //     bytes            the resampler's own
 //     bytes            the rings, see csrc/README.md
@@ -70,6 +72,9 @@ class Layout {
   }
   SpeakerMemory speaker(std::byte* block) const;
   float* gate(std::byte* block) const { return floats(block, gate_); }
+  QuietMemory& quiet(std::byte* block) const {
+    return *reinterpret_cast<QuietMemory*>(block + quiet_);
+  }
   float* tail(std::byte* block) const { return floats(block, tail_); }
   std::byte* resampler(std::byte* block) const { return block + resampler_; }
   std::byte* rings(std::byte* block) const { return block + rings_; }
@@ -80,7 +85,7 @@ class Layout {
   }
 
   std::size_t width_;
-  std::size_t sums_, utterance_sums_, speaker_, gate_, tail_, resampler_, rings_, bytes_;
+  std::size_t sums_, utterance_sums_, speaker_, gate_, quiet_, tail_, resampler_, rings_, bytes_;
 };
 
 }  // namespace edgeser

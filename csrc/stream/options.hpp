@@ -21,6 +21,7 @@ struct StreamOptions {
   std::optional<double> new_speaker_after;  // seconds without speech, then the speaker is forgotten
   std::optional<double> threshold;          // of a detector's score: below it there is no label
   std::optional<UtteranceRules> rules;      // cut utterances
+  bool every_hop = false;                   // the gate hears hops like the quiet before them too
 
   bool operator==(const StreamOptions&) const = default;
 };

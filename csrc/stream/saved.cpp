@@ -1,5 +1,6 @@
 #include "stream/saved.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -17,7 +18,7 @@ namespace {
 struct SavedOptions {
   double new_speaker_after = -1, threshold = -1, speech = -1;
   double onset = 0, hangover = 0, longest = 0;
-  std::uint8_t adapt = 0, rules = 0, reset = 0, zero[5] = {};
+  std::uint8_t adapt = 0, rules = 0, reset = 0, every_hop = 0, zero[4] = {};
 };
 static_assert(sizeof(SavedOptions) == 56);
 
@@ -38,6 +39,7 @@ SavedOptions pack(const StreamOptions& options) {
   packed.new_speaker_after = options.new_speaker_after.value_or(-1);
   packed.threshold = options.threshold.value_or(-1);
   packed.adapt = options.adapt;
+  packed.every_hop = options.every_hop;
   if (options.rules) {
     const UtteranceRules& rules = *options.rules;
     packed.rules = 1;
@@ -57,7 +59,8 @@ StreamOptions unpack(const SavedOptions& packed) {
   StreamOptions options{.adapt = packed.adapt != 0,
                         .new_speaker_after = given(packed.new_speaker_after),
                         .threshold = given(packed.threshold),
-                        .rules = std::nullopt};
+                        .rules = std::nullopt,
+                        .every_hop = packed.every_hop != 0};
   if (packed.rules != 0) {
     options.rules = {.speech = given(packed.speech),
                      .onset = packed.onset,
@@ -81,6 +84,9 @@ bool bounded(const float* values, std::size_t count, float most) {
   return true;
 }
 
+constexpr float largest_ring = 1e12f;  // products of two are far from overflowing
+constexpr float largest_power = 1e9f;  // of samples up to the largest that a tail may hold
+
 bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
   return value >= low && value <= high;
 }
@@ -93,8 +99,22 @@ bool sums_fit(const double* sums, std::size_t labels, std::int64_t frames) {
   return true;
 }
 
+// What the rule for quiet hops can have left: nothing, or what the gate refused.
+bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
+  const QuietMemory nothing;
+  if (quiet.refused == 0) return std::memcmp(&quiet, &nothing, sizeof quiet) == 0;
+  const auto powers = [](const float* values) {
+    return std::all_of(values, values + quiet_bands,
+                       [](float power) { return power >= 0 && power <= largest_power; });
+  };
+  const std::int64_t enough = stream.core().quiet.enough();
+  return within(quiet.refused, 1, enough) &&
+         within(quiet.passed, 0, quiet.refused == enough ? Quiet::most_passed : 0) &&
+         quiet.speech >= 0 && double{quiet.speech} < stream.quiet_below() &&
+         bounded(&quiet.level, 1, 1e6f) && powers(quiet.heard.loudest) && powers(quiet.heard.mean);
+}
+
 constexpr double longest_time = 1e12;  // seconds
-constexpr float largest_ring = 1e12f;  // products of two are far from overflowing
 
 // All but the rings.
 bool fits(const Stream& stream) {
@@ -138,7 +158,7 @@ bool fits(const Stream& stream) {
          sums_fit(layout.sums(block), labels, m.spoken) &&
          sums_fit(layout.utterance_sums(block), labels, u.counted) &&
          bounded(layout.gate(block), core.gate.memory() * width, 1e9f) &&
-         bounded(tail, core.sizes.segment, 1e3f);
+         quiet_fits(layout.quiet(block), stream) && bounded(tail, core.sizes.segment, 1e3f);
 }
 
 bool resampler_fits(const Stream& stream) {

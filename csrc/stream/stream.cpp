@@ -58,6 +58,9 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
   if (options_.rules) {
     endpointer_.emplace(*core_, *options_.rules, detector_ ? threshold_ : core_->thresholds.speech);
   }
+  quiet_below_ = core_->quiet.usable() && !options_.every_hop ? core_->thresholds.speech : 0;
+  // Utterances may take for speech what the gate refuses.
+  if (endpointer_ && !detector_) quiet_below_ = std::min(quiet_below_, endpointer_->threshold());
   journal_.reserve(reserved_hops * undo_bytes(core_->tacn.plan(), 1));
   empty(results_.frames, reserved_hops);
   empty(results_.events, 2 * reserved_hops);
@@ -183,15 +186,45 @@ const float* Stream::next_segment() {
         count = zeros;
       }
       if (!hear(count)) continue;
-      if (m.zeros < segment) return layout_.tail(block());
-      m.remembered = 0;
-      closed(0, silence_level);
+      if (m.zeros >= segment) {
+        m.remembered = 0;
+        layout_.quiet(block()) = {};
+        closed(0, silence_level);
+      } else if (like_quiet()) {
+        const QuietMemory quiet = layout_.quiet(block());
+        closed(quiet.speech, quiet.level);
+      } else {
+        return layout_.tail(block());
+      }
     }
     if (source_.next({layout_.resampler(block()), m.quiet, m.muted})) continue;
     if (kind_ == Kind::process || padded_) return nullptr;
     padded_ = true;  // a partial hop is filled up
     if (m.missing < hop) source_.pad(static_cast<std::size_t>(m.missing));
   }
+}
+
+// Whether the hop that was just heard sounds like the quiet before it, and need not be read.
+bool Stream::like_quiet() noexcept {
+  QuietMemory& quiet = layout_.quiet(block());
+  impression_.reset();
+  if (quiet.refused < core_->quiet.enough()) return false;
+  impression_ = core_->quiet.listen(layout_.tail(block()));
+  if (quiet.passed >= Quiet::most_passed) return false;
+  if (!core_->quiet.sounds_alike(*impression_, quiet)) return false;
+  quiet.passed += 1;
+  return true;
+}
+
+// The gate refused the hop.
+void Stream::refuse(float speech, float level) noexcept {
+  if (quiet_below_ == 0) return;
+  if (!(double{speech} < quiet_below_)) {
+    layout_.quiet(block()) = {};
+    return;
+  }
+  if (!impression_) impression_ = core_->quiet.listen(layout_.tail(block()));
+  core_->quiet.refuse(*impression_, speech, level, layout_.quiet(block()));
 }
 
 bool Stream::take_token(const float* token, float level, float* heard, bool* begins) {
@@ -213,11 +246,13 @@ bool Stream::take_token(const float* token, float level, float* heard, bool* beg
     throw BackendError("the gate's score is not finite: the bundle is broken, take another");
   }
   if (!(double{speech} >= core_->thresholds.speech)) {
+    refuse(speech, level);
     closed(speech, level);
     return false;
   }
   m.pause = 0;
   m.level = level;
+  layout_.quiet(block()) = {};
   core_->speaker.normalise(token, heard);
   core_->speaker.hear(heard, layout_.speaker(block()), heard);
   *begins = m.tokens == 0;
@@ -248,7 +283,7 @@ void Stream::closed(float speech, float level) {
   m.pause = std::min(m.pause + 1, most_samples);
   if (m.pause == static_cast<std::int64_t>(core_->pause) && m.tokens > 0) {
     if (kind_ == Kind::calibrate) {
-      m.level = core_->level_initial;
+      forget_level();
     } else {
       end_sequence();
     }
@@ -258,12 +293,18 @@ void Stream::closed(float speech, float level) {
   record(nullptr, speech, level);
 }
 
+// The gate hears what comes against a level of its own, so what it refused before says nothing.
+void Stream::forget_level() noexcept {
+  layout_.memory(block()).level = core_->level_initial;
+  layout_.quiet(block()) = {};
+}
+
 // What comes is a sequence of its own: the speaker is learned of it, rings and level are empty.
 void Stream::end_sequence() noexcept {
   Memory& m = layout_.memory(block());
   core_->speaker.end(speaker(), static_cast<std::size_t>(m.tokens), options_.adapt);
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 double Stream::now() const {
@@ -365,7 +406,7 @@ void Stream::new_speaker() noexcept {
   Memory& m = layout_.memory(block());
   core_->speaker.forget(speaker());
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 void Stream::skip(double seconds) {
@@ -392,7 +433,7 @@ void Stream::calibrate(const Stream& heard) {
   Memory& m = layout_.memory(block());
   core_->speaker.calibrate(speaker(), heard.speaker().sum, tokens);
   m.tokens = 0;
-  m.level = core_->level_initial;
+  forget_level();
 }
 
 }  // namespace edgeser

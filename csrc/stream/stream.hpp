@@ -40,6 +40,8 @@ class Stream {
   const Layout& layout() const { return layout_; }
   const Source& source() const { return source_; }
   const Resampler& resampler() const { return source_.resampler(); }
+  // The score below which a hop is quiet that may pass unread afterwards; 0: none is.
+  double quiet_below() const { return quiet_below_; }
   int rate() const { return source_.resampler().rate_in(); }
 
   // At any time.
@@ -114,7 +116,10 @@ class Stream {
   void fresh(bool keep_speaker) noexcept;
   void publish() noexcept;
   bool hear(std::size_t samples) noexcept;
+  bool like_quiet() noexcept;
+  void refuse(float speech, float level) noexcept;
   void closed(float speech, float level);
+  void forget_level() noexcept;
   void end_sequence() noexcept;
   void record(const float* logits, float speech, float level);
   double now() const;
@@ -127,6 +132,7 @@ class Stream {
   std::optional<Endpointer> endpointer_;
   double threshold_;           // of a detector's score
   std::int64_t forget_after_;  // hops without speech; 0: never
+  double quiet_below_;         // of the gate's score; 0: every hop is read
   std::unique_ptr<void, Free> block_;
   std::atomic_flag busy_ = {};
   std::atomic<std::int64_t> received_ = 0;
@@ -137,6 +143,7 @@ class Stream {
   Kind kind_ = Kind::process;
   bool padded_ = false;
   float token_level_ = 0, token_speech_ = 0;
+  std::optional<Impression> impression_;  // of the segment that somebody reads, if it was needed
   Results results_;
   Verdict verdict_{};
   std::vector<float> verdict_probabilities_;

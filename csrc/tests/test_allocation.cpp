@@ -2,6 +2,7 @@
 // where that can be, every way to wait for another thread. Built with -DEDGESER_SANITIZE=realtime,
 // RealtimeSanitizer holds it to both, and to no call of the system that may block.
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 
@@ -102,7 +103,10 @@ TEST(allocation_and_locks_none_while_a_stream_runs) {
   for (const int rate : {8000, 11025}) {
     const auto stream = toy::stream(toy::core(), rate, options);
     Workspace scratch(*toy::core(), 1);
-    const std::vector<float> samples = toy::sound(3, 120'000);
+    std::vector<float> samples = toy::sound(3, 120'000);
+    for (std::size_t i = 80'000; i < 100'000; ++i) {  // what is passed
+      samples[i] = 0.01f * std::sin(0.3f * static_cast<float>(i));
+    }
     std::size_t frames = 0, events = 0;
     const long before = allocations, locks_before = locks;
     for (std::size_t at = 0; at + 1200 <= samples.size(); at += 1200) {

@@ -331,6 +331,11 @@ TEST(capi_a_saved_stream_goes_on_elsewhere) {
 TEST(capi_speakers) {
   edgeser_options options;
   edgeser_options_init(&options);
+  options.every_hop = 2;
+  edgeser_stream* none = nullptr;
+  CHECK_FAILS(edgeser_stream_open(shipped(), 16000, &options, &none, &error), EDGESER_BAD_ARGUMENT,
+              "every_hop must be 1 or 0");
+  options.every_hop = 0;
   options.adapt = 1;
   const Stream stream = listening(16000, &options);
   float utterances = -1, weight = -1;

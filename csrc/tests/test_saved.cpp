@@ -63,7 +63,7 @@ TEST(saved_bytes_tell_only_what_is_remembered) {
   const auto core = toy::core(true);
   StreamOptions still;
   still.adapt = false;
-  const auto a = toy::stream(core, 8000, still), b = toy::stream(core, 8000, still);
+  const auto a = toy::token_stream(core, still), b = toy::token_stream(core, still);
   Random random(1);
   toy::Told told;
   toy::push_tokens(*a, toy::tokens(random, 25, true), -30, told);

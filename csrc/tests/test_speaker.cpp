@@ -50,7 +50,7 @@ struct Reference {
 }  // namespace
 
 TEST(speaker_is_learned_between_sequences) {
-  const auto stream = toy::stream(toy::core(true));
+  const auto stream = toy::token_stream(toy::core(true));
   Reference reference;
   Random random(5);
   toy::Told told;
@@ -75,7 +75,7 @@ TEST(speaker_is_learned_between_sequences) {
 
 TEST(speaker_shift_and_known_reach_the_tacn) {
   const auto core = toy::core(true);
-  const auto stream = toy::stream(core);
+  const auto stream = toy::token_stream(core);
   Random random(9);
   toy::Told told;
   toy::push_tokens(*stream, toy::tokens(random, 6, true), -30, told);
@@ -101,7 +101,7 @@ TEST(speaker_is_forgotten) {
   const auto core = toy::core(true);
   StreamOptions options;
   options.new_speaker_after = 0.4;  // 25 hops
-  const auto stream = toy::stream(core, 8000, options), never = toy::stream(core);
+  const auto stream = toy::token_stream(core, options), never = toy::token_stream(core);
   Random random(3);
   toy::Told told;
   for (Stream* const s : {stream.get(), never.get()}) {
@@ -120,7 +120,7 @@ TEST(speaker_is_forgotten) {
 
 TEST(speaker_is_calibrated_with_neutral_speech) {
   const auto core = toy::core(true);
-  const auto stream = toy::stream(core), apart = toy::stream(core);
+  const auto stream = toy::token_stream(core), apart = toy::token_stream(core);
   Workspace scratch(*core, 1);
   Random random(4);
   const auto calibrate = [&](std::size_t count) {
@@ -158,6 +158,6 @@ TEST(speaker_is_calibrated_with_neutral_speech) {
   }
   StreamOptions still;
   still.adapt = false;
-  const auto deaf = toy::stream(core, 8000, still);
+  const auto deaf = toy::token_stream(core, still);
   CHECK_ERROR(deaf->calibrate(*apart), "does not adapt");
 }

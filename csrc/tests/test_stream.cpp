@@ -121,7 +121,7 @@ TEST(stream_silence_between_changes_no_bit) {
 
 TEST(stream_sections_of_quiet_move_nothing) {
   const auto core = toy::core(true);
-  const auto stream = toy::stream(core);
+  const auto stream = toy::token_stream(core);
   Random random(4);
   toy::Told told;
   toy::push_tokens(*stream, toy::tokens(random, 6, true), -30, told);
@@ -150,7 +150,7 @@ TEST(stream_after_a_pause_is_fresh_but_for_the_speaker) {
   const auto core = toy::core(true);
   StreamOptions still;
   still.adapt = false;
-  const auto old = toy::stream(core, 8000, still), fresh = toy::stream(core, 8000, still);
+  const auto old = toy::token_stream(core, still), fresh = toy::token_stream(core, still);
   Random random(6);
   toy::Told before, a, b;
   toy::push_tokens(*old, toy::tokens(random, 30, true), -30, before);
@@ -165,7 +165,7 @@ TEST(stream_after_a_pause_is_fresh_but_for_the_speaker) {
 TEST(stream_errors_undo_the_call) {
   const auto core = toy::core(true);
   for (const std::size_t hops : {3u, 40u}) {  // kept slot by slot, and as a whole
-    const auto stream = toy::stream(core);
+    const auto stream = toy::token_stream(core);
     Random random(7);
     toy::Told told;
     toy::push_tokens(*stream, toy::tokens(random, 20, true), -30, told);
@@ -289,7 +289,7 @@ TEST(stream_names_bad_chunks) {
 
 TEST(stream_flush_keeps_the_speaker_alone) {
   const auto core = toy::core(true);
-  const auto stream = toy::stream(core);
+  const auto stream = toy::token_stream(core);
   Random random(2);
   toy::Told told;
   toy::push_tokens(*stream, toy::tokens(random, 10, true), -30, told);
@@ -305,7 +305,7 @@ TEST(stream_flush_keeps_the_speaker_alone) {
   CHECK(nothing.frames.empty() && nothing.verdict.label == no_label);
   CHECK(*stream->speaker().utterances == 1);
   stream->reset();
-  CHECK(toy::saved(*stream) == toy::saved(*toy::stream(core)));
+  CHECK(toy::saved(*stream) == toy::saved(*toy::token_stream(core)));
 }
 
 TEST(stream_says_when_a_frame_can_come) {

@@ -118,7 +118,7 @@ TEST(utterances_end_sequences_in_their_stream) {
     StreamOptions options;
     options.rules = rules();
     options.rules->reset = reset;
-    const auto stream = toy::stream(toy::core(true), 8000, options);
+    const auto stream = toy::token_stream(toy::core(true), options);
     Random random(1);
     toy::Told told;
     toy::push_tokens(*stream, toy::tokens(random, 5, true), -30, told);
@@ -135,7 +135,7 @@ TEST(utterances_end_sequences_in_their_stream) {
 TEST(utterances_are_timed_since_the_stream_began) {
   StreamOptions options;
   options.rules = rules();
-  const auto stream = toy::stream(toy::core(true), 8000, options);
+  const auto stream = toy::token_stream(toy::core(true), options);
   Random random(1);
   toy::Told told;
   toy::push_tokens(*stream, toy::tokens(random, 5, true), -30, told);
@@ -146,7 +146,7 @@ TEST(utterances_are_timed_since_the_stream_began) {
   CHECK_NEAR(told.events[2].start, 5 * hop + 2, 1e-9);
   CHECK_ERROR(stream->skip(-1), "0 s or more");
   // Without rules a flush is the end of time.
-  const auto plain = toy::stream(toy::core(true));
+  const auto plain = toy::token_stream(toy::core(true));
   toy::push_tokens(*plain, toy::tokens(random, 5, true), -30, told);
   toy::flush(*plain, told);
   toy::push_tokens(*plain, toy::tokens(random, 1, true), -30, told);
@@ -176,6 +176,7 @@ TEST(utterances_go_by_a_detector) {
   StreamOptions options;
   options.rules = rules();
   options.threshold = 0.6;
+  options.every_hop = true;
   const auto detector = std::make_shared<Script>(std::vector<double>{0.1, 0.55, 0.7, 0.1, 2});
   Stream stream(toy::core(true), 8000, options, detector);
   Random random(1);

@@ -99,6 +99,14 @@ inline std::unique_ptr<Stream> stream(const std::shared_ptr<const Core>& of, int
   return std::make_unique<Stream>(of, rate, options);
 }
 
+// One whose gate hears every hop, for tokens that are pushed by themselves: what sounds meanwhile
+// never changes.
+inline std::unique_ptr<Stream> token_stream(const std::shared_ptr<const Core>& of,
+                                            StreamOptions options = {}) {
+  options.every_hop = true;
+  return stream(of, 8000, options);
+}
+
 inline Chunk chunk(const float* samples, std::size_t count) {
   return {.data = reinterpret_cast<const std::byte*>(samples), .samples = count};
 }

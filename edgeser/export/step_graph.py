@@ -21,9 +21,10 @@ All but the level are zero at first. A model whose gate has no memory lacks ``ga
 ``log_probabilities`` float32 (B, L) over the labels, ``speech`` float32 (B, 1), the gate's score,
 and the states as they are afterwards, ``tail_out`` and so on. Of a row whose speech is below the
 threshold, only the tail, the pause and the gate's memory move, and its probabilities are equal; so
-many such hops as the model says end its sequence. The rings are those of the CPU's state block in
-float32 (see csrc/README.md): layer by layer, slot by slot. What the names of the labels are and
-what a stream begins with is in the metadata.
+many such hops as the model says end its sequence. Every hop is processed, as by a stream with
+``every_hop=True``: a graph cannot skip one row of a batch. The rings are those of the CPU's state
+block in float32 (see csrc/README.md): layer by layer, slot by slot. The names of the labels and the
+initial state are in the metadata.
 """
 
 from __future__ import annotations

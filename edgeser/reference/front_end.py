@@ -85,14 +85,18 @@ def _read(weights: FrontEndWeights, wave: Floats, level: Floats) -> tuple[Floats
 
 
 def spectrogram(weights: FrontEndWeights, wave: Floats) -> Floats:
+    """Power (frames, window / 2): see :func:`power_spectrum`."""
+    return power_spectrum(wave, weights.spectrogram["window"], weights.spectrogram["hop"])
+
+
+def power_spectrum(wave: Floats, window: int, hop: int) -> Floats:
     """Power (frames, window / 2) without 0 Hz; with it, a frame's bins sum to its mean square."""
-    window = weights.spectrogram["window"]
     hann = _hann(window)
     k = np.arange(1, window // 2 + 1)
     twice = np.where(k == window // 2, 1, 2)
     basis = _basis(k / window, np.arange(window)) * hann
     basis *= np.sqrt(twice / (window * (hann**2).sum()))[:, None]
-    return _power(_frames(wave, window, weights.spectrogram["hop"]), basis)
+    return _power(_frames(wave, window, hop), basis)
 
 
 def harmonics(weights: FrontEndWeights, wave: Floats) -> Floats:

@@ -20,6 +20,7 @@ from edgeser.reference.kernels import (
     nearest_codes,
     tacn_step,
 )
+from edgeser.reference.quiet import Quiet
 from edgeser.reference.speaker import Speaker, SpeakerWeights
 from edgeser.reference.verdict import shares
 
@@ -49,9 +50,12 @@ class ReferenceStream:
     Args:
         bundle: one that tells its front end's layers.
         adapt: whether it learns the speaker; None for what the bundle says.
+        every_hop: whether the gate hears hops that sound like the quiet before them, too.
     """
 
-    def __init__(self, bundle: Bundle, *, adapt: bool | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, adapt: bool | None = None, every_hop: bool = True
+    ) -> None:
         manifest = bundle.manifest
         t: dict[str, Floats] = {
             name: value.astype(np.float64) for name, value in bundle.tensors.items()
@@ -78,6 +82,10 @@ class ReferenceStream:
             SpeakerWeights(**{name: t[f"speaker.{name}"] for name in names}),
             manifest.speaker,
             adapt=manifest.speaker.adapt if adapt is None else adapt,
+        )
+        self._every_hop = every_hop
+        self._quiet = Quiet(
+            self.sizes.sample_rate, self.sizes.segment, self.sizes.hop, self.sizes.gate_memory
         )
         self._tail = np.zeros(self.sizes.segment)
         self._samples, self._missing, self._zeros = 0, self.sizes.hop, self.sizes.segment
@@ -120,11 +128,16 @@ class ReferenceStream:
             self.speaker.end()
         self._past = TacnPast(self.tacn)
         self._level = self.manifest.level_initial
+        self._quiet.forget()
 
     def _hop(self) -> None:
         if self._zeros >= self.sizes.segment:
             self.gate.forget()
+            self._quiet.forget()
             self._closed(0.0, SILENCE)
+            return
+        if not self._every_hop and self._quiet.passes(self._tail):
+            self._closed(self._quiet.speech, self._quiet.level)
             return
         deep, latent, levels = front_end.read(
             self.front_end, self._tail[None], np.array([self._level])
@@ -133,8 +146,10 @@ class ReferenceStream:
         token = fuse(self.fusion, deep, codes)[0]
         speech = self.gate.score(token)
         if speech < self.manifest.thresholds.speech:
+            self._quiet.refuse(self._tail, speech, float(levels[0]))
             self._closed(speech, float(levels[0]))
             return
+        self._quiet.forget()
         self._pause, self._level = 0, float(levels[0])
         begins = self.speaker.tokens == 0
         logits = tacn_step(self.tacn, self.speaker.hear(token), self._past)

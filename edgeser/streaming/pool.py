@@ -42,6 +42,7 @@ class Pool:
         adapt: bool | None = None,
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
+        every_hop: bool = True,
     ) -> Stream:
         """Creates a stream; the same as :meth:`edgeser.Model.stream`."""
         session = Session.fresh(
@@ -50,6 +51,7 @@ class Pool:
             adapt=adapt,
             detector=detector,
             new_speaker_after=new_speaker_after,
+            every_hop=every_hop,
         )
         return Stream(session)
 

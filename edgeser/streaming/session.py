@@ -40,6 +40,7 @@ class Session:
         detector: SpeechDetector | None = None,
         new_speaker_after: float | None = None,
         rules: Rules | None = None,
+        every_hop: bool = True,
     ) -> Session:
         """Creates a fresh one.
 
@@ -59,6 +60,7 @@ class Session:
             rules=rules,
             detector=None if detector is None else detector.score,
             threshold=threshold if detector is not None else None,
+            every_hop=every_hop,
         )
         if detector is not None:
             detector.reset()

@@ -213,6 +213,7 @@ class Utterances:
         adapt: whether it learns the statistics of its speaker; None for the bundle's default.
         new_speaker_after: seconds without speech after which the statistics of the speaker are
             reset; None for never.
+        every_hop: as for :meth:`edgeser.Model.stream`.
         on_frame: called with every frame, also without speech, before the events of the same call
             are returned; times are since the start of the stream.
 
@@ -230,6 +231,7 @@ class Utterances:
         detector: SpeechDetector | None = None,
         adapt: bool | None = None,
         new_speaker_after: float | None = None,
+        every_hop: bool = True,
         on_frame: Callable[[EmotionFrame], object] | None = None,
     ) -> None:
         self.rules = with_threshold_of(detector, rules)
@@ -242,6 +244,7 @@ class Utterances:
             detector=detector,
             new_speaker_after=new_speaker_after,
             rules=rules_of(self.rules),
+            every_hop=every_hop,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The step graph in ONNX Runtime is the stream, and their states are one."""
+"""The step graph in ONNX Runtime is the stream that hears every hop, and their states are one."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def shipped() -> Runner:
 
 @pytest.mark.parametrize("adapt", [True, False])
 def test_it_is_the_stream_through_pauses(path: Path, bundle: Bundle, adapt: bool) -> None:
-    stream = edgeser.load(path).stream(16_000, adapt=adapt)
+    stream = edgeser.load(path).stream(16_000, adapt=adapt, every_hop=True)
     sound = conversation()
     expected = numbers(stream.process(sound))
     rows, state = Runner(step_graph(bundle, adapt=adapt)).run(sound)
@@ -127,7 +127,7 @@ def test_it_is_the_stream_through_pauses(path: Path, bundle: Bundle, adapt: bool
 def test_it_is_the_numpy_reference(toy_path: Path) -> None:
     bundle = read_bundle(toy_path)
     sound = conversation(seed=3, speaking=6, silent=11)
-    stream = ReferenceStream(bundle, adapt=True)
+    stream = ReferenceStream(bundle, adapt=True, every_hop=True)
     frames = stream.process(sound)
     rows, state = Runner(step_graph(bundle, adapt=True)).run(sound)
     expected = [[*np.log(frame.probabilities), frame.speech] for frame in frames]
@@ -140,7 +140,7 @@ def test_it_is_the_numpy_reference(toy_path: Path) -> None:
 
 def test_rings_wrap_around(path: Path, runner: Runner) -> None:
     sound = np.tile(speech_like(8.0)[: 60 * HOP], 9)
-    expected = numbers(edgeser.load(path).stream(16_000).process(sound))
+    expected = numbers(edgeser.load(path).stream(16_000, every_hop=True).process(sound))
     assert_same(runner.run(sound)[0], expected)
 
 
@@ -190,7 +190,7 @@ def test_it_is_the_stream_on_real_recordings(shipped: Runner, path: Path) -> Non
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     sound = np.asarray(soxr.resample(sound.mean(axis=1), rate, 16_000), np.float32).clip(-1, 1)
     sound[sound == 0] = 1e-7  # after digital silence a stream lets a hop begin with the sound
-    frames = edgeser.load().stream(16_000).process(sound)
+    frames = edgeser.load().stream(16_000, every_hop=True).process(sound)
     rows, _ = shipped.run(sound)
     assert len(rows) == len(frames) > 5
     assert_same(rows, numbers(frames))

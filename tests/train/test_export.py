@@ -30,8 +30,8 @@ def bundle(model: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def streamed(path: Path, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], list[float]]:
-    """Log-probabilities and speech scores of all frames of a stream."""
-    stream = edgeser.load(path).stream(sample_rate=16_000)
+    """Log-probabilities and speech scores of all frames of a stream that hears every hop."""
+    stream = edgeser.load(path).stream(sample_rate=16_000, every_hop=True)
     frames = [f for part in np.array_split(samples, 7) for f in stream.process(part)]
     frames += stream.flush().frames
     return np.log([list(f.probabilities.values()) for f in frames]), [f.speech for f in frames]

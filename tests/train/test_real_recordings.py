@@ -62,7 +62,7 @@ def test_stream_equals_offline(
     exact, _ = copy.deepcopy(model).double().offline(waveform.double(), threshold, PAUSE)
     expected = (logits.double() / temperature).log_softmax(-1).numpy()
     rounding = np.abs((exact / temperature).log_softmax(-1).numpy() - expected).max(1)
-    stream = bundled.stream(sample_rate=16_000)
+    stream = bundled.stream(sample_rate=16_000, every_hop=True)
     frames = [
         f for start in range(0, len(audio), 777) for f in stream.process(audio[start : start + 777])
     ]

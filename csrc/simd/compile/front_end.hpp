@@ -7,4 +7,5 @@
 #define EDGESER_COMPILE(S)                                      \
   template FrontEndRead front_end_read<S, Precision::float32>;  \
   template FrontEndRead front_end_read<S, Precision::bfloat16>; \
-  template FrontEndRead front_end_read<S, Precision::int8>;
+  template FrontEndRead front_end_read<S, Precision::int8>;     \
+  template SpectrumRead read_spectrum<S>;

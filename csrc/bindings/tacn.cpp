@@ -108,7 +108,7 @@ void bind_tacn(py::module_& m) {
       .def_property_readonly("taps", &Tacn::taps)
       .def_property_readonly("outputs", &Tacn::outputs)
       .def_property_readonly("receptive_field", &Tacn::receptive_field)
-      .def_property_readonly("state_bytes", &Tacn::state_bytes)
+      .def_property_readonly("state_bytes", [](const Tacn& self) { return self.state_bytes(); })
       .def_property_readonly("rings", [](const Tacn& self) { return rings_name(self.rings()); })
       .def_property_readonly("precision", &precision_of<Tacn>)
       .def_property_readonly("simd", &level_name<Tacn>);

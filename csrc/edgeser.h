@@ -1,38 +1,29 @@
 /* edgeser: streaming speech emotion recognition. The C API of libedgeser, for C99 and C++.
  *
- * Overview. A model is opened from a bundle (NAME.edgeser). A stream takes audio at any sample rate
-and returns a
- * frame every 128 ms: the emotion and its confidence. Optionally it also returns utterances: when
-speech started and
- * ended, and a verdict on it. C and Python share one core: the same audio gives the same frames,
-and each can resume
- * streams that the other saved.
+ * Overview. A model is opened from a bundle (NAME.edgeser). A stream takes audio at any sample
+ * rate and returns a frame every 128 ms: the emotion and its confidence. Optionally it also
+ * returns utterances: when speech started and ended, and a verdict on it. C and Python share one
+ * core: the same audio gives the same frames, and each can resume streams that the other saved.
  *
- * The library runs the front end with its own kernels, so the bundle must contain the layers of its
-front end, as the
- * default model does. Bundles with only an ONNX graph need the Python package.
+ * The library runs the front end with its own kernels, so the bundle must contain the layers of
+ * its front end, as the default model does. Bundles with only an ONNX graph need the Python
+ * package.
  *
  * Errors. Every function that can fail returns an edgeser_status. If `error` is not NULL, it
-receives the reason and
- * advice. The library does not print or exit, lets no C++ exception out, and has no global error
-state. A call that
- * fails changes nothing but `error`.
+ * receives the reason and advice. The library does not print or exit, lets no C++ exception out,
+ * and has no global error state. A call that fails changes nothing but `error`.
  *
  * Threads. A model is immutable: any number of threads may use it at once. A stream executes one
-call at a time; a
- * concurrent second call returns EDGESER_BUSY. The library starts no threads. It takes a lock only
-while a stream is
- * opened. The caller must not open or close the same handle in two threads at once. A model may be
-closed before its
- * streams.
+ * call at a time; a concurrent second call returns EDGESER_BUSY. The library starts no threads. It
+ * takes a lock only while a stream is opened. The caller must not open or close the same handle in
+ * two threads at once. A model may be closed before its streams.
  *
  * Memory. A stream allocates when it is opened. Calls that return at most ten frames do not
-allocate; longer calls do,
- * and free the memory before they return. All need up to 600 KiB of stack.
+ * allocate; longer calls do, and free the memory before they return. All need up to 600 KiB of
+ * stack.
  *
  * Versions. While the major version is 0, a minor version may change this interface; the name of
-the shared library
- * (soname) then changes. Bundles and saved streams have their own versions. /
+ * the shared library (soname) then changes. Bundles and saved streams have their own versions. */
 #ifndef EDGESER_H
 #define EDGESER_H
 

@@ -78,10 +78,11 @@ def study(product: Product, recipe: SessionRecipe) -> Study:
     front = product.before_emotions()
     threshold = product.threshold(front)
     kept_out = product.test | product.development
+    read = product.taught if product.schedule.taught else product.tokens
     heard = {
         name: [
             u
-            for u in product.taught(front, name, threshold, kept="tokens-before-emotions")
+            for u in read(front, name, threshold, kept="tokens-before-emotions")
             if u.speaker not in kept_out
         ]
         for name in LABELLED
@@ -90,7 +91,8 @@ def study(product: Product, recipe: SessionRecipe) -> Study:
     for name in LABELLED:
         model = EmotionModel(product.config)
         known = [u for other in LABELLED if other != name for u in heard[other]]
-        train_sessions(model, known, recipe, product.schedule.speaker, 100, readout_of(known))
+        readout = readout_of(known) if product.schedule.taught else None
+        train_sessions(model, known, recipe, product.schedule.speaker, 100, readout)
         judged = heard[name][:: EVERY.get(name, 1)]
         found[name] = {n: answers(model, judged, n, seed=n) for n in BEFORE}
     return found

@@ -103,7 +103,9 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
     assert [line["step"] for line in told[0]] == [2, 4, 6, 2, 4]
     # Both ended with one model, though each had heard other files.
     first, second = (torch.load(tmp_path / "whole" / f"{rank}.pt") for rank in range(2))
-    assert all(torch.equal(first["student"][n], second["student"][n]) for n in first["student"])
+    # But each counts its own batches of a corpus; with a fixed momentum nothing reads that.
+    names = [n for n in first["student"] if not n.endswith("num_batches_tracked")]
+    assert all(torch.equal(first["student"][n], second["student"][n]) for n in names)
     assert first["files"] != second["files"]
 
 

@@ -67,7 +67,7 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
   empty(results_.probabilities, reserved_hops * core_->labels.size());
   empty(results_.event_probabilities, 2 * reserved_hops * core_->labels.size());
   fresh(false);
-  std::memset(rings(), 0, core_->tacn.state_bytes());
+  std::memset(rings(), 0, layout_.bytes() - layout_.head_bytes());  // padding included
   publish();
 }
 
@@ -399,7 +399,7 @@ void Stream::undo() noexcept {
 
 void Stream::reset() noexcept {
   fresh(false);
-  std::memset(rings(), 0, core_->tacn.state_bytes());
+  std::memset(rings(), 0, layout_.bytes() - layout_.head_bytes());  // padding included
 }
 
 void Stream::new_speaker() noexcept {

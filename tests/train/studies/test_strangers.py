@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from train.sessions import Answers  # noqa: E402
+from train.answers import Answers  # noqa: E402
 from train.studies.strangers import BEFORE, choose, strangers_page  # noqa: E402
 
 LABELS = 4

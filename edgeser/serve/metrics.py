@@ -175,12 +175,12 @@ class Metrics:
                 buckets.append(("+Inf" if bound == float("inf") else str(bound), count))
             yield HistogramMetricFamily(name, about, buckets, self._board.sum(at))
         if self._label_cells:
-            family = CounterMetricFamily(
+            labels = CounterMetricFamily(
                 "edgeser_labels", "Utterances by label, told once an hour.", labels=["label"]
             )
             for label, at in self._label_cells.items():
-                family.add_metric([label], self._board.sum(at))
-            yield family
+                labels.add_metric([label], self._board.sum(at))
+            yield labels
         info = GaugeMetricFamily("edgeser_info", "This server.", labels=[*self._info])
         info.add_metric([*self._info.values()], 1)
         yield info

@@ -87,7 +87,7 @@ class Bulk:
     def _at(self, place: int) -> str:
         turn, place = divmod(place, len(self.names))
         order = np.random.default_rng([self.seed, turn]).permutation(len(self.names))
-        return self.names[order[place]]
+        return self.names[int(order[place])]
 
     def _contents(self, name: str) -> Iterator[bytes]:
         try:

@@ -41,7 +41,7 @@ class Course:
 
     def rounds(self) -> list["Round"]:
         """All of them, in order."""
-        found = []
+        found = list[Round]()
         for phase, steps in zip(("a1", "a2"), self.steps, strict=True):
             for first in range(0, steps, self.round):
                 last = min(first + self.round, steps)

@@ -291,7 +291,7 @@ hears every hop.
 
 {cost}
 
-Made by `python -m bench.quiet`.
+{each} recordings of each speaker. Made by `python -m bench.quiet --each {each}`.
 """
 
 
@@ -319,7 +319,7 @@ def _figures(compared: Compared) -> dict[str, Any]:
     }
 
 
-def page(result: Mapping[str, Any], costs: str) -> str:
+def page(result: Mapping[str, Any], costs: str, each: int) -> str:
     """Markdown of the figures."""
     corpora = ""
     for title, rows in result["corpora"].items():
@@ -332,7 +332,7 @@ def page(result: Mapping[str, Any], costs: str) -> str:
             f"| {kind} | {found['minutes']:.0f} | {found['every_hop']:.0f} "
             f"| {found['passing']:.0f} | {found['passed']:.0%} |"
         )
-    return PAGE.format(corpora=corpora, alone="\n".join(lines), cost=costs)
+    return PAGE.format(corpora=corpora, alone="\n".join(lines), cost=costs, each=each)
 
 
 def main(
@@ -373,7 +373,7 @@ def main(
         "rounds in which all take turns. *Quiet* is white noise at -70 dBFS; *a tenth of speech* "
         "is three seconds of the package's sample, followed by nine times as long of it.\n\n"
     ) + _cost_table(measured)
-    out.write_text(page(result, costs), encoding="utf-8")
+    out.write_text(page(result, costs, each), encoding="utf-8")
     typer.echo(f"page: {out}")
 
 

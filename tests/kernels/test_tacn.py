@@ -288,7 +288,7 @@ def test_an_empty_batch() -> None:
 @pytest.mark.parametrize("steps", [0, 1, 3, 40])
 @pytest.mark.parametrize("rings", ["float32", "int8", "projections"])
 def test_steps_can_be_taken_back(before: int, steps: int, rings: str) -> None:
-    weights = tacn_weights(18)
+    weights = tacn_weights(20)
     precision = "int8" if rings == "int8" else "float32"
     model = cpp_tacn(weights, None, precision, projections=rings == "projections")
     assert model.rings == rings

@@ -74,7 +74,7 @@ def test_the_head_that_ships_is_the_one_that_learned() -> None:
 def test_what_the_teacher_does_not_hear_is_not_relied_on() -> None:
     """On a corpus where the shortcut of training points the other way, the readout is right."""
     learned, judged = heard("a", 2, shortcut=1.0), heard("b", 3, shortcut=-1.0)
-    recipe = SessionRecipe(steps=120, sessions=8, longest=6, learning_rate=5e-3)
+    recipe = SessionRecipe(120, sessions=8, longest=6, learning_rate=5e-3, emotion=0.5)
 
     def right(taught: bool) -> float:
         model = small_model(small_config())

@@ -42,7 +42,7 @@ def test_a_room_keeps_length_and_power() -> None:
 def test_conditions_use_what_is_never_trained_with(tmp_path: Path) -> None:
     recordings = []
     for i in range(6):
-        soundfile.write(tmp_path / f"{i}.flac", np.full(400, 0.1 * (i + 1)), 16_000)
+        soundfile.write(tmp_path / f"{i}.flac", np.full(4_000, 0.1 * (i + 1)), 16_000)
         recordings.append(Recording(tmp_path / f"{i}.flac", "noise", "", "", "", ""))
     tried = conditions(Corpus(recordings, tmp_path / "cache"), recordings)
     assert list(tried) == [

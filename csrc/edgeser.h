@@ -277,8 +277,8 @@ EDGESER_API edgeser_status edgeser_stream_save(edgeser_stream* stream, void* byt
                                                edgeser_error* error);
 
 /* Opens a stream that continues from the saved state. Checks that the bytes are undamaged and
- * belong to this model. The state may have been saved by Python in float32 or bfloat16, on a CPU or a
- * GPU, but not in int8. `detector` may be NULL. */
+ * belong to this model. The state may have been saved by Python in float32 or bfloat16, on a CPU or
+ * a GPU, but not in int8. `detector` may be NULL. */
 EDGESER_API edgeser_status edgeser_stream_resume(const edgeser_model* model, const void* bytes,
                                                  size_t size, const edgeser_detector* detector,
                                                  edgeser_stream** stream, edgeser_error* error);

@@ -186,7 +186,7 @@ TEST(quiet_that_nobody_heard_is_refused) {
   const auto stream = settled();
   const auto good = toy::saved(*stream);
   const auto place = reinterpret_cast<std::byte*>(&stream->layout().quiet(stream->block()));
-  const auto begin = 112 + static_cast<std::size_t>(place - stream->block());
+  const auto begin = 120 + static_cast<std::size_t>(place - stream->block());  // behind the head
   const auto load = [&](std::size_t at, auto value) {
     auto bytes = good;
     std::memcpy(&bytes[begin + at], &value, sizeof value);

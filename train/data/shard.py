@@ -41,7 +41,15 @@ class Shard:
         if self.world == 1:
             yield
             return
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        store, rank, world = next(torch.distributed.rendezvous("env://"))
+        # All attempts share torchrun's store, where addresses of the attempt before are still told.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        torch.distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            store=torch.distributed.PrefixStore(f"attempt {attempt}", store),
+            rank=rank,
+            world_size=world,
+        )
         try:
             yield
         finally:

@@ -1,7 +1,7 @@
 """The command line's page: every command's options, as Typer itself writes them down.
 
-A Sphinx extension: before anything is read it writes ``_generated/commands.md``, which
-``commands.md`` includes. What is on the page is what the parser takes.
+``generated.py`` writes it to ``_generated/commands.md``, which ``commands.md`` includes. What
+is on the page is what the parser takes.
 """
 
 from __future__ import annotations
@@ -9,15 +9,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from edgeser.cli.exit_codes import SUMMARY
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-FILE = Path("_generated") / "commands.md"
 
 
 def written() -> str:
@@ -34,15 +27,3 @@ def written() -> str:
     prose_and_code = text.split("`")
     prose_and_code[::2] = [re.sub(r"--[a-z-]+", r"`\g<0>`", part) for part in prose_and_code[::2]]
     return "`".join(prose_and_code)
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Write before anything is read."""
-
-    def write(app: Sphinx) -> None:
-        file = Path(app.srcdir) / FILE
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(written(), encoding="utf-8")
-
-    app.connect("builder-inited", write)
-    return {"parallel_read_safe": True}

@@ -20,9 +20,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "commands",
     "figures",
-    "plainly",
+    "generated",
 ]
 exclude_patterns = ["_generated"]
 

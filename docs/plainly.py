@@ -1,8 +1,7 @@
 """The benchmarks in plain words: what the last runs mean for somebody who wants to use this.
 
-A Sphinx extension: before anything is read it writes ``_generated/plainly.md``, which
-``benchmarks.md`` includes. Its figures are those of ``bench/results``, so that no run can be newer
-than the words.
+``generated.py`` writes it to ``_generated/plainly.md``, which ``benchmarks.md`` includes. Its
+figures are those of ``bench/results``, so that no run can be newer than the words.
 """
 
 from __future__ import annotations
@@ -11,12 +10,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-FILE = Path("_generated") / "plainly.md"
 RESULTS = Path(__file__).parents[1] / "bench" / "results"
 FRAME_MS = 128
 """What a server's 99th percentile stays below while it keeps up."""
@@ -81,15 +76,3 @@ def figure(goals: list[Mapping[str, Any]], what: str) -> float:
     """The measured figure of that name. Raises ValueError if there is not one."""
     (found,) = (goal["measured"] for goal in goals if goal["what"] == what)
     return float(found)
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Write before anything is read."""
-
-    def write(app: Sphinx) -> None:
-        file = Path(app.srcdir) / FILE
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(written(), encoding="utf-8")
-
-    app.connect("builder-inited", write)
-    return {"parallel_read_safe": True}

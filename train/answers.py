@@ -72,9 +72,8 @@ def answers(
             rows.append(speaker(z[None], heard)[0])
             truth.append(one.label)
         lengths = torch.tensor([len(r) for r in rows])
-        longest = int(lengths.max())
-        x = torch.stack([nn.functional.pad(r, (0, 0, 0, longest - len(r))) for r in rows])
-        found.append((model.head(model.sequence(x)), torch.arange(longest) < lengths[:, None]))
+        x = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        found.append((model.head(model.sequence(x)), torch.arange(x.shape[1]) < lengths[:, None]))
     speaker.config = kept
     longest = max(logits.shape[1] for logits, _ in found)
     return Answers(
@@ -82,16 +81,3 @@ def answers(
         torch.cat([nn.functional.pad(b, (0, longest - b.shape[1])) for _, b in found]),
         np.array(truth),
     )
-
-
-def judge_sessions(
-    model: EmotionModel,
-    utterances: Sequence[Utterance],
-    before: int,
-    config: SpeakerConfig | None = None,
-    seed: int = 0,
-    mood: str = "any",
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Verdicts (N, L) on every utterance after ``before`` others of its speaker, and the truth."""
-    found = answers(model, utterances, before, config, seed, mood)
-    return found.verdicts(), found.truth

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.train.models import small_config, small_model
-from train.answers import judge_sessions
+from train.answers import answers
 from train.models.speaker import SpeakerConfig
 from train.session_training import TaughtHead, readout_of, train_sessions
 from train.sessions import Batches, SessionRecipe, Utterance
@@ -80,8 +80,8 @@ def test_what_the_teacher_does_not_hear_is_not_relied_on() -> None:
         model = small_model(small_config())
         readout = readout_of(learned) if taught else None
         train_sessions(model, learned, recipe, SpeakerConfig(), readout=readout)
-        verdicts, truth = judge_sessions(model, judged, 0)
-        return float((verdicts.argmax(1) == truth).mean())
+        found = answers(model, judged, 0)
+        return float((found.verdicts().argmax(1) == found.truth).mean())
 
     assert right(True) > 0.7
     assert right(True) > right(False) + 0.2

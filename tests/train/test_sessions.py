@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.train.models import small_config, small_model, voice
-from train.answers import judge_sessions
+from train.answers import answers
 from train.models.gate import Gate, GateConfig
 from train.models.segment import HOP, LEAD, led_in
 from train.models.speaker import Speaker, SpeakerConfig
@@ -101,8 +101,8 @@ def test_hearing_more_of_a_speaker_helps() -> None:
     unknown = [u for u in heard if u.speaker.endswith("2")]
 
     def right(before: int) -> float:
-        scores = [judge_sessions(model, unknown, before, seed=s) for s in range(3)]
-        return float(np.mean([(p.argmax(1) == truth).mean() for p, truth in scores]))
+        found = [answers(model, unknown, before, seed=s) for s in range(3)]
+        return float(np.mean([(a.verdicts().argmax(1) == a.truth).mean() for a in found]))
 
     assert right(8) > 0.8
     assert right(8) > right(0)

@@ -41,12 +41,16 @@ class Shard:
         if self.world == 1:
             yield
             return
-        store, rank, world = next(torch.distributed.rendezvous("env://"))
+        # Not every PyTorch has these.
+        from torch.distributed.distributed_c10d import PrefixStore
+        from torch.distributed.rendezvous import rendezvous
+
+        store, rank, world = next(rendezvous("env://"))
         # All attempts share torchrun's store, where addresses of the attempt before are still told.
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         torch.distributed.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            store=torch.distributed.PrefixStore(f"attempt {attempt}", store),
+            store=PrefixStore(f"attempt {attempt}", store),
             rank=rank,
             world_size=world,
         )

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from train.answers import judge_sessions
+from train.answers import answers
 from train.checkpoint import Checkpoint
 from train.default import FACTS, LABELLED, UNHEARD
+from train.metrics import Scores
 from train.models.emotion import EmotionModel
 from train.product import Product, fit_temperature
 from train.provenance import provenance
@@ -46,7 +47,9 @@ def research(product: Product, start: Checkpoint, recipe: SessionRecipe) -> Chec
         judged = [u for u in ravdess if u.speaker in held]
         _train(model, train, recipe)
         for before, found in scores.items():
-            found.append(ua(*judge_sessions(model, judged, before, seed=fold)))
+            one = answers(model, judged, before, seed=fold)
+            said = one.verdicts().argmax(1)
+            found.append(Scores.of(one.truth, said, len(model.config.labels)).ua)
     _train(model, [*common, *ravdess], recipe)
     training: dict[str, Any] = {
         **start.facts["training"],
@@ -84,9 +87,3 @@ def _train(model: EmotionModel, utterances: Sequence[Utterance], recipe: Session
     model.head.load_state_dict(fresh.head.state_dict())
     model.speaker.known.data.zero_()
     train_sessions(model, utterances, replace(recipe), model.speaker.config)
-
-
-def ua(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Mean recall."""
-    said = probabilities.argmax(1)
-    return float(np.mean([(said[truth == k] == k).mean() for k in np.unique(truth)]))

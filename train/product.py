@@ -22,9 +22,7 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
-from train.answers import Answers, answers
 from train.checkpoint import Checkpoint
 from train.data.augment import AugmentConfig, Room, Sounds
 from train.data.examples import sounds_for_training
@@ -381,30 +379,3 @@ def _target(
         heard = np.array([float(label == recording.perceived) for label in labels])
         target = (1 - perceived) * target + perceived * heard
     return tuple(target.tolist())
-
-
-def fit_temperature(model: EmotionModel, utterances: Sequence[Utterance]) -> float:
-    """What the emotions' logits are divided by: verdicts in sessions come out most likely true."""
-    return likeliest_temperature([answers(model, utterances, n, seed=n) for n in (0, 4)])
-
-
-def likeliest_temperature(found: Sequence[Answers]) -> float:
-    """The temperature of the least loss, all answers counting the same (Guo et al. 2017)."""
-
-    def loss(log_temperature: float) -> float:
-        return sum(one.loss(float(np.exp(log_temperature))) for one in found)
-
-    best = minimize_scalar(loss, bounds=(-1.2, 1.2), method="bounded", options={"maxiter": 20})
-    return round(float(np.exp(best.x)), 3)
-
-
-def confidence_threshold(
-    probabilities: NDArray[np.float64], truth: NDArray[np.int64], right: float
-) -> float:
-    """The lowest of 0.30, 0.31, … at which so many of the labelled verdicts are right."""
-    sure, said = probabilities.max(1), probabilities.argmax(1)
-    for threshold in np.arange(0.30, 0.95, 0.01):
-        named = sure >= threshold
-        if not named.any() or (said == truth)[named].mean() >= right:
-            return round(float(threshold), 2)
-    return 0.95

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from train.calibration import confidence_threshold
 from train.finetune.heard import Frames
 from train.models.segment import HOP, SAMPLE_RATE
-from train.product import confidence_threshold
 from train.sessions import Utterance
 
 GATES = (0.95, 0.9, 0.8, 0.7, 0.5)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from train.answers import answers
+from train.calibration import fit_temperature
 from train.checkpoint import Checkpoint
 from train.default import FACTS, LABELLED, UNHEARD
 from train.metrics import Scores
 from train.models.emotion import EmotionModel
-from train.product import Product, fit_temperature
+from train.product import Product
 from train.provenance import provenance
 from train.session_training import train_sessions
 from train.sessions import SessionRecipe, Utterance

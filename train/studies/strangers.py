@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from train.answers import Answers, answers
+from train.calibration import confidence_threshold, likeliest_temperature
 from train.default import LABELLED
 from train.evaluate import calibration_error
 from train.judge.page import table
@@ -22,8 +23,6 @@ from train.product import (
     CONFIDENCE,
     TEMPERATURE,
     Product,
-    confidence_threshold,
-    likeliest_temperature,
 )
 from train.session_training import readout_of, train_sessions
 from train.sessions import SessionRecipe

@@ -22,7 +22,7 @@ from train.export import export_bundle
 from train.finetune.command import amount, finetune
 from train.front.command import bulk, front, pack
 from train.models.recurrent import CannotStreamError
-from train.options import TEACHER, Data, Taught, Teacher, Threads, Work
+from train.options import TEACHER, Data, Teacher, Threads, Work
 from train.recipe import Recipe
 
 app = typer.Typer(
@@ -47,7 +47,6 @@ def default(
         Path | None,
         typer.Option("--front", help="Weights a2-14 of 'front', in the distillation's place."),
     ] = None,
-    taught: Taught = False,
     threads: Threads = 0,
 ) -> None:
     """The default model: distil a teacher, train on sessions, calibrate."""
@@ -55,7 +54,7 @@ def default(
 
     _quiet(threads)
     Shard.here().alone("'default'", "train the front end in several, by train.front --steps")
-    product = Product(data, work, teacher, Schedule(minutes, taught=taught), trained=front_end)
+    product = Product(data, work, teacher, Schedule(minutes), trained=front_end)
     product.build().save(out)
     typer.echo(f"checkpoint: {out}")
 
@@ -133,17 +132,16 @@ def strangers(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/strangers.md"),
-    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 400,
-    taught: Taught = False,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 200,
     threads: Threads = 0,
 ) -> None:
     """How sure a verdict may be: temperature and confidence, chosen on corpora left out."""
-    from train.product import Product, Schedule
+    from train.product import Product
     from train.sessions import SessionRecipe
     from train.studies.strangers import strangers_page, study
 
     _quiet(threads)
-    product = Product(data, work, TEACHER, Schedule(taught=taught), trained=front_end)
+    product = Product(data, work, TEACHER, trained=front_end)
     found = study(product, SessionRecipe(steps=steps))
     out.write_text(strangers_page(found, steps), encoding="utf-8")
     typer.echo(f"page: {out}")

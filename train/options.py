@@ -10,4 +10,3 @@ Work = Annotated[Path, typer.Option(help="Folder for caches, logs and checkpoint
 TEACHER = Path("../shared/teacher/whisper-base-encoder.safetensors")
 Teacher = Annotated[Path, typer.Option(help="Weights of a Whisper encoder.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")]
-Taught = Annotated[bool, typer.Option(help="Read emotions through the teacher's space.")]

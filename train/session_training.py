@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from edgeser.reference.verdict import RAMP_FRAMES
 from train.models.emotion import EmotionModel
 from train.models.speaker import Speaker, SpeakerConfig
+from train.pooled import Pooled
 from train.sessions import Batch, Batches, SessionRecipe, Utterance
-from train.teacher.readout import Readout
 
 
 def measured(
@@ -50,31 +50,14 @@ def measured(
     return means
 
 
-def readout_of(utterances: Sequence[Utterance]) -> Readout:
-    """What tells these utterances' emotions apart in the teacher's statistics of them."""
-    known = [(one, one.teacher) for one in utterances if one.teacher is not None]
-    return Readout.fit(
-        np.stack([values for _, values in known]),
-        [one.label for one, _ in known],
-        [one.speaker for one, _ in known],
-        [one.corpus for one, _ in known],
-        len(utterances[0].target),
-    )
-
-
 def train_sessions(
     model: EmotionModel,
     utterances: Sequence[Utterance],
     recipe: SessionRecipe,
     speaker: SpeakerConfig | None = None,
     report: int = 0,
-    readout: Readout | None = None,
 ) -> None:
-    """Train sequence model, head and ``speaker.known`` of a model whose front end is finished.
-
-    With a ``readout`` the sequence model learns the teacher's statistics of utterances, all of
-    which must have some, and the head is the readout of these.
-    """
+    """Train sequence model, head and ``speaker.known`` of a model whose front end is finished."""
     torch.manual_seed(recipe.seed)
     model.speaker.config = replace(speaker or model.speaker.config, adapt=True)
     labels = model.config.labels
@@ -84,25 +67,27 @@ def train_sessions(
         c: (torch.from_numpy(m) - model.speaker.mean) / model.speaker.deviation
         for c, m in means.items()
     }
-    head = model.head if readout is None else TaughtHead(model.head.in_features, readout)
-    trained = [*model.sequence.parameters(), *head.parameters(), model.speaker.known]
+    trained = [*model.sequence.parameters(), *model.head.parameters(), model.speaker.known]
     for layer in getattr(model.sequence, "layers", []):
         layer.dropout.p = recipe.dropout
     optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
     )
-    draw = Batches(utterances, recipe, model.speaker, offsets, readout)
+    steady = Batches(utterances, replace(recipe, jitter=0.0), model.speaker, offsets)
+    readout = Pooled.fit(steady) if recipe.pooled else None
+    draw = Batches(utterances, recipe, model.speaker, offsets)
     model.sequence.train()
     losses = []
     for step in range(recipe.steps):
         batch = draw()
+        goal = smoothed(batch.target, recipe.label_smoothing)
+        if readout is not None:
+            goal = readout(batch.x.detach(), batch.inside).softmax(-1)
+        x = batch.x + recipe.noise * torch.randn_like(batch.x)
         with torch.autocast("cpu", torch.bfloat16):
-            hidden = model.sequence(nn.functional.dropout(batch.x, recipe.token_dropout))
-        hidden = hidden.float()
-        loss = emotion_loss(head(hidden), batch, recipe.label_smoothing)
-        if isinstance(head, TaughtHead):
-            loss = recipe.emotion * loss + head.loss(hidden, batch, recipe.soft)
+            hidden = model.sequence(nn.functional.dropout(x, recipe.token_dropout))
+        loss = emotion_loss(model.head(hidden.float()), goal, batch)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 5.0)
@@ -111,8 +96,6 @@ def train_sessions(
         losses.append(float(loss.detach()))
         if report and (step + 1) % report == 0:
             print(f"{step + 1}/{recipe.steps} loss {np.mean(losses[-report:]):.3f}", flush=True)
-    if isinstance(head, TaughtHead):
-        head.fold_into(model.head)
     model.eval()
 
 
@@ -124,45 +107,14 @@ def verdicts(logits: Tensor, inside: Tensor) -> Tensor:
     return (logits.softmax(-1) * weight[..., None]).sum(1) / total
 
 
-def emotion_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
-    """Cross-entropy, half of every token, half of the verdicts. Logits (N, T, L)."""
-    goal = batch.target * (1 - label_smoothing) + label_smoothing / batch.target.shape[1]
+def smoothed(target: Tensor, smoothing: float) -> Tensor:
+    """Targets (N, L) with a share of ``smoothing`` spread over all labels."""
+    return target * (1 - smoothing) + smoothing / target.shape[1]
+
+
+def emotion_loss(logits: Tensor, goal: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy, half of every token, half of the verdicts: logits (N, T, L), goal (N, L)."""
     each = -(goal[:, None] * logits.log_softmax(-1)).sum(-1)
     whole = -(goal * (verdicts(logits, batch.inside) + 1e-6).log()).sum(1)
     loss: Tensor = 0.5 * (each * batch.ramp).sum() / batch.ramp.sum() + 0.5 * whole.mean()
     return loss
-
-
-class TaughtHead(nn.Module):
-    """Hidden vectors (..., C) to the teacher's statistics, and by a fixed readout to logits."""
-
-    def __init__(self, width: int, readout: Readout) -> None:
-        super().__init__()
-        self.predicted = nn.Linear(width, readout.weight.shape[1])
-        self.readout = readout
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Logits (..., L)."""
-        return self.readout(self.predicted(hidden))
-
-    def loss(self, hidden: Tensor, batch: Batch, soft: float) -> Tensor:
-        """How far the teacher is missed.
-
-        The squared error of an utterance's statistics, half that of its tokens, and ``soft`` times
-        the cross-entropy of the emotions that the teacher's statistics say.
-        """
-        assert batch.teacher is not None
-        found, share = self.predicted(hidden), batch.ramp / batch.ramp.sum(1, keepdim=True)
-        whole = (found * share[..., None]).sum(1) - batch.teacher
-        each = (found - batch.teacher[:, None]).square().mean(-1)
-        loss: Tensor = whole.square().mean() + 0.5 * (each * share).sum(1).mean()
-        said = verdicts(self.readout(found), batch.inside)
-        taught = self.readout(batch.teacher).softmax(-1)
-        return loss - soft * (taught * (said + 1e-6).log()).sum(1).mean()
-
-    @torch.no_grad()
-    def fold_into(self, head: nn.Linear) -> None:
-        """Make ``head`` compute what this does."""
-        weight = self.readout.weight
-        head.weight.copy_(weight @ self.predicted.weight)
-        head.bias.copy_(weight @ self.predicted.bias + self.readout.bias)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from edgeser.reference.verdict import RAMP_FRAMES
 from train.models.speaker import Speaker
-from train.teacher.readout import Readout
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,6 @@ class Utterance:
     target: tuple[float, ...]
     speaker: str
     corpus: str
-    teacher: NDArray[np.float32] | None = None
-    """The teacher's statistics of the recording (2 D,), as :mod:`train.teacher.readout` reads."""
 
     @property
     def label(self) -> int:
@@ -43,8 +40,8 @@ class Utterance:
 class SessionRecipe:
     """Settings of the training on sessions."""
 
-    steps: int = 800
-    sessions: int = 16
+    steps: int = 200
+    sessions: int = 10
     """In a batch."""
     longest: int = 12
     """Utterances in a session, at most."""
@@ -55,11 +52,9 @@ class SessionRecipe:
     dropout: float = 0.2
     token_dropout: float = 0.1
     label_smoothing: float = 0.1
-    emotion: float = 2.0
-    """Weight of the labels beside the errors in the teacher's statistics, where there are any."""
-    soft: float = 3.0
-    """Weight of the emotions that the teacher's statistics say. Both weights were chosen on corpora
-    left out and on development speakers (``docs/model/distillation.md``)."""
+    pooled: bool = True
+    """Learn what a readout of pooled tokens says (:mod:`train.pooled`) in place of the labels:
+    better on corpora left out (``docs/model/distillation.md``)."""
     centred: float = 0.5
     """Share of sessions whose corpus's own mean is taken off: an offset that inference drops."""
     jitter: float = 0.25
@@ -108,8 +103,6 @@ class Batch:
     """(N, T) bool: which tokens exist."""
     target: Tensor
     """(N, L)."""
-    teacher: Tensor | None
-    """(N, 2 D): the teacher's statistics, standardised, relative to the speaker as tokens are."""
 
     @property
     def ramp(self) -> Tensor:
@@ -130,47 +123,28 @@ class Batches:
         recipe: SessionRecipe,
         speaker: Speaker,
         offsets: Mapping[str, Tensor],
-        readout: Readout | None = None,
     ) -> None:
         self.recipe, self.speaker = recipe, speaker
         self.sessions = Sessions(utterances, recipe)
         self.rng = np.random.default_rng(recipe.seed + 1)
         self.offsets = offsets
-        self.teacher = dict[int, Tensor]()
-        self.centres = dict[str, Tensor]()
-        if readout is None:
-            return
-        for one in utterances:
-            if one.teacher is None:
-                raise ValueError(f"an utterance of {one.speaker} has no statistics of the teacher")
-            self.teacher[id(one)] = torch.from_numpy(readout.standardised(one.teacher))
-        for corpus in self.sessions.by:
-            own = [self.teacher[id(u)] for u in utterances if u.corpus == corpus]
-            self.centres[corpus] = torch.stack(own).mean(0)
 
     def __call__(self) -> Batch:
         """All utterances of some sessions."""
         recipe, speaker = self.recipe, self.speaker
-        rows, targets, taught = list[Tensor](), [], list[Tensor]()
+        rows, targets = list[Tensor](), []
         for session, corpus in zip(*self.sessions(), strict=True):
             offset = recipe.jitter * torch.randn(len(speaker.mean))
-            centred = self.rng.random() < recipe.centred
-            if centred:
+            if self.rng.random() < recipe.centred:
                 offset = offset - self.offsets[corpus]
-            heard, before = speaker.fresh(1), list[Tensor]()
+            heard = speaker.fresh(1)
             for one, room in session:
                 tokens = one.passes[room][: recipe.tokens]
                 if not len(tokens):
                     continue
                 z = speaker.standardised(torch.from_numpy(tokens)) + offset
-                x = speaker(z[None], heard)[0]
-                rows.append(x + recipe.noise * torch.randn_like(x))
+                rows.append(speaker(z[None], heard)[0])
                 targets.append(one.target)
-                if self.teacher:
-                    own = self.teacher[id(one)] - (self.centres[corpus] if centred else 0.0)
-                    known = torch.stack(before).mean(0) if before else torch.zeros_like(own)
-                    taught.append(own - speaker.weight(heard) * known)
-                    before.append(own)
                 with torch.no_grad():
                     length = torch.tensor([len(tokens)])
                     heard = speaker.commit(heard, z.mean(0, keepdim=True), length)
@@ -179,5 +153,4 @@ class Batches:
             nn.utils.rnn.pad_sequence(rows, batch_first=True),
             torch.arange(int(lengths.max())) < lengths[:, None],
             torch.tensor(targets, dtype=torch.float32),
-            torch.stack(taught).detach() if taught else None,
         )

@@ -6,13 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgeser.backends.cpu.engine import Engine
 from edgeser.backends.interface import Executor
 from edgeser.bundle import read_bundle
-from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
+from edgeser.bundle.bundled import BUNDLED
 from edgeser.bundle.reader import parse_bundle
 from edgeser.errors import BackendError, BundleError, LicenceNotice, SignatureError
 from edgeser.model import Model
@@ -89,12 +88,12 @@ def load(
             f'precision="auto" times the CPU: say which precision backend={backend!r} should have'
         )
     if path is None:
-        if not DEFAULT_BUNDLE.is_file():
+        if not os.path.isfile(BUNDLED):  # noqa: PTH113
             raise BundleError(
                 "this installation comes without the bundled model: pass the path of a bundle, "
                 "or install edgeser again"
             )
-        path = DEFAULT_BUNDLE
+        path = BUNDLED
     signed = None
     if key is None:
         bundle = read_bundle(path, graph=backend != "cpu")
@@ -130,7 +129,10 @@ def load(
         if backend == "cpu":
             engine: Executor = Engine(bundle, chosen)
         else:
+            from pathlib import Path
+
             from edgeser.backends.cuda.factory import open_auto, open_cuda
+            from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 
             folder = kernels_folder(Path(path)) if kernels is None else Path(kernels)
             open_there = open_cuda if backend == "cuda" else open_auto

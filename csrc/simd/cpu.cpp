@@ -47,6 +47,8 @@ std::uint64_t saved_registers() {
 constexpr std::uint32_t bit(int n) { return std::uint32_t{1} << n; }
 
 constexpr std::uint32_t fma_and_osxsave = bit(12) | bit(27);                        // leaf 1, ECX
+constexpr std::uint32_t ssse3_and_sse4_1 = bit(9) | bit(19);                        // leaf 1, ECX
+constexpr std::uint32_t sha = bit(29);                                              // leaf 7, EBX
 constexpr std::uint32_t avx2 = bit(5);                                              // leaf 7, EBX
 constexpr std::uint32_t avx512_f_dq_bw_vl = bit(16) | bit(17) | bit(30) | bit(31);  // leaf 7, EBX
 constexpr std::uint32_t avx512_vnni = bit(11);                                      // leaf 7, ECX
@@ -68,6 +70,9 @@ bool cpu_has_avx512_vnni() noexcept { return cpu_has_avx512() && (cpuid(7).ecx &
 bool cpu_has_avx_vnni() noexcept {
   return cpu_has_avx2() && cpuid(7).eax >= 1 && (cpuid(7, 1).eax & avx_vnni);
 }
+bool cpu_has_sha() noexcept {  // its registers are those of SSE, which every system saves
+  return (cpuid(1).ecx & ssse3_and_sse4_1) == ssse3_and_sse4_1 && (cpuid(7).ebx & sha);
+}
 
 }  // namespace edgeser::simd
 
@@ -80,20 +85,28 @@ bool cpu_has_avx_vnni() noexcept {
 #endif
 
 namespace edgeser::simd {
+namespace {
 
-bool cpu_has_neon_dotprod() noexcept {
 #if defined(__linux__)
-  constexpr unsigned long asimddp = 1ul << 20;  // HWCAP_ASIMDDP, which old headers lack
-  return (getauxval(AT_HWCAP) & asimddp) != 0;
+constexpr unsigned long dot_product = 1ul << 20, sha2 = 1ul << 6;  // HWCAP_ASIMDDP, HWCAP_SHA2
+bool has(unsigned long feature) { return (getauxval(AT_HWCAP) & feature) != 0; }
 #elif defined(_WIN32)
-  constexpr DWORD dot_product = 43;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
-  return IsProcessorFeaturePresent(dot_product) != 0;
-#elif defined(__APPLE__)
-  return true;  // every Apple silicon Mac
+// PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE, PF_ARM_V8_CRYPTO_INSTRUCTIONS_AVAILABLE
+constexpr DWORD dot_product = 43, sha2 = 30;
+bool has(DWORD feature) { return IsProcessorFeaturePresent(feature) != 0; }
 #else
-  return false;
+#if defined(__APPLE__)
+constexpr bool dot_product = true, sha2 = true;  // every Apple silicon Mac
+#else
+constexpr bool dot_product = false, sha2 = false;
 #endif
-}
+bool has(bool feature) { return feature; }
+#endif
+
+}  // namespace
+
+bool cpu_has_neon_dotprod() noexcept { return has(dot_product); }
+bool cpu_has_sha2() noexcept { return has(sha2); }
 
 }  // namespace edgeser::simd
 

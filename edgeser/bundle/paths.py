@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT_BUNDLE = Path(__file__).parents[1] / "models" / "default.edgeser"
+from edgeser.bundle.bundled import BUNDLED
+
+DEFAULT_BUNDLE = Path(BUNDLED)
 """The bundle that comes with the package."""
 
 

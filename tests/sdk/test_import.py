@@ -47,6 +47,24 @@ def test_importing_starts_no_threads_and_pulls_in_nothing_heavy() -> None:
     assert not (heavy | gpu) & set(found["modules"])
 
 
+def test_writing_and_signing_are_imported_by_those_who_do_it(toy_path: str) -> None:
+    probe = (
+        "import sys, numpy\n"
+        "before = set(sys.modules)\n"
+        "import edgeser\n"
+        "stream = edgeser.load(sys.argv[1]).stream(16000)\n"
+        "assert stream.process(numpy.zeros(16000, 'f4'))\n"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})\n"
+        "from edgeser.bundle import write_bundle\n"
+        "assert 'safetensors' in sys.modules\n"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", probe, toy_path], check=True, capture_output=True, text=True
+    ).stdout
+    unwanted = {"hashlib", "pathlib", "random", "safetensors", "tempfile", "zipfile"}
+    assert not unwanted & set(printed.split())
+
+
 def test_loading_and_running_start_no_threads_and_keep_no_files_open(toy_path: str) -> None:
     probe = _PROBE.replace(
         "import edgeser\n",

@@ -43,7 +43,7 @@ PAGE = """\
 edgeser {version} on {machine}, {system}, Python {python}; {date}. The machine
 {shared}.
 
-{minutes:g} minutes, shared by these parts:
+{minutes:g} minutes, shared by these parts{done}:
 
 | part | did | memory, MiB | held |
 |---|---|---|---|
@@ -261,6 +261,18 @@ PARTS: tuple[Callable[[edgeser.Model, Samples, float], Part], ...] = (
 )
 
 
+def keep_parts(parts: list[Part], of: int, minutes: int, command: str, shared: bool) -> None:
+    """Write the results so far: a long run that is stopped leaves what it found until then."""
+    about = facts(shared)
+    rows = "\n".join(
+        f"| {p.name} | {p.did} | {p.growth_mib:+.1f} | {'yes' if p.held else 'no'} |" for p in parts
+    )
+    figures = {**about, "minutes": minutes, "parts": [asdict(p) for p in parts], "of": of}
+    done = "" if len(parts) == of else f", the first {len(parts)} of {of} parts"
+    page = PAGE.format(**about, minutes=minutes, rows=rows, command=command, done=done)
+    save(f"{machine_stem()}-soak", figures, page, FOLDER)
+
+
 def main(
     minutes: Annotated[float, typer.Option(min=0.1, help="In all.")] = 60.0,
     streams: Annotated[int, typer.Option(help="To be made and dropped, however long.")] = 0,
@@ -273,21 +285,14 @@ def main(
     sound = np.tile(recording(), 4)
     parts: list[Part] = []
     todo = (partial(churn, streams=streams), partial(sessions, hours=hours), *PARTS)
+    command = f"--minutes {minutes:g} --streams {streams} --hours {hours:g}"
     began = time.monotonic()
     for part in todo:
         parts.append(part(model, sound, minutes * 60 / len(todo)))
         typer.echo(f"{'held' if parts[-1].held else 'DID NOT HOLD'}  {parts[-1]}")
-    took = round((time.monotonic() - began) / 60)
-    if keep:
-        about = facts(shared)
-        rows = "\n".join(
-            f"| {p.name} | {p.did} | {p.growth_mib:+.1f} | {'yes' if p.held else 'no'} |"
-            for p in parts
-        )
-        figures = {**about, "minutes": took, "parts": [asdict(p) for p in parts]}
-        command = f"--minutes {minutes:g} --streams {streams} --hours {hours:g}"
-        page = PAGE.format(**about, minutes=took, rows=rows, command=command)
-        save(f"{machine_stem()}-soak", figures, page, FOLDER)
+        if keep:
+            took = round((time.monotonic() - began) / 60)
+            keep_parts(parts, len(todo), took, command, shared)
     raise typer.Exit(0 if all(part.held for part in parts) else 1)
 
 

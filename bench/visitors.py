@@ -42,7 +42,7 @@ KILL_SECONDS, RESTART_SECONDS = 120.0, 600.0
 MESSAGE_SECONDS = 0.02
 
 PAGE = """\
-# An hour of visitors
+# The server and its visitors
 
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
 {shared}. {minutes:g} minutes. Clients and servers share it.

@@ -7,10 +7,45 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 _NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY))
 """What a folder says that takes no new file, and a file that is a mount of its own."""
+
+
+def open_plain(path: Path, *, links: bool = True) -> FileIO:
+    """Opens a regular file to read it, unbuffered.
+
+    What it is, is asked of the open file: between a look at the path and its opening, something
+    else could take its place. A pipe without a writer is not waited for.
+
+    Args:
+        path: of the file.
+        links: whether ``path`` itself may be a symbolic link.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is a pipe, a device, a folder or, unless allowed, a link; or no path.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    if not links:
+        if path.is_symlink():
+            raise ValueError("it is a link")
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    if path.is_dir():  # which Windows does not open
+        raise ValueError("it is no plain file")
+    try:
+        number = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise ValueError("it is no plain file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ValueError("it is no plain file")
+    return FileIO(number)
 
 
 def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.stat_result]:
@@ -25,18 +60,8 @@ def read_plain(path: Path, most: int, *, links: bool = True) -> tuple[bytes, os.
         OSError: it cannot be read.
         ValueError: it is a pipe, a device, a folder or, unless allowed, a link; or it is too long.
     """
-    # Opening a pipe without a writer would block.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if not links:
-        if path.is_symlink():
-            raise ValueError("it is a link")
-        flags |= getattr(os, "O_NOFOLLOW", 0)
-    if path.is_dir():  # which Windows does not open
-        raise ValueError("it is no plain file")
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with open_plain(path, links=links) as opened, BufferedReader(opened) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is no plain file")
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it has more than {most} bytes")

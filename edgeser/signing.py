@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeser.backends.cuda.index import INDEX, read_index
 from edgeser.bundle.paths import signature_path
+from edgeser.bundle.reader import LARGEST_BUNDLE
 from edgeser.bundle.signed import Signed
 from edgeser.errors import MissingExtraError, SignatureError
 from edgeser.files import read_plain, write_whole
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 Key = str | os.PathLike[str] | bytes
 """The path of a PEM file with one or more public keys, or the 32 bytes of one."""
 
-LARGEST_BUNDLE = 512 << 20
 _LARGEST_INDEX = 64 << 20
 _LARGEST_KEY = 1 << 16
 _NO_KERNELS = "none"

@@ -8,6 +8,7 @@
 #include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
 #include "bundle/bundle_error.hpp"
+#include "bundle/file.hpp"
 #include "bundle/limits.hpp"
 
 namespace edgeser {

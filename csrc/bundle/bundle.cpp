@@ -1,7 +1,5 @@
 #include "bundle/bundle.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "bundle/archive.hpp"
@@ -143,35 +141,6 @@ Bundle parse_bundle(std::string_view bytes, bool graph) {
   check_tensors(bundle.manifest, bundle.tensors);
   check_speaker(bundle.tensors);
   return bundle;
-}
-
-std::string read_bundle_file(const std::string& path) {
-  const auto refuse = [&](const std::string& why) { throw BundleError(path + ": " + why); };
-  if (const std::size_t nul = path.find('\0'); nul != path.npos) {
-    throw BundleError(path.substr(0, nul) +
-                      ": the path goes on after a NUL: no file has that name");
-  }
-  const std::filesystem::path file(std::u8string(path.begin(), path.end()));
-  std::error_code problem;
-  const auto status = std::filesystem::status(file, problem);
-  if (status.type() == std::filesystem::file_type::not_found) refuse("there is no such file");
-  if (problem) refuse("cannot be read (" + problem.message() + ")");
-  if (std::filesystem::is_directory(status)) {
-    refuse("is a folder; a bundle is one file, NAME.edgeser");
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    refuse("is a pipe, a device or a socket; a bundle is one file, NAME.edgeser");
-  }
-  const std::uintmax_t size = std::filesystem::file_size(file, problem);
-  if (problem) refuse("cannot be read (" + problem.message() + ")");
-  if (size > limits::bundle_bytes) {
-    refuse("is " + std::to_string(size) + " bytes; a bundle has at most " +
-           std::to_string(limits::bundle_bytes));
-  }
-  std::ifstream stream(file, std::ios::binary);
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size))) refuse("cannot be read");
-  return bytes;
 }
 
 }  // namespace edgeser

@@ -25,8 +25,4 @@ struct Bundle {
 // is wanted: if not, and the manifest tells the layers that it has, it is neither hashed nor kept.
 Bundle parse_bundle(std::string_view bytes, bool graph = true);
 
-// The bytes of a bundle. `path` is UTF-8. Throws BundleError, which names the path, if they cannot
-// be had, or the path leads to anything but a file.
-std::string read_bundle_file(const std::string& path);
-
 }  // namespace edgeser

@@ -1,4 +1,5 @@
 // edgeser_model_*: opening a bundle, and what it says.
+#include "bundle/file.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
 

@@ -4,6 +4,7 @@
 #include "bundle/archive.hpp"
 #include "bundle/bundle.hpp"
 #include "bundle/bundle_error.hpp"
+#include "bundle/file.hpp"
 #include "check.hpp"
 
 using namespace edgeser;

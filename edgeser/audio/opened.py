@@ -9,12 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from edgeser.audio.containers import is_sound
 from edgeser.audio.span import Bytes, Span
 from edgeser.errors import AudioError
+from edgeser.files import open_plain
 
 STDIN = Path("-")
 """Standard input, as programs call it. A file of this name is ``./-``."""
@@ -42,12 +44,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
                 _fill(copy, source, path)
             yield copy
         return
-    _check(path)
-    try:
-        file = path.open("rb", buffering=0)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
-    with file:
+    with _file(path) as file:
         yield cast(BinaryIO, file)
 
 
@@ -79,20 +76,23 @@ def part_of(file: BinaryIO, span: Span) -> Iterator[BinaryIO]:
         yield copy
 
 
-def _check(path: Path) -> None:
+def _file(path: Path) -> FileIO:
     try:
-        mode = path.stat().st_mode
+        return open_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise AudioError(f"{path}: is a link to what does not exist") from None
         raise AudioError(f"{path}: there is no such file") from None
-    except (OSError, ValueError) as error:  # a loop of links, a name too long or with a zero in it
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise AudioError(f"{path}: cannot be opened: {said}") from None
-    if stat.S_ISDIR(mode):
-        raise AudioError(f"{path}: is a folder; give the files in it")
-    if not stat.S_ISREG(mode):
-        raise AudioError(f"{path}: is a device or a socket, not a recording: give a file or a pipe")
+    except OSError as error:  # a loop of links, a name too long, no right to read it
+        raise AudioError(f"{path}: cannot be opened: {error.strerror}") from None
+    except ValueError as error:
+        if "\0" in str(path):
+            raise AudioError(f"{path}: cannot be opened: {error}") from None
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder; give the files in it") from None
+        raise AudioError(
+            f"{path}: is a device or a socket, not a recording: give a file or a pipe"
+        ) from None
 
 
 @contextmanager

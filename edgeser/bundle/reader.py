@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,10 +11,15 @@ import numpy.typing as npt
 
 from edgeser.bundle.manifest import Manifest, manifest_of
 from edgeser.errors import BundleError
+from edgeser.files import read_plain
 from edgeser.native import kernels
 
 if TYPE_CHECKING:
     from edgeser._kernels import Bundle as Contents
+
+
+LARGEST_BUNDLE = 512 << 20
+"""As ``limits::bundle_bytes`` of the core."""
 
 
 class Bundle(NamedTuple):
@@ -46,6 +52,20 @@ def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise BundleError(f"a bundle is given by its path, not by {type(path).__name__}")
     return _bundle(kernels().read_bundle(os.fsencode(path), graph=graph))
+
+
+def bundle_bytes(path: Path) -> bytes:
+    """The bytes of a bundle, unchecked, for whoever copies or sends it.
+
+    Raises:
+        BundleError: they cannot be read, or it is no file.
+    """
+    try:
+        return read_plain(path, LARGEST_BUNDLE)[0]
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from None
 
 
 def parse_bundle(data: bytes, *, graph: bool = True) -> Bundle:

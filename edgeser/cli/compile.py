@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from edgeser.backends.cuda.index import INDEX, Index
+from edgeser.backends.cuda.index import INDEX, LARGEST, Index
 from edgeser.backends.cuda.shapes import PRECISION_NAMES
 from edgeser.backends.cuda.targets import ALL, TARGETS, resolve
 from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.options import ModelOption
 from edgeser.errors import BackendError
+from edgeser.files import read_plain
 
 
 def compile_kernels(
@@ -60,7 +61,7 @@ def compile_kernels(
             bundle, targets, precisions, folder, lambda done: bars.update(task, completed=done)
         )
     if as_json:
-        raw = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        raw = json.loads(read_plain(folder / INDEX, LARGEST)[0])
         typer.echo(json.dumps({"folder": str(folder), "index": raw}, indent=1))
         return
     _print(index)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgeser.errors import MissingExtraError, TableError
+from edgeser.files import open_plain
 
 Columns = Mapping[str, type]
 Row = Sequence[str | int | float | None]
@@ -21,7 +23,7 @@ class Format(Protocol):
     """One kind of file."""
 
     def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
-        """Write all rows."""
+        """Write all rows to a new file; raises FileExistsError if anything is there, a link too."""
 
     def names(self, path: Path) -> list[str]:
         """Those of a file's columns; raises ValueError if it is none."""
@@ -40,20 +42,20 @@ def format_of(path: Path) -> Format:
 
 class _Csv:
     def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with path.open("x", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows(rows)
 
     def names(self, path: Path) -> list[str]:
-        with path.open(encoding="utf-8", newline="") as file:
+        with TextIOWrapper(BufferedReader(open_plain(path)), "utf-8", newline="") as file:
             try:
                 return next(csv.reader(file), [])
             except csv.Error as error:
                 raise ValueError(str(error)) from None
 
     def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        with path.open(encoding="utf-8", newline="") as file:
+        with TextIOWrapper(BufferedReader(open_plain(path)), "utf-8", newline="") as file:
             try:
                 reader = csv.reader(file)
                 if next(reader, None) != list(columns):
@@ -90,19 +92,19 @@ class _Parquet:
         pa = self._pa
         kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
         schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-        with self._pq.ParquetWriter(path, schema) as file:
+        with path.open("xb") as opened, self._pq.ParquetWriter(opened, schema) as file:
             rows = iter(rows)
             while batch := list(islice(rows, _AT_A_TIME)):
                 values = dict(zip(columns, zip(*batch, strict=True), strict=True))
                 file.write_table(pa.table(values, schema))
 
     def names(self, path: Path) -> list[str]:
-        with self._damage():
-            return list(self._pq.ParquetFile(path).schema_arrow.names)
+        with self._damage(), open_plain(path) as opened:
+            return list(self._pq.ParquetFile(opened).schema_arrow.names)
 
     def read(self, path: Path, columns: Columns) -> Iterator[Row]:
-        with self._damage():
-            file = self._pq.ParquetFile(path)
+        with self._damage(), open_plain(path) as opened:
+            file = self._pq.ParquetFile(opened)
             if file.schema_arrow.names != list(columns):
                 raise ValueError("the columns differ")
             for batch in file.iter_batches(_AT_A_TIME):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -25,14 +26,16 @@ class Lock:
 
     def __init__(self, path: Path, what: Path) -> None:
         self._path = path
+        odd = f"{path}: is a link or no plain file, and a lock belongs there: remove it"
         if not is_free(path):
-            raise TableError(
-                f"{path}: is a link or no plain file, and a lock belongs there: remove it"
-            )
+            raise TableError(odd)
         while True:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            flags = os.O_RDWR | os.O_CREAT
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
             self._file = os.open(path, flags, 0o666)
             try:
+                if not stat.S_ISREG(os.fstat(self._file).st_mode):  # it came in between
+                    raise TableError(odd)
                 _lock(self._file)
             except BlockingIOError:
                 owner = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()

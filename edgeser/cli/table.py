@@ -139,7 +139,6 @@ class Table:
         rows = self._rows.execute(f"SELECT {names} FROM results ORDER BY place, rowid")  # noqa: S608
         whole.unlink(missing_ok=True)
         try:
-            whole.touch(exist_ok=False)  # not through a link that somebody put there
             self._format.write(whole, self._columns, rows)
             whole.replace(self._file)
         except BaseException:

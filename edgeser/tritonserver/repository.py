@@ -22,6 +22,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, load_from_string
 
 from edgeser.bundle import Bundle
+from edgeser.bundle.reader import bundle_bytes
 from edgeser.files import write_whole
 
 StepBackend = Literal["onnxruntime", "tensorrt"]
@@ -68,7 +69,7 @@ def write_repository(
     files: dict[Path, bytes] = {
         pool / "config.pbtxt": pool_config(read).encode(),
         pool / "1" / "model.py": _MODEL_FILE.encode(),
-        pool / "1" / "model.edgeser": bundle.read_bytes(),
+        pool / "1" / "model.edgeser": bundle_bytes(bundle),
         stepped / "config.pbtxt": step_config(
             graph, "tensorrt" if engine else "onnxruntime", batch or STEP_BATCH
         ).encode(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import tracemalloc
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ import edgeser
 from edgeser.bundle import read_bundle
 from tests import native, toy
 from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS, bomb
+from tests.swapped import read_again_and_again
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,35 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, language: str) -> No
     for path in (fifo, Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(edgeser.BundleError, match="is a pipe, a device or a socket"):
             read(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+@pytest.mark.parametrize("language", ["Python", "C"])
+def test_a_pipe_that_takes_the_files_place_is_not_waited_for(
+    toy_path: Path, tmp_path: Path, language: str
+) -> None:
+    path = tmp_path / "toy.edgeser"
+    path.write_bytes(toy_path.read_bytes())
+    load = read_bundle if language == "Python" else native.open_model
+
+    def read() -> bool:
+        try:
+            load(path)
+        except edgeser.BundleError as error:
+            assert "is a pipe" in str(error)  # noqa: PT017
+            return False
+        return True
+
+    read_again_and_again(path, read)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no sockets in folders")
+def test_a_socket_is_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    with socket.socket(socket.AF_UNIX) as here:
+        here.bind("m.edgeser")
+        with pytest.raises(edgeser.BundleError, match="is a pipe, a device or a socket"):
+            edgeser.load("m.edgeser")
 
 
 def test_a_path_with_a_nul_is_named() -> None:

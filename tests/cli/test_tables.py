@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import edgeser
 from edgeser.cli import app
 from edgeser.cli.table import Table
+from tests.swapped import read_again_and_again
 
 COLUMNS = {
     "duration": float,
@@ -96,6 +97,25 @@ def test_a_pipe_where_a_table_belongs_is_not_waited_for(tmp_path: Path, name: st
         return
     with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
         write(tmp_path / "r.csv", "a")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+@pytest.mark.parametrize("place", ["r.csv", "r.csv.lock"])
+def test_a_pipe_that_takes_the_place_of_a_table_is_not_waited_for(
+    tmp_path: Path, place: str
+) -> None:
+    out = write(tmp_path / "r.csv", "a")
+    (tmp_path / "r.csv.lock").touch()
+
+    def read() -> bool:
+        try:
+            with Table(out, COLUMNS, "me") as table:
+                table.keep(False)
+                return table.done == {"a"}
+        except edgeser.TableError:
+            return False
+
+    read_again_and_again(tmp_path / place, read)
 
 
 def test_a_device_is_no_table(tmp_path: Path) -> None:

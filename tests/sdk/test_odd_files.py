@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import soundfile
 
 import edgeser
 from edgeser.audio.recording import open_recording
+from edgeser.files import read_plain
 from tests.sounds import speech_like
+from tests.swapped import read_again_and_again
 
 KINDS = ["wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64"]
 SECONDS = 6.0
@@ -286,6 +289,21 @@ def test_a_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
         else:
             assert seconds(path) == SECONDS
         writer.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"what is in it")
+
+    def read() -> bool:
+        try:
+            return read_plain(path, 100)[0] == b"what is in it"
+        except ValueError as error:
+            assert "no plain file" in str(error)  # noqa: PT017
+            return False
+
+    read_again_and_again(path, read)
 
 
 def test_damage_in_the_middle_is_named_or_passed_over(tmp_path: Path) -> None:

@@ -111,6 +111,21 @@ def test_a_room_that_is_never_quiet_does_not_keep_a_visitor(page: Any) -> None:
     assert after == 600_000
 
 
+def test_a_clock_that_is_set_back_keeps_no_visitor(page: Any) -> None:
+    left = page.evaluate(
+        """async () => { const { Idle } = await import('./idle.js'); let gone = false, left = null;
+        const idle = new Idle(60, { warn(now) { left = now; }, gone() { gone = true; } });
+        const later = () => new Promise((next) => setTimeout(next, 600));
+        lab.skipped += 52_000; await later();
+        lab.skipped -= 86_400_000; await later();
+        const told = left;
+        lab.skipped += 9_000; await later();
+        idle.stop(); return gone ? told : null; }"""
+    )
+    assert left is not None
+    assert 0 < left <= 8
+
+
 def test_visits_leave_nothing_in_memory(page: Any) -> None:
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")

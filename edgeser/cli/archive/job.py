@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edgeser.bundle.reader import bundle_bytes
 from edgeser.cli.archive.judge import Attempts, Judge
 from edgeser.cli.archive.parts import Parts, Shape
 from edgeser.cli.archive.places import is_address
@@ -60,7 +61,7 @@ def run(
         judges = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             Judge,
             fn_constructor_args=[
-                ray.put(model.read_bytes()),  # this process has it for those that start late
+                ray.put(bundle_bytes(model)),  # this process has it for those that start late
                 precision,
                 vad,
                 parts.folder,

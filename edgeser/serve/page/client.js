@@ -7,6 +7,20 @@ const LONGEST_WAIT = 15_000;
 const PATIENCE = 10_000; // ms without what should come, until it is opened again
 const BACKLOG = 1 << 20; // bytes: who cannot keep up gets the newest sound, not an ever longer past
 
+let looked = Date.now();
+let passed = 0;
+
+/**
+ * Milliseconds that have passed: also while the computer slept, which performance.now() leaves out.
+ * A clock that is set back takes none of them away; one that is set forward counts as a sleep.
+ */
+export function elapsed() {
+  const now = Date.now();
+  passed += Math.max(0, now - looked);
+  looked = now;
+  return passed;
+}
+
 /**
  * Opens the microphone and listens until `stop` of what it returns is called.
  *
@@ -139,7 +153,7 @@ class Microphone {
     const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
     capture.port.onmessage = ({ data }) => {
       if (released.aborted) return;
-      this.heardAt = Date.now();
+      this.heardAt = elapsed();
       this.sounded = true;
       this.again.succeeded();
       this.hear(data);
@@ -154,7 +168,7 @@ class Microphone {
     const [track] = media.getAudioTracks();
     const settle = () => {
       if (released.aborted) return;
-      this.heardAt = Date.now();
+      this.heardAt = elapsed();
       if (track.readyState === "ended") this.lost();
       else if (context.state !== "running") this.suspended(context, released);
       else this.tell(track.muted ? "muted" : "live");
@@ -187,7 +201,7 @@ class Microphone {
 
   /** Some microphones fall silent without a word: Bluetooth ones, or after a sleep. */
   check() {
-    const quiet = Date.now() - this.heardAt > PATIENCE;
+    const quiet = elapsed() - this.heardAt > PATIENCE;
     if (this.state === "live" && quiet && !this.sounded) this.lost();
     else if (this.state === "live" && quiet) {
       this.tell("opening");
@@ -240,13 +254,13 @@ class Connection {
     url.searchParams.set("format", "int16");
     const socket = new WebSocket(url);
     this.socket = socket;
-    this.since = Date.now();
+    this.since = elapsed();
     this.accepted = false;
     let failure = "offline";
     if (!this.again.tries) this.tell({ server: "connecting" });
     socket.onmessage = (message) => {
       const event = JSON.parse(message.data);
-      this.since = Date.now();
+      this.since = elapsed();
       if (this.socket === socket) {
         if (event.type === "ready") this.accepted = true;
         if (event.type === "ready") this.tell({ server: "live", message: "" });
@@ -287,7 +301,7 @@ class Connection {
 
   /** A server that says nothing for long is as good as none. */
   check() {
-    if (this.socket && Date.now() - this.since > PATIENCE) {
+    if (this.socket && elapsed() - this.since > PATIENCE) {
       const { socket } = this;
       this.socket = null;
       socket.close();

@@ -1,4 +1,6 @@
-// When a visitor has gone. By the clock on the wall, so that a computer that slept knows it too.
+// When a visitor has gone. A computer that slept knows it too; a clock that is set back keeps nobody.
+
+import { elapsed } from "./client.js";
 
 const TOUCHES = ["pointerdown", "keydown"];
 const LONGEST = 10; // times as long without a touch, whatever is heard: rooms are loud
@@ -9,13 +11,13 @@ export class Idle {
   constructor(seconds, { warn, gone }) {
     this.seconds = seconds;
     this.touch = () => {
-      this.touched = Date.now();
+      this.touched = elapsed();
       this.active();
     };
     this.touch();
     for (const what of TOUCHES) addEventListener(what, this.touch);
     this.timer = setInterval(() => {
-      const now = Date.now();
+      const now = elapsed();
       const left = Math.min(this.last / 1000 + seconds, this.touched / 1000 + LONGEST * seconds) - now / 1000;
       if (left <= 0) gone();
       else warn(left <= Math.min(WARNING, seconds / 3) ? Math.ceil(left) : null);
@@ -24,7 +26,7 @@ export class Idle {
 
   /** Somebody is there. */
   active() {
-    this.last = Date.now();
+    this.last = elapsed();
   }
 
   stop() {

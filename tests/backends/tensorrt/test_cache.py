@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,3 +217,52 @@ def test_the_origin_of_a_real_engine(
     other = Origin.of(rtx, toy.frontend(1), batches, (8, 6), "ab" * 32, "fp32")
     assert cache.get(other, Builder()) == ENGINE
     assert "built for graph" in caplog.text
+
+
+_BUILDS = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.backends.tensorrt.test_cache import ENGINE, ORIGIN
+from edgeser.backends.tensorrt import EngineCache
+
+def build():
+    sys.stdout.write("building\\n")
+    sys.stdout.flush()
+    sys.stdin.readline()  # until the other one builds too
+    return ENGINE
+
+assert EngineCache(Path(sys.argv[1])).get(ORIGIN, build) == ENGINE
+"""
+
+
+def test_two_processes_that_build_the_same_engine(tmp_path: Path) -> None:
+    """Neither knows of the other; both have their engine, and a whole one is kept."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", _BUILDS, str(tmp_path), str(root)]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "building\n"
+    for one in both:
+        one.communicate("\n")
+    assert [one.returncode for one in both] == [0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == [ORIGIN.file_name]
+    builder = Builder()
+    assert EngineCache(tmp_path).get(ORIGIN, builder) == ENGINE
+    assert builder.calls == 0
+
+
+def test_a_read_only_cache_costs_the_keeping_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkstemp", read_only)  # root may write in any folder
+    assert EngineCache(tmp_path).get(ORIGIN, Builder()) == ENGINE
+    assert "cannot be kept" in caplog.text
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ being computed is in the next one, so the more clients there are, the larger the
 import asyncio
 import json
 import sys
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,11 @@ async def serve(port: int) -> None:
     batches = Batches(model.pool())
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):  # a client may go without a word
+            await hear(reader, writer)
+        writer.close()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stream = edgeser.Utterances(model, RATE)
 
         def tell(events: Events) -> None:
@@ -75,7 +81,6 @@ async def serve(port: int) -> None:
             await writer.drain()
         tell(stream.flush())
         await writer.drain()
-        writer.close()
 
     server = await asyncio.start_server(client, "127.0.0.1", port)
     print(f"listening on port {server.sockets[0].getsockname()[1]}", flush=True)

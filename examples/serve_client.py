@@ -3,9 +3,10 @@
 import json
 import sys
 import threading
+from contextlib import suppress
 
 import soundfile
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 
@@ -16,9 +17,10 @@ def main(path: str, server: str = "ws://127.0.0.1:8765") -> None:
     with connect(address) as socket:
 
         def send() -> None:
-            for start in range(0, len(samples), rate // 10):
-                socket.send(samples[start : start + rate // 10].tobytes())
-            socket.send(json.dumps({"type": "end"}))
+            with suppress(ConnectionClosed):  # why it is, the loop below is told
+                for start in range(0, len(samples), rate // 10):
+                    socket.send(samples[start : start + rate // 10].tobytes())
+                socket.send(json.dumps({"type": "end"}))
 
         threading.Thread(target=send, daemon=True).start()
         for message in socket:
@@ -26,7 +28,7 @@ def main(path: str, server: str = "ws://127.0.0.1:8765") -> None:
             if event["type"] == "utterance":
                 print(f"{event['start']:6.2f} s  {event['label']}  {event['confidence']:.2f}")
             elif event["type"] == "error":
-                raise SystemExit(event["message"])
+                raise SystemExit(f"serve_client: {event['message']}")
 
 
 if __name__ == "__main__":

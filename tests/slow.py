@@ -18,6 +18,7 @@ SLOW = {
     "cli/test_manners.py": "starts programs",
     "docs/test_blocks.py": "runs every program of the site",
     "docs/test_figures.py": "draws",
+    "docs/test_phone.py": "starts a browser",
     "examples": "starts programs",
     "export": "exports graphs with PyTorch",
     "backends/cuda/test_driver.py": "builds a stand-in for a driver",

@@ -109,6 +109,13 @@ def test_what_is_searched_for_has_an_answer(word: str) -> None:
     assert re.search(rf"^## .*\b{word}\b.*\?$", questions, re.MULTILINE)
 
 
+def test_nothing_is_to_be_installed_from_where_it_is_not() -> None:
+    """No version is on PyPI: a page names a checkout or a wheel, or an extra of what is there."""
+    for page in [ROOT / "README.md", *PAGES]:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"pip3? install[^\n`]* ['\"]?edgeser['\"]?(?=\s|$)", text), page
+
+
 def test_nothing_claims_to_know_what_voices_feel() -> None:
     """They sound: only that is heard. A page may say what edgeser does not know."""
     claims = re.compile(

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -240,3 +241,37 @@ def test_ctrl_c_ends_without_a_word() -> None:
         service.send_signal(signal.SIGINT)
         _, errors = service.communicate(timeout=60)
     assert (service.returncode, errors) == (0, "")
+
+
+def test_a_client_that_vanishes_is_no_error() -> None:
+    command = [sys.executable, str(EXAMPLES / "asyncio_service.py"), "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout is not None
+        port = int(service.stdout.readline().split()[-1])
+        for _ in range(3):
+            client = socket.create_connection(("127.0.0.1", port), timeout=60)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(bytes(40_000))
+            client.close()  # a reset: not even goodbye
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as other:
+            other.sendall(bytes(40_000))
+            service.send_signal(signal.SIGINT)  # while somebody is connected
+            _, errors = service.communicate(timeout=60)
+    assert (service.returncode, errors) == (0, "")
+
+
+def test_a_server_that_is_full_is_one_line(start: Start, tmp_path: Path) -> None:
+    from websockets.sync.client import connect
+
+    address, _ = start("--connections", "1")
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(16_000 * 600, np.int16), 16_000)
+    with connect(f"ws://{address}/v1/stream?rate=16000&format=int16") as first:
+        first.recv()
+        command = [sys.executable, str(EXAMPLES / "serve_client.py"), path, f"ws://{address}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("serve_client: ")
+    assert done.stderr.count("\n") == 1, done.stderr

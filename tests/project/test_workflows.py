@@ -94,8 +94,11 @@ def test_forms_ask_something(name: str) -> None:
         assert part["attributes"]
 
 
-def test_the_citation_names_the_project_and_no_person() -> None:
+def test_the_citation_names_the_project_and_the_authors_of_the_paper() -> None:
     citation = read(ROOT / "CITATION.cff")
     assert citation["cff-version"] == "1.2.0"
     assert citation["authors"] == [{"name": "edgeser contributors"}]
     assert {"message", "title", "license", "version"} <= citation.keys()
+    (paper,) = citation["references"]
+    assert len(paper["authors"]) == 6
+    assert all(author.keys() == {"given-names", "family-names"} for author in paper["authors"])

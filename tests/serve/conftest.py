@@ -76,6 +76,7 @@ def end(process: subprocess.Popen[str]) -> None:
         process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
     if process.stdout:
         process.stdout.close()
 

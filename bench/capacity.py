@@ -56,8 +56,8 @@ pace of real time each wakes the server.
 {table}
 
 The model by itself, sixteen streams in a batch, in a process without a network, takes
-{speech:.2f} ms where somebody speaks, {quiet:.2f} ms where nobody does, and {skipped:.2f} ms there with
-`--skip-quiet`.
+{speech:.2f} ms where somebody speaks, {quiet:.2f} ms where nobody does, and {skipped:.2f} ms there
+with `--skip-quiet`.
 
 ## How many machines
 
@@ -92,9 +92,7 @@ WAYS = (
     Way("100 ms messages, utterances alone", "frames=none", 0.1, 1.0),
     Way("one in ten speaks, 100 ms, binary", "encoding=binary", 0.1, 0.1),
     Way("one in ten speaks, 100 ms, `frames=spoken`", "frames=spoken&encoding=binary", 0.1, 0.1),
-    Way(
-        "the same, `--skip-quiet`", "frames=spoken&encoding=binary", 0.1, 0.1, ("--skip-quiet",)
-    ),
+    Way("the same, `--skip-quiet`", "frames=spoken&encoding=binary", 0.1, 0.1, ("--skip-quiet",)),
 )
 
 

@@ -2,9 +2,9 @@
 
     python -m bench.microphones
 
-A crowd of clients (``bench.crowd``) sends 16-bit audio as it would be spoken, in messages of 100 ms,
-each client at a moment of its own. Step by step there are more of them, until one frame in a hundred
-comes later than the next one is due. They take part of the same cores; how much, is told.
+A crowd of clients (``bench.crowd``) sends 16-bit audio as it would be spoken, in messages of
+100 ms, each client at a moment of its own. Step by step there are more of them, until one frame in
+a hundred comes later than the next one is due. They take part of the same cores; how much, is told.
 """
 
 from __future__ import annotations

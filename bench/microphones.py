@@ -121,7 +121,8 @@ def table(room: Room, seen: list[Told]) -> str:
     most = max((told.clients for told in seen if in_time(told)), default=0)
     lost = sum(told.lost for told in seen)
     lines = [f"## {room.name}", "", HEAD, *map(row, seen), ""]
-    lines.append(f"In time up to **{most:,} clients**." + (f" Lost: {lost}." if lost else ""))
+    said = f"In time up to **{most:,} clients**." if most else "Not even these were in time."
+    lines.append(said + (f" Lost: {lost}." if lost else ""))
     return "\n".join(lines)
 
 

@@ -65,7 +65,9 @@ def figures(address: str) -> dict[str, float]:
 def owner(client: ClientConnection, pids: set[int]) -> int:
     """Which of these processes a connection is with."""
     # Others use the same port towards another server.
-    ends = [f":{name[1]:04X}" for name in (client.socket.getpeername(), client.socket.getsockname())]
+    ends = [
+        f":{name[1]:04X}" for name in (client.socket.getpeername(), client.socket.getsockname())
+    ]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     (inode,) = [row[9] for row in rows if [row[1][-5:], row[2][-5:]] == ends]
     for pid in pids:

@@ -56,7 +56,8 @@ pace of real time each wakes the server.
 {table}
 
 The model by itself, sixteen streams in a batch, in a process without a network, takes
-{speech:.2f} ms where somebody speaks and {quiet:.2f} ms where nobody does.
+{speech:.2f} ms where somebody speaks, {quiet:.2f} ms where nobody does, and {skipped:.2f} ms there
+with `--skip-quiet`.
 
 ## How many machines
 
@@ -80,6 +81,8 @@ class Way:
     """Of a message."""
     speaking: float
     """Share of the clients where somebody speaks."""
+    options: tuple[str, ...] = ()
+    """Of the server."""
 
 
 WAYS = (
@@ -89,6 +92,7 @@ WAYS = (
     Way("100 ms messages, utterances alone", "frames=none", 0.1, 1.0),
     Way("one in ten speaks, 100 ms, binary", "encoding=binary", 0.1, 0.1),
     Way("one in ten speaks, 100 ms, `frames=spoken`", "frames=spoken&encoding=binary", 0.1, 0.1),
+    Way("the same, `--skip-quiet`", "frames=spoken&encoding=binary", 0.1, 0.1, ("--skip-quiet",)),
 )
 
 
@@ -109,7 +113,7 @@ def serving(*options: str) -> Iterator[tuple[str, int]]:
 
 def measure(way: Way, clients: int, seconds: float, *options: str) -> tuple[Told, float, float]:
     """What a crowd saw of a server; its memory before and with it, in MiB."""
-    with serving(*options) as (address, pid):
+    with serving(*options, *way.options) as (address, pid):
         empty = resident_mib(family(pid))
         talkers = round(way.speaking * clients)
         crowd = Crowd(
@@ -129,7 +133,9 @@ def measure(way: Way, clients: int, seconds: float, *options: str) -> tuple[Told
             crowd.close()
 
 
-def model_milliseconds(precision: str, speaks: bool, streams: int = 16, hops: int = 60) -> float:
+def model_milliseconds(
+    precision: str, speaks: bool, every_hop: bool = True, streams: int = 16, hops: int = 60
+) -> float:
     """Processor time of the model alone, for a second of one stream; best of three."""
     model = edgeser.load(precision=precision)  # type: ignore[arg-type]
     sound = speech() if speaks else quiet()
@@ -137,7 +143,7 @@ def model_milliseconds(precision: str, speaks: bool, streams: int = 16, hops: in
     took = []
     for _ in range(3):
         pool = model.pool()
-        rooms = [edgeser.Utterances(model, RATE) for _ in range(streams)]
+        rooms = [edgeser.Utterances(model, RATE, every_hop=every_hop) for _ in range(streams)]
         own = [np.roll(sound, -7919 * place) for place in range(streams)]
         began = time.process_time()
         for hop in range(hops):
@@ -176,7 +182,11 @@ def main(
         plan.append(f"| {way.name} | " + " | ".join(needed) + " |")
         seen[way.name] = asdict(told)
         typer.echo(rows[-1])
-    model = {speaks: model_milliseconds(precision, speaks) for speaks in (True, False)}
+    model = {
+        "speech": model_milliseconds(precision, True),
+        "quiet": model_milliseconds(precision, False),
+        "skipped": model_milliseconds(precision, False, every_hop=False),
+    }
     about = {
         **facts(shared),
         "simd": kernels().simd_levels()[0],
@@ -192,14 +202,13 @@ def main(
         **about,
         table="\n".join(rows),
         plan="\n".join(plan),
-        speech=model[True],
-        quiet=model[False],
+        **model,
         full=FULL,
         base=base,
         each=each,
         alike=round(clients * edgeser.load().hop / TOGETHER_SECONDS, -2),
     )
-    figures = {**about, "model_ms": {"speech": model[True], "quiet": model[False]}, "ways": seen}
+    figures = {**about, "model_ms": model, "ways": seen}
     save(f"{machine_stem()}-capacity", figures, text, out)
     typer.echo(text)
 

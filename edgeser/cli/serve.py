@@ -87,6 +87,12 @@ def serve(
         bool, typer.Option("--count-labels", help="Let /metrics count labels, told once an hour.")
     ] = False,
     vad: VadOption = "own",
+    skip_quiet: Annotated[
+        bool,
+        typer.Option(
+            "--skip-quiet", help="Skip hops that sound like the pause before them; saves time."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the address as a line of JSON.")
     ] = False,
@@ -125,6 +131,7 @@ def serve(
         names=tuple(name or ()),
         limits=limits,
         detector=Silero if vad == "silero" else None,
+        every_hop=not skip_quiet,
         precision=precision,
         backend=backend,
         signed_by=signed_by,

@@ -20,19 +20,18 @@ class Budget:
 
     def take(self, amount: float) -> float:
         """Take an amount; seconds to wait until it is paid for, 0 if it is."""
-        self._refill()
-        self._level -= amount
-        return 0.0 if self._level >= 0 else -self._level / self.rate
+        now = time.monotonic()
+        level = self._level + (now - self._at) * self.rate
+        if level > self.burst:
+            level = self.burst
+        self._level = level = level - amount
+        self._at = now
+        return 0.0 if level >= 0 else -level / self.rate
 
     def may_take(self, amount: float) -> bool:
         """Take an amount if it is there; whether it was. Nothing is owed."""
-        self._refill()
+        self.take(0.0)
         if self._level < amount:
             return False
         self._level -= amount
         return True
-
-    def _refill(self) -> None:
-        now = time.monotonic()
-        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
-        self._at = now

@@ -66,7 +66,12 @@ class Client:
         if self.wanted.encoding == "binary":
             self._layout = FrameLayout(model.labels, self._version)
         self.utterances = Utterances(
-            model, audio.rate, config.rules, detector=detector, on_frame=self._frames.append
+            model,
+            audio.rate,
+            config.rules,
+            detector=detector,
+            every_hop=config.every_hop,
+            on_frame=self._frames.append,
         )
         """What the pool steps."""
         self._threshold = self.utterances.speech_threshold

@@ -89,6 +89,9 @@ class ServeConfig:
 
     None for the model's own score.
     """
+    every_hop: bool = True
+    """Whether the model hears hops that sound like the quiet before them: see
+    :meth:`edgeser.Model.stream`."""
     precision: Precision = "float32"
     """See :func:`edgeser.load`."""
     backend: Backend = "cpu"

@@ -218,7 +218,8 @@ class Hub:
             self.metrics.batch.observe(len(ready))
             for client, (came, samples) in taken.items():
                 self._deliver(client, results[client], came, samples)
-        for client in [c for c in self.clients if c.ending and (c.failed or not c.waiting)]:
+        # Who came to its end meanwhile wakes this again.
+        for client in [c for c in stirring if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
                 self._finish(client)
             self.leave(client)

@@ -179,6 +179,23 @@ def test_kubernetes_schemas_allow_it() -> None:
     validate = pytest.importorskip("kubernetes_validate")
     for document in (*documents().values(), canary()):
         validate.validate(document, "1.31", strict=True)
+    wrong = documents()["Deployment"]
+    wrong["spec"]["template"]["spec"]["containers"][0]["resources"]["limit"] = {}
+    with pytest.raises(validate.ValidationError):
+        validate.validate(wrong, "1.31", strict=True)
+
+
+@pytest.mark.parametrize(("field", "allowed"), [("mem_limit", True), ("memory_limit", False)])
+def test_composes_schema_allows_it(tmp_path: Path, field: str, allowed: bool) -> None:
+    pytest.importorskip("check_jsonschema")
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert "mem_limit" in text
+    file = tmp_path / "compose.yaml"
+    file.write_text(text.replace("mem_limit", field), encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema"]
+    command += ["--builtin-schema", "vendor.compose-spec", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is allowed, done.stdout
 
 
 def metric_names() -> set[str]:
@@ -233,3 +250,36 @@ def test_the_dashboard_can_be_imported_and_asks_for_figures_that_there_are() -> 
             asked |= used(target["expr"])
             assert set(re.findall(r"\$(\w+)", target["expr"])) <= variables
     assert asked <= metric_names()
+
+
+def lost(given: Any, kept: Any, where: str = "") -> list[str]:
+    """What of a document another one lacks, or has otherwise."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        missing = [f"{where}/{name}" for name in given.keys() - kept.keys()]
+        both = given.keys() & kept.keys()
+        return missing + [one for n in both for one in lost(given[n], kept[n], f"{where}/{n}")]
+    if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        pairs = enumerate(zip(given, kept, strict=True))
+        return [one for at, (a, b) in pairs for one in lost(a, b, f"{where}/{at}")]
+    return [] if given == kept else [where]
+
+
+def test_grafanas_own_types_know_all_of_the_dashboard() -> None:
+    """They are made of the schemas that Grafana's server is built with."""
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+
+    register_default_plugins()
+    board = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+
+    def read() -> Any:
+        return json.loads(JSONEncoder().encode(models.Dashboard.from_json(board)))
+
+    assert lost(board, read()) == []
+    board["panels"][0]["gridPosition"] = board["panels"][0].pop("gridPos")
+    board["panels"][0]["fieldConfig"]["defaults"]["units"] = "short"
+    assert sorted(lost(board, read())) == [
+        "/panels/0/fieldConfig/defaults/units",
+        "/panels/0/gridPosition",
+    ]

@@ -64,9 +64,12 @@ def figures(address: str) -> dict[str, float]:
 
 def owner(client: ClientConnection, pids: set[int]) -> int:
     """Which of these processes a connection is with."""
-    port = client.socket.getsockname()[1]
+    # Others use the same port towards another server.
+    ends = [
+        f":{name[1]:04X}" for name in (client.socket.getpeername(), client.socket.getsockname())
+    ]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    (inode,) = [row[9] for row in rows if row[2].endswith(f":{port:04X}")]
+    (inode,) = [row[9] for row in rows if [row[1][-5:], row[2][-5:]] == ends]
     for pid in pids:
         for file in Path(f"/proc/{pid}/fd").iterdir():
             if os.path.lexists(file) and str(file.readlink()) == f"socket:[{inode}]":

@@ -38,6 +38,7 @@ SCENES = SceneConfig(batch=4, ahead=1, longest=1.0, lead=0.2)
 PLAN = Plan(sizes=("small",), scenes=SCENES, made=2)
 LIMIT = 600.0
 """Seconds after which something hangs."""
+DATA = Path(__file__).parents[3] / "shared" / "data"
 KILLED_AT = 5
 """Steps that the second process begins: the last one in the midst of the third round."""
 
@@ -139,6 +140,28 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
         run("stopped", replace(COURSE, round=3))
     with pytest.raises(CorpusError, match="other settings"):
         run("stopped", plan=replace(PLAN, seed=1))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="no real recordings: ../shared/data is absent")
+def test_what_train_bulk_wrote_is_heard_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = [sys.executable, "-m", "train", "bulk", "--corpus", "librispeech", "--mib", "1"]
+    written += ["--data", str(DATA), "--out", str(tmp_path / "bulk")]
+    subprocess.run(written, check=True, stdout=subprocess.DEVNULL)
+    tiny(tmp_path / "teacher.safetensors", layers=4)
+    small(tmp_path, monkeypatch)
+    bulk = rounds.Bulk(str(tmp_path / "bulk"), 1)
+    files = [bulk.of(number)[0] for number in range(3)]
+    assert len(set(files)) == 3
+    run = Rounds(PLAN, Course((2, 1), 1), [], tmp_path / "out", CPU, 1, bulk=bulk)
+    run.run()
+    own = run.ground.bank.hours
+    more = [sum(len(one.samples) for one in bulk.read(n)) / 16_000 / 3600 for n in range(3)]
+    told = [line["hours"] for line in lines(tmp_path / "out") if "round" in line]
+    assert told == pytest.approx([own + hours for hours in more], abs=0.02)
+    assert min(more) > 0.05
+    assert bulk.unreadable == 0
 
 
 def test_recordings_of_two_banks_are_those_of_each(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-// When a visitor has gone. By the clock on the wall, so that a computer that slept knows it too.
+// Detects that a visitor has left. Uses the wall clock, which includes time in which a computer slept.
 
 const TOUCHES = ["pointerdown", "keydown"];
-const LONGEST = 10; // times as long without a touch, whatever is heard: rooms are loud
-const WARNING = 10; // seconds, or a third of all
+const LONGEST = 10; // times the limit without a touch, even if there is speech: rooms can be loud
+const WARNING = 10; // seconds, or a third of the limit
 
 export class Idle {
-  /** `warn`: called each second with the seconds left, null for many; `gone`: called once. */
+  /** `warn`: called each second with the seconds left, or null if many; `gone`: called once. */
   constructor(seconds, { warn, gone }) {
     this.seconds = seconds;
     this.touch = () => {
@@ -22,7 +22,7 @@ export class Idle {
     }, 250);
   }
 
-  /** Somebody is there. */
+  /** Notes a sign of a visitor. */
   active() {
     this.last = Date.now();
   }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t block_alignment = 64;
 constexpr std::int64_t most_samples = std::int64_t{1} << 53;  // exact in float64; 1400 years
 constexpr float largest_token = 1e9f;
-constexpr std::size_t reserved_hops = 10;  // a call that brings more frames allocates
+constexpr std::size_t reserved_hops = 10;  // calls that produce more frames allocate
 
 std::int64_t forget_after(const Core& core, const StreamOptions& options) {
   if (!options.new_speaker_after) return 0;
@@ -59,7 +59,7 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
     endpointer_.emplace(*core_, *options_.rules, detector_ ? threshold_ : core_->thresholds.speech);
   }
   quiet_below_ = core_->quiet.usable() && !options_.every_hop ? core_->thresholds.speech : 0;
-  // Utterances may take for speech what the gate refuses.
+  // Utterances may accept as speech what the gate refuses.
   if (endpointer_ && !detector_) quiet_below_ = std::min(quiet_below_, endpointer_->threshold());
   journal_.reserve(reserved_hops * undo_bytes(core_->tacn.plan(), 1));
   empty(results_.frames, reserved_hops);
@@ -74,7 +74,7 @@ Stream::Stream(std::shared_ptr<const Core> core, long long rate, const StreamOpt
 void Stream::publish() noexcept {
   const Memory& m = memory();
   auto missing = static_cast<std::size_t>(m.missing);
-  if (resampler().state_bytes() != 0) {  // its phase is its own: one less
+  if (resampler().state_bytes() != 0) {  // minus one: its phase
     missing = std::max<std::size_t>(1, (missing - 1) * static_cast<std::size_t>(rate()) /
                                            static_cast<std::size_t>(resampler().rate_out()));
   }
@@ -83,7 +83,7 @@ void Stream::publish() noexcept {
   speaking_.store(m.utterance.speaking != 0, std::memory_order_relaxed);
 }
 
-// Makes the head that of a stream which has heard nothing yet.
+// Resets the head to that of a new stream.
 void Stream::fresh(bool keep_speaker) noexcept {
   Memory& m = layout_.memory(block());
   const Memory before = m;
@@ -147,7 +147,7 @@ void Stream::begin(const Chunk& chunk, Kind kind, bool rings) {
   m.received += static_cast<std::int64_t>(chunk.samples);
 }
 
-// Takes `samples` that the source has. True if a segment is then complete.
+// Takes `samples` from the source. Returns true if that completes a segment.
 bool Stream::hear(std::size_t samples) noexcept {
   Memory& m = layout_.memory(block());
   const std::size_t segment = core_->sizes.segment;
@@ -174,13 +174,13 @@ const float* Stream::next_segment() {
   const auto hop = static_cast<std::int64_t>(core_->sizes.hop);
   while (true) {
     while (source_.left() > 0) {
-      // At most a hop: so what comes after a segment of zeros can only be behind the first zeros.
+      // At most a hop, so that anything after a segment of zeros comes after the first zeros.
       std::size_t count = std::min(source_.left(), static_cast<std::size_t>(m.missing));
       std::size_t zeros = 0;
       while (zeros < count && source_.samples()[zeros] == 0) ++zeros;
       const bool onset = zeros < count && m.zeros + static_cast<std::int64_t>(zeros) >= segment;
       if (onset && zeros == 0) {
-        m.missing = hop;  // the sound begins here, as in a fresh stream
+        m.missing = hop;  // the sound begins here, as in a new stream
         count = std::min(source_.left(), static_cast<std::size_t>(hop));
       } else if (onset) {
         count = zeros;
@@ -199,12 +199,12 @@ const float* Stream::next_segment() {
     }
     if (source_.next({layout_.resampler(block()), m.quiet, m.muted})) continue;
     if (kind_ == Kind::process || padded_) return nullptr;
-    padded_ = true;  // a partial hop is filled up
+    padded_ = true;  // a partial hop is padded
     if (m.missing < hop) source_.pad(static_cast<std::size_t>(m.missing));
   }
 }
 
-// Whether the hop that was just heard sounds like the quiet before it, and need not be read.
+// Whether the newest hop sounds like the silence before it and can be skipped.
 bool Stream::like_quiet() noexcept {
   QuietMemory& quiet = layout_.quiet(block());
   impression_.reset();
@@ -293,13 +293,13 @@ void Stream::closed(float speech, float level) {
   record(nullptr, speech, level);
 }
 
-// The gate hears what comes against a level of its own, so what it refused before says nothing.
+// After this the gate uses another level, so earlier refusals say nothing.
 void Stream::forget_level() noexcept {
   layout_.memory(block()).level = core_->level_initial;
   layout_.quiet(block()) = {};
 }
 
-// What comes is a sequence of its own: the speaker is learned of it, rings and level are empty.
+// Ends the sequence: updates the speaker, clears the rings and the level.
 void Stream::end_sequence() noexcept {
   Memory& m = layout_.memory(block());
   core_->speaker.end(speaker(), static_cast<std::size_t>(m.tokens), options_.adapt);
@@ -312,7 +312,7 @@ double Stream::now() const {
          static_cast<double>(memory().heard) / static_cast<double>(core_->sizes.sample_rate);
 }
 
-// The frame of a hop: null logits where the gate was closed.
+// Records a frame; null logits if the gate was closed.
 void Stream::record(const float* logits, float speech, float level) {
   Memory& m = layout_.memory(block());
   const std::size_t labels = core_->labels.size(), hop = core_->sizes.hop;
@@ -372,7 +372,7 @@ void Stream::conclude() {
       pushed, static_cast<double>(m.spoken) * core_->hop_seconds(), verdict_probabilities_.data());
   double origin = 0;
   if (endpointer_) {
-    origin = m.origin + pushed;  // utterances are timed since the stream began
+    origin = m.origin + pushed;  // utterance times count from the stream's start
     Event event;
     if (endpointer_->flush(m.utterance, layout_.utterance_sums(block()), event,
                            &results_.event_probabilities[results_.events.size() * labels])) {

@@ -10,8 +10,8 @@ namespace edgeser {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-// SHA-256 (FIPS 180-4, section 6.2) of some bytes. Our own because these fifty lines are all that a
-// cryptographic library would be linked for, and the algorithm will never change.
+// SHA-256 (FIPS 180-4, section 6.2). Our own, because a cryptographic library would be linked for
+// these fifty lines alone, and the algorithm will never change.
 Digest sha256(std::string_view bytes);
 
 // 64 lower-case hex digits.

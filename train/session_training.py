@@ -1,4 +1,4 @@
-"""Training of sequence model and head on sessions."""
+"""Trains the sequence model and the head on sessions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,8 @@ def measured(
         if len(z) < 8:
             continue
         within.append(z.var(0, ddof=1))
-        # Every mood counts the same, so that the measure of a voice is not what it said most.
+        # Every emotion has the same weight, so that a speaker's mean does not depend on their
+        # proportions.
         labels = np.array([u.label for u in spoken])
         centre = np.mean([z[labels == k].mean(0) for k in np.unique(labels)], axis=0)
         if (labels == neutral).any():
@@ -51,7 +52,7 @@ def measured(
 
 
 def readout_of(utterances: Sequence[Utterance]) -> Readout:
-    """What tells these utterances' emotions apart in the teacher's statistics of them."""
+    """Separates these utterances' emotions in the teacher's statistics."""
     known = [(one, one.teacher) for one in utterances if one.teacher is not None]
     return Readout.fit(
         np.stack([values for _, values in known]),
@@ -70,10 +71,10 @@ def train_sessions(
     report: int = 0,
     readout: Readout | None = None,
 ) -> None:
-    """Train sequence model, head and ``speaker.known`` of a model whose front end is finished.
+    """Trains sequence model, head and ``speaker.known`` of a model with a finished front end.
 
-    With a ``readout`` the sequence model learns the teacher's statistics of utterances, all of
-    which must have some, and the head is the readout of these.
+    With a ``readout`` the sequence model learns the teacher's statistics of utterances, which all
+    must have, and the head computes the readout from them.
     """
     torch.manual_seed(recipe.seed)
     model.speaker.config = replace(speaker or model.speaker.config, adapt=True)
@@ -125,7 +126,7 @@ def verdicts(logits: Tensor, inside: Tensor) -> Tensor:
 
 
 def emotion_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
-    """Cross-entropy, half of every token, half of the verdicts. Logits (N, T, L)."""
+    """Cross-entropy, half over tokens and half over verdicts. Logits (N, T, L)."""
     goal = batch.target * (1 - label_smoothing) + label_smoothing / batch.target.shape[1]
     each = -(goal[:, None] * logits.log_softmax(-1)).sum(-1)
     whole = -(goal * (verdicts(logits, batch.inside) + 1e-6).log()).sum(1)
@@ -146,10 +147,10 @@ class TaughtHead(nn.Module):
         return self.readout(self.predicted(hidden))
 
     def loss(self, hidden: Tensor, batch: Batch, soft: float) -> Tensor:
-        """How far the teacher is missed.
+        """Errors in the teacher's statistics.
 
         The squared error of an utterance's statistics, half that of its tokens, and ``soft`` times
-        the cross-entropy of the emotions that the teacher's statistics say.
+        the cross-entropy with the emotions that the teacher's statistics give.
         """
         assert batch.teacher is not None
         found, share = self.predicted(hidden), batch.ramp / batch.ramp.sum(1, keepdim=True)
@@ -162,7 +163,7 @@ class TaughtHead(nn.Module):
 
     @torch.no_grad()
     def fold_into(self, head: nn.Linear) -> None:
-        """Make ``head`` compute what this does."""
+        """Sets ``head`` to compute the same."""
         weight = self.readout.weight
         head.weight.copy_(weight @ self.predicted.weight)
         head.bias.copy_(weight @ self.predicted.bias + self.readout.bias)

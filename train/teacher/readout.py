@@ -1,9 +1,9 @@
-"""Emotions read through the teacher's space, so that a sequence model learns what a teacher hears.
+"""Reads emotions from the teacher's features, so that a sequence model learns these features.
 
-A head that may use tokens as it likes finds what tells emotions apart in the corpora of training,
-and little of that holds for others. So the sequence model predicts the teacher's statistics of an
-utterance, and emotions are a fixed linear function of these, fitted on the teacher's own values.
-Both are linear: what ships is one head.
+A head that may use tokens freely learns to separate emotions in the training corpora, and little of
+that holds for others. So the sequence model predicts the teacher's statistics of an utterance, and
+emotions are a fixed linear function of them, fitted on the teacher's own values. Both are linear,
+so the exported model has a single head.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 REGULARISATION = 1e-2
-"""Of the logistic regression, in scikit-learn's sense."""
+"""Of the logistic regression, as scikit-learn defines it."""
 NEVER = -10.0
-"""Logit of an emotion that nobody showed."""
+"""Logit of an emotion without examples."""
 LARGEST = 6.0
-"""Statistics are cut off there, in deviations: a recording may be odd."""
+"""Statistics are clipped there, in deviations, because recordings can be odd."""
 
 
 def statistics(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Mean and deviation (2 D,) over a recording of the teacher's vectors (N, D)."""
+    """Mean and deviation (2 D,) of the teacher's vectors (N, D) over a recording."""
     x = vectors.astype(np.float32)
     return np.concatenate([x.mean(0), x.std(0)])
 
@@ -48,10 +48,10 @@ class Readout:
         corpora: Sequence[str],
         emotions: int,
     ) -> "Readout":
-        """From utterances' statistics (N, 2 D) and what is known of them; ``emotions`` is L.
+        """Fits on utterances' statistics (N, 2 D) and their emotions; ``emotions`` is L.
 
-        Corpora count the same, and so do the emotions of each. Every speaker is centred first, so
-        that the readout is of what a mood changes in a voice and not of whose voice it is.
+        Corpora have equal weight, and so do the emotions of each. Every speaker is centred first,
+        so that the readout depends on changes of a voice and not on whose voice it is.
         """
         label, speaker, corpus = np.array(labels), np.array(speakers), np.array(corpora)
         names = np.unique(corpus)

@@ -1,6 +1,7 @@
 """Temporal convolutional network (Bai et al. 2018; paper, section 2.2, Eq. 3).
 
-TACN without attention: a baseline with the depth, dilations, taps and residual of the TACN, so that only attention differs.
+TACN without attention: a baseline with the depth, dilations, taps and residual of the TACN, so that
+only attention differs.
 """
 
 from dataclasses import dataclass

@@ -23,8 +23,14 @@ def graph_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.write(tmp_path_factory.mktemp("graph") / "graph.edgeser", layers=False)
 
 
+IN_BOTH = pytest.mark.parametrize(
+    "language",
+    ["Python", pytest.param("C", marks=pytest.mark.slow)],  # builds the C library
+)
+
+
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("language", ["Python", "C"])
+@IN_BOTH
 def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, language: str) -> None:
     break_it, message = BROKEN[name]
     path = tmp_path / "broken.edgeser"
@@ -36,7 +42,7 @@ def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, lang
         load(path)
 
 
-@pytest.mark.parametrize("language", ["Python", "C"])
+@IN_BOTH
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, language: str) -> None:
     fifo = tmp_path / "fifo.edgeser"
     os.mkfifo(fifo)

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "stream/source.hpp"
 
 namespace edgeser {
+
+constexpr std::int64_t most_samples = std::int64_t{1} << 53;  // exact in float64; 1400 years
 
 // Results of a call; valid until the next call of its stream.
 struct Results {

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import edgeser
 from edgeser.bundle import read_bundle
 from tests import native, toy
-from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS, bomb
+from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS
+from tests.bundle.damage import bomb
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,13 @@ from edgeser.reference.verdict import shares
 from edgeser.results import says_something
 from train.data.manifest import Recording
 from train.finetune.recordings import Own
-from train.judge.hearing import AFTER, Heard, listen
+from train.judge.hearing import AFTER, Heard, listen, utterance_of
 from train.judge.sounds import SAMPLE_RATE, floor_of
 
 BEFORE = 1.0
 """Seconds of a recording's own noise floor before it."""
 GAP = 2.0
 """Seconds of noise floor between two recordings of a session."""
-LEAST_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
@@ -117,19 +116,18 @@ def _matched(
     events: Sequence[edgeser.Utterance],
     before: int,
 ) -> Frames:
-    """The utterance with the largest overlap with a recording, if any."""
+    """The frames of the utterance that belongs to a recording, if any."""
     labels = model.labels
     truth = labels.index(recording.emotion) if recording.emotion in labels else -1
-    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
-    best = int(np.argmax(overlaps)) if overlaps else -1
-    if best < 0 or overlaps[best] <= LEAST_OVERLAP:
+    event = utterance_of(span, events)
+    if event is None:
         return Frames(recording, np.zeros((0, len(labels))), np.zeros(0), 0.0, before, truth)
-    kept = [frame for frame in events[best].timeline if says_something(frame)]
+    kept = [frame for frame in event.timeline if says_something(frame)]
     return Frames(
         recording,
         np.array([[f.probabilities[label] for label in labels] for f in kept]),
         np.array([f.speech for f in kept]),
-        events[best].verdict.speech_seconds,
+        event.verdict.speech_seconds,
         before,
         truth,
     )

@@ -15,6 +15,9 @@ Samples = NDArray[np.float32]
 AFTER = 1.5
 """Seconds of a recording's own noise floor after it; longer than the hangover and the pause."""
 
+LEAST_OVERLAP = 0.1
+"""Seconds by which an utterance must overlap a recording to belong to it."""
+
 Before = Callable[[Samples, np.random.Generator], Samples]
 """The audio before a recording."""
 
@@ -91,6 +94,15 @@ def listen(
     return [event for event in events if isinstance(event, edgeser.Utterance)]
 
 
+def utterance_of(
+    span: tuple[float, float], events: Sequence[edgeser.Utterance]
+) -> edgeser.Utterance | None:
+    """The utterance with the largest overlap with a recording's span in seconds, if any."""
+    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
+    best = int(np.argmax(overlaps)) if overlaps else -1
+    return events[best] if best >= 0 and overlaps[best] > LEAST_OVERLAP else None
+
+
 def _match(
     model: edgeser.Model,
     recording: Recording,
@@ -98,19 +110,18 @@ def _match(
     events: Sequence[edgeser.Utterance],
     before: int,
 ) -> Heard:
-    """The utterance with the largest overlap with a recording, if any."""
-    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
-    best = int(np.argmax(overlaps)) if overlaps else -1
-    if best < 0 or overlaps[best] <= 0.1:
+    """The result for a recording from the utterance that belongs to it, if any."""
+    event = utterance_of(span, events)
+    if event is None:
         equal = (1 / len(model.labels),) * len(model.labels)
         return Heard(recording, equal, None, False, before=before)
-    verdict = events[best].verdict
+    verdict = event.verdict
     return Heard(
         recording,
         tuple(verdict.probabilities[label] for label in model.labels),
         verdict.label,
         True,
-        events[best].start - span[0],
+        event.start - span[0],
         before,
     )
 

@@ -40,7 +40,6 @@ def test_the_contracts_are_kept() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow  # reads all of the code, four times
 @pytest.mark.parametrize(
     ("module", "line", "broken"),
     [

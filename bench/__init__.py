@@ -1,1 +1,1 @@
-"""What edgeser costs beside others, on one machine, in one run: ``python -m bench``."""
+"""Compares edgeser with other libraries, on one machine in one run: ``python -m bench``."""

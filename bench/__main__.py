@@ -1,4 +1,4 @@
-"""Measure everything; write ``bench/results/<machine>.json``, ``.md`` and pictures."""
+"""Runs all measurements; writes ``bench/results/<machine>.json``, ``.md`` and plots."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,14 +27,14 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Run all of it; about ten minutes, and two for each SIMD level but the best."""
+    """Runs all measurements: about ten minutes, and two more for each SIMD level below the best."""
     say = typer.echo
     say("kernels beside their bounds")
     program = native.build()
     simd, cases = native.measure(2 * rounds, program)
     others = [level for level in simd_levels() if level not in (simd, "plain")]
     levels = {simd: cases}
-    for level in others:  # so that what other machines run is measured here too
+    for level in others:  # measures what other machines use, too
         say(f"the same at the level {level}")
         levels[level] = native.measure(max(1, rounds // 3), program, level)[1]
     contests: dict[str, Contest] = {}

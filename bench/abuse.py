@@ -1,10 +1,10 @@
-"""What one client of ill will costs another: frames, and how late they come.
+"""Measures the effect of a malicious client on others: lost frames, and latency.
 
     python -m bench.abuse
 
-An ordinary client, in this process, sends 20 ms of speech every 20 ms and notes when its frames
-come; first alone, then beside an attacker, a process of its own that sends as fast as the server
-reads. An attacker may take 10 % of the frames and add 50 ms to the 99th percentile, no more.
+An ordinary client, in this process, sends 20 ms of speech every 20 ms and records when its frames
+arrive: first alone, then with an attacker, a separate process that sends as fast as the server
+reads. An attacker may cost 10 % of the frames and add 50 ms to the 99th percentile, no more.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ Made by `python -m bench.abuse`.
 
 @dataclass(frozen=True)
 class Seen:
-    """What the ordinary client saw."""
+    """What the ordinary client received."""
 
     share: float
-    """Frames that came, of those due."""
+    """Frames that arrived, as a share of those expected."""
     p50_ms: float
     p99_ms: float
 
 
 def watch(url: str, seconds: float) -> Seen:
-    """Be an ordinary client for so long."""
+    """Runs an ordinary client for this time."""
     sound = (recording() * 32767).astype(np.int16)
 
     async def talk() -> Client:
@@ -81,7 +81,7 @@ def watch(url: str, seconds: float) -> Seen:
 
 
 def _flood(data: bytes, query: str = "rate=16000") -> Callable[[str, int], None]:
-    """Send the same for ever, and read what comes; again when the connection ends."""
+    """Sends the same data forever and reads the answers; reconnects when the connection ends."""
 
     def run(host: str, port: int) -> None:
         while True:
@@ -107,7 +107,7 @@ def _read(ours: socket.socket) -> None:
 
 
 def _requests(request: bytes, wait: bool) -> Callable[[str, int], None]:
-    """Connect for ever, with a request each, whole or half."""
+    """Connects forever, each time with a request, complete or half."""
 
     def run(host: str, port: int) -> None:
         held: list[socket.socket] = []
@@ -137,12 +137,12 @@ ATTACKS: dict[str, Callable[[str, int], None]] = {
     "half requests": _requests(b"GET / HTTP/1.1\r\nHost: x\r\n", wait=False),
     "the page, again and again": _requests(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", wait=True),
 }
-"""Each is given a host and a port, and never ends."""
+"""Each gets a host and a port, and never returns."""
 
 
 @contextmanager
 def attack(kind: Callable[[str, int], None], address: str) -> Iterator[None]:
-    """Somebody does this meanwhile."""
+    """Runs an attacker within a ``with`` block."""
     parts = urlsplit(address)
     context = multiprocessing.get_context("fork")
     attacker = context.Process(target=kind, args=(parts.hostname, parts.port), daemon=True)
@@ -162,7 +162,7 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Attack in every way; write a page and the figures. Fails if one costs too much."""
+    """Runs all attacks; writes a page and figures. Fails if one costs too much."""
     rows = [
         "| beside | frames | p50 | p99 | frames alone | p99 alone | |",
         "|---|---|---|---|---|---|---|",

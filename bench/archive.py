@@ -1,10 +1,10 @@
-"""What an archive costs: core-hours for its hours, by one process, by several, and by Ray.
+"""The cost of an archive: core-hours per hour of audio, with one process, several, and Ray.
 
     python -m bench.archive
 
-Each way judges two archives of telephone calls, one three times as large: the difference is what
-the calls cost, and the rest what it costs to start. Others' work on the machine makes all of it
-take longer, but hardly changes how much of a core it takes; so the core-hours are from CPU time.
+Each way analyses two archives of telephone calls, one three times as large. The difference is the
+cost of the calls, and the rest the cost of starting. Other work on the machine changes the elapsed
+time, but hardly the CPU time, so core-hours are from CPU time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bench.sound import RATE, recording
 CALL_RATE = 8_000
 CALL_SECONDS = 300
 HOURS = 10_000
-EVERY = 0.1  # seconds between two looks at the processes
+EVERY = 0.1  # seconds between two measurements
 
 PAGE = """\
 # What an archive costs
@@ -62,7 +62,7 @@ Made by `python -m bench.archive`.
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run."""
+    """Cost of one run."""
 
     elapsed: float
     cpu: float
@@ -76,7 +76,7 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Measure and write a page."""
+    """Measures and writes a page."""
     cores = os.cpu_count() or 1
     ways: dict[str, list[str]] = {
         "one process": ["--rows", "utterances", "--jobs", "1"],
@@ -149,7 +149,7 @@ def _run(folder: Path, options: list[str], out: Path) -> Cost:
 
 
 class _Cpu:
-    """CPU time of all processes with a mark in their environment, also of those that ended."""
+    """CPU time of all processes with a mark in their environment, including those that ended."""
 
     def __init__(self, mark: str) -> None:
         self._mark = f"EDGESER_BENCH_MARK={mark}".encode()
@@ -158,7 +158,7 @@ class _Cpu:
 
     def look(self) -> None:
         for place in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # it has just ended
                 self._look_at(place)
 
     def _look_at(self, place: Path) -> None:

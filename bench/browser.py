@@ -1,4 +1,4 @@
-"""A real browser whose microphone hears a recording, again and again."""
+"""A real browser whose microphone receives a recording in a loop."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
 
 @contextmanager
 def browsing(folder: Path, *, spoken: float = 6, quiet: float = 3) -> Iterator[Any]:
-    """Chromium, which hears so many seconds of the sample, so many of silence, and so on.
+    """Chromium with a microphone that alternates between parts of the sample and silence.
 
-    It asks nobody whether a page may use the microphone: who opens a page says whether.
+    Pages get the microphone only if the caller grants it; there is no prompt.
     """
     from playwright.sync_api import sync_playwright
 

@@ -1,8 +1,8 @@
-"""Many clients of ``edgeser serve`` in one cheap process: what the server costs, not they.
+"""Many clients of ``edgeser serve`` in one cheap process, so that mostly the server is measured.
 
-A client is a plain socket and a place in a ring of frames that were made before, so that talking
-costs one system call a message. What the server says is read when the client talks next, and only
-counted; a few *witnesses* are read as soon as something comes, and say how late it was.
+A client is a plain socket and a position in a prepared ring of frames, so sending costs one system
+call per message. The server's answers are read before the client's next message, and only counted;
+a few *witnesses* are read immediately, and measure latency.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from bench.wire import masked
 
 TICKS = os.sysconf("SC_CLK_TCK")
 QUIET_LEVEL = 8.0
-"""Of 32768: the noise of a room in which nobody speaks."""
+"""Amplitude (of 32768) of the noise in a room without speech."""
 CONNECT_SECONDS = 0.005
-"""Between two clients that connect: a server lets in 400 a second."""
+"""Time between two connecting clients: a server accepts 400 per second."""
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 LISTEN_EVERY = 20
-"""Clients that connect until the others answer what the server asks them meanwhile."""
+"""Number of clients that connect before the others answer the server's pings."""
 FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
-"""In binary: ``edgeser.serve.encoding``."""
+"""Size in binary: ``edgeser.serve.encoding``."""
 FRAME_START = (b'{"type": "frame"', b'{"type":"frame"')
 
 
 def ring(sound: npt.NDArray[np.int16], seconds: float, rate: int = RATE) -> list[bytes]:
-    """The messages of a sound that is said again and again."""
+    """The messages of a sound that is repeated."""
     size = round(seconds * rate)
     return [masked(sound[at : at + size].tobytes()) for at in range(0, len(sound) - size + 1, size)]
 
@@ -51,7 +51,7 @@ def speech() -> npt.NDArray[np.int16]:
 
 
 def quiet(seconds: float = 16.0) -> npt.NDArray[np.int16]:
-    """A room in which nobody speaks."""
+    """A room without speech."""
     noise = np.random.default_rng(0).normal(0, QUIET_LEVEL, round(seconds * RATE))
     return noise.astype(np.int16)
 
@@ -63,21 +63,21 @@ class Voice:
     socket: socket.socket
     messages: Sequence[bytes]
     at: int
-    """Of its next message, in the ring."""
+    """Index of its next message in the ring."""
     phase: float
-    """Seconds, less than a message's."""
+    """Offset in seconds, less than a message's length."""
     witness: bool
     kept: bytearray = field(default_factory=bytearray)
     frames: int = 0
     sent: int = 0
     lost: str = ""
-    """What ended it, if anything did."""
+    """The reason why it ended, if it did."""
     waits: list[tuple[float, float]] = field(default_factory=list)
-    """When a frame came, and how late it was; of witnesses."""
+    """Arrival time and latency of each frame; only for witnesses."""
 
 
 def connect(address: str, query: str) -> socket.socket:
-    """A WebSocket to ``/v1/stream``, its handshake done; nothing of what follows it is read."""
+    """Opens a WebSocket to ``/v1/stream``; nothing after the handshake is read."""
     parts = urlsplit(address)
     ours = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30)
     ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -101,14 +101,14 @@ def connect(address: str, query: str) -> socket.socket:
 
 
 class Crowd:
-    """Clients that talk at the pace of real time.
+    """Clients that send at the pace of real time.
 
     Args:
-        address: of the server, as ``http://127.0.0.1:8765``.
-        talkers, listeners: so many clients speak, and so many are quiet rooms.
-        seconds: of one message.
-        witnesses: how many of them tell how late frames are; they hear all frames, in binary.
-        query: of the others' URL.
+        address: of the server, such as ``http://127.0.0.1:8765``.
+        talkers, listeners: numbers of clients with speech, and of quiet rooms.
+        seconds: length of one message.
+        witnesses: number of clients that measure latency; they receive all frames, in binary.
+        query: of the other clients' URL.
         hop: seconds between two frames.
     """
 
@@ -130,7 +130,7 @@ class Crowd:
         count = talkers + listeners
         every = max(1, count // witnesses) if witnesses else count + 1
         for place in range(count):
-            # Spread the quiet ones evenly among those who speak.
+            # Distributes the quiet clients evenly among the others.
             says = (place * talkers) // count != ((place + 1) * talkers) // count
             messages, watches = speaking if says else silent, witnesses > 0 and place % every == 0
             self.voices.append(
@@ -149,9 +149,9 @@ class Crowd:
         self._begin = 0.0
 
     def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
-        """Talk for so long, at the pace of real time.
+        """Sends for this time, at the pace of real time.
 
-        What was seen after ``warm_up``, and what the processes cost then.
+        Returns the measurements after ``warm_up``, with the processes' CPU time.
         """
         order = sorted(self.voices, key=lambda voice: voice.phase)
         poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
@@ -176,10 +176,10 @@ class Crowd:
         return seen.told(late)
 
     def talk_in_step(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
-        """Say so many seconds, each message once the server has heard the one before.
+        """Sends so many seconds of audio, each message after the server has processed the last one.
 
-        All speak at the same moments, and no clock says how fast: what others take of the
-        processor changes how long that takes, but not what there is to do.
+        All send at the same time, as fast as the server can process. Other processes change the
+        elapsed time, but not the amount of work.
         """
         poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
         witnesses = [voice for voice in self.voices if voice.witness]
@@ -188,7 +188,7 @@ class Crowd:
             for voice in self.voices:
                 self._say(voice)
             said = turn * self._seconds
-            frames = int((said * RATE - 1) / (self._hop * RATE))  # it may want one sample more
+            frames = int((said * RATE - 1) / (self._hop * RATE))  # it may need one sample more
             until = time.perf_counter() + 60
             while any(voice.frames < frames and not voice.lost for voice in witnesses):
                 for handle, _ in poll.poll(1.0):
@@ -213,11 +213,11 @@ class Crowd:
         return poll
 
     def endings(self) -> set[str]:
-        """What ended clients, if anything did."""
+        """The reasons why clients ended, if any did."""
         return {voice.lost for voice in self.voices if voice.lost}
 
     def close(self) -> None:
-        """Leave without a word."""
+        """Closes all connections without a close frame."""
         for voice in self.voices:
             voice.socket.close()
 
@@ -281,7 +281,7 @@ class Crowd:
 
 
 class _Seen:
-    """A moment from which on it counts."""
+    """The state at the start of a measurement."""
 
     def __init__(self, address: str, voices: Sequence[Voice], pids: Sequence[int]) -> None:
         self._address, self._voices, self._pids = address, voices, pids
@@ -291,7 +291,7 @@ class _Seen:
         self._at = time.perf_counter()
 
     def told(self, late: Sequence[float]) -> Told:
-        """What was seen since."""
+        """The differences since then."""
         passed, count = time.perf_counter() - self._at, len(self._voices)
         server = cpu_seconds(self._pids) - self._cpu[0]
         ours = time.process_time() - self._cpu[1]
@@ -313,39 +313,39 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Told:
-    """What a crowd saw."""
+    """Measurements of a crowd."""
 
     clients: int
     seconds: float
-    """By the clock on the wall."""
+    """Elapsed time."""
     heard: float
-    """Seconds of audio that the server heard meanwhile, of all clients together."""
+    """Seconds of audio that the server processed meanwhile, for all clients."""
     frames: int
-    """That came."""
+    """Frames received."""
     lost: int
-    """Clients that the server left."""
+    """Clients that the server disconnected."""
     p50_ms: float
     p99_ms: float
-    """Of the witnesses: from when the message with a frame's last sample was due, until it came."""
+    """Latency of the witnesses: from when the message with a frame's last sample was due."""
     late_p99_ms: float
-    """How late messages were sent."""
+    """Delay of sent messages."""
     milliseconds: float
-    """Processor time of the server's processes for a second of audio that they heard."""
+    """CPU time of the server per second of audio."""
     clients_milliseconds: float
-    """The crowd's own."""
+    """CPU time of the crowd itself."""
 
 
 def audio_seconds(address: str) -> float:
-    """That a server heard so far, of all clients."""
+    """Seconds of audio that a server has processed so far, for all clients."""
     url = f"{address}/metrics"
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  of our own server
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own server
         lines = answer.read().decode().splitlines()
     name = "edgeser_audio_seconds_total "
     return float(next(line for line in lines if line.startswith(name)).removeprefix(name))
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Of processes, user and system, so far."""
+    """CPU time of processes so far, user and system."""
     total = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -354,7 +354,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def family(pid: int) -> list[int]:
-    """A process and those that it started."""
+    """A process and its children."""
     found = [pid]
     for thread in Path(f"/proc/{pid}/task").iterdir():
         children = (thread / "children").read_text().split()
@@ -363,6 +363,6 @@ def family(pid: int) -> list[int]:
 
 
 def resident_mib(pids: Iterable[int]) -> float:
-    """Memory of processes."""
+    """Resident memory of processes."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,4 +1,4 @@
-"""A device's day, as fast as it goes: visitors, and the quiet between them."""
+"""A device's day at full speed: visitors, and silence between them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import edgeser
 from bench.parts import GROWTH, HOP, SLOWER, Memory, Part, Samples, until
 from bench.sound import RATE
 
-SESSIONS = 5  # different ones, that come again and again
+SESSIONS = 5  # different ones, repeated
 
 
 def session(sound: Samples, seed: int) -> npt.NDArray[np.int16]:
-    """Somebody comes, speaks with pauses, and leaves; then minutes in which nobody is there."""
+    """A visitor comes, speaks with pauses, and leaves; then minutes without anybody."""
     draw = np.random.default_rng(seed)
     pieces = []
     for _ in range(draw.integers(5, 20)):
@@ -24,13 +24,13 @@ def session(sound: Samples, seed: int) -> npt.NDArray[np.int16]:
         spoken = sound[start : start + draw.integers(RATE, 8 * RATE)]
         pieces += [spoken * 10 ** draw.uniform(-1.5, 0), np.zeros(draw.integers(RATE, 4 * RATE))]
     left = draw.integers(60, 400) * RATE
-    # A room by night has noise, or a gate that makes digital silence of it.
+    # A room at night has noise, or a noise gate turns it into digital silence.
     pieces.append(draw.normal(0, 1e-4, left) if seed % 2 else np.zeros(left))
     return (np.concatenate(pieces) * 32767).astype(np.int16)
 
 
 def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float) -> Part:
-    """A device's day: visitors and the quiet between them; each session as when it first came."""
+    """A device's day: visitors and silence; repeated sessions must give equal results."""
     kinds = [session(sound, seed) for seed in range(SESSIONS)]
     first: dict[int, str] = {}
     frames: list[edgeser.EmotionFrame] = []

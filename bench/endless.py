@@ -1,10 +1,11 @@
-"""Whether a stream is as good in its tenth hour as in its first.
+"""Checks that a stream is as good in its tenth hour as in its first.
 
     python -m bench.endless
 
 Ten hours of speech, pauses and noise go through one stream that is never reset and through one
 ``edgeser.Utterances``, faster than real time. Each hour: memory, and the time of a hop. At the end:
-whether fresh ones, begun shortly before, hear the same; and in every hour whether times are true.
+whether new ones, started shortly before, give the same results; and whether times are exact in
+every hour.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ Made by `python -m bench.endless`.
 
 @dataclass(frozen=True)
 class Hour:
-    """What one hour cost."""
+    """Measurements of one hour."""
 
     hour: int
     p50_us: float
@@ -80,14 +81,14 @@ class Hour:
 
 
 class Scene:
-    """Audio without an end that never repeats: the sample at levels and distances of its own."""
+    """Endless audio that never repeats: parts of the sample at random levels and distances."""
 
     def __init__(self) -> None:
         self._spoken = recording()
         self._draw = np.random.default_rng(0)
 
     def hops(self, hop: int) -> Iterator[Samples]:
-        """Hop after hop."""
+        """One hop after another."""
         rest = np.zeros(0, np.float32)
         while True:
             while len(rest) >= hop:
@@ -106,7 +107,7 @@ class Scene:
 
 
 class Watch:
-    """Times hops, and looks at the memory at the end of each hour."""
+    """Times hops, and measures memory at the end of each hour."""
 
     def __init__(self, hops_an_hour: int) -> None:
         self._an_hour = hops_an_hour
@@ -115,7 +116,7 @@ class Watch:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more hop."""
+        """Adds one hop."""
         self._taken.append(seconds)
         if len(self._taken) == self._an_hour:
             microseconds = 1e6 * np.asarray(self._taken)
@@ -133,7 +134,7 @@ class Watch:
             )
 
     def table(self) -> str:
-        """In Markdown."""
+        """The hours as a Markdown table."""
         rows = ["| hour | hop, median | hop, p99 | memory, MiB | Python blocks |"]
         rows.append("|---|---|---|---|---|")
         rows += [
@@ -150,15 +151,15 @@ def resident_mib() -> float:
 
 
 def off(time: float) -> float:
-    """How far a time is from that of a whole sample, in samples."""
+    """Distance of a time from that of the nearest sample, in samples."""
     return abs(time * RATE - round(time * RATE))
 
 
 def one_stream(model: edgeser.Model, hours: int) -> tuple[Watch, dict[str, float]]:
-    """Never reset; its watch and what else is known of it.
+    """A stream that is never reset; returns its watch and further results.
 
     Raises:
-        AssertionError: a fresh stream does not come to hear the same.
+        AssertionError: a new stream does not converge to the same results.
     """
     hop = round(model.hop * RATE)
     an_hour = round(3600 / model.hop)
@@ -195,10 +196,10 @@ def one_stream(model: edgeser.Model, hours: int) -> tuple[Watch, dict[str, float
 
 
 def by_utterances(model: edgeser.Model, hours: int) -> tuple[Watch, dict[str, float]]:
-    """Reset between utterances; its watch and what else is known of it.
+    """A stream that is reset between utterances; returns its watch and further results.
 
     Raises:
-        AssertionError: a fresh one heard something else.
+        AssertionError: a new one gave other results.
     """
     hop = round(model.hop * RATE)
     an_hour = round(3600 / model.hop)

@@ -1,4 +1,4 @@
-"""The default model's front end: ours, and its ONNX graph in ONNX Runtime and OpenVINO."""
+"""The default model's front end: our kernel, and its ONNX graph in ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCHES = (1, 16)
 
 
 def entries(batch: int) -> list[Entry]:
-    """Ours and its peers."""
+    """Our kernel and its peers."""
     size = {"batch": batch}
     names = {"edgeser": "edgeser", "ONNX Runtime": "onnx_runtime", "OpenVINO": "openvino"}
     return [
@@ -36,7 +36,7 @@ def _inputs(batch: int) -> tuple[Floats, Floats]:
 
 
 def edgeser(batch: int) -> Contestant:
-    """What a stream uses."""
+    """The kernel that streams use."""
     from edgeser.backends.cpu.engine import Engine
 
     front_end = Engine(read_bundle(DEFAULT_BUNDLE)).front_end

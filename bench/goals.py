@@ -1,4 +1,4 @@
-"""What each figure is held against: reached or missed."""
+"""Compares figures with their goals."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _TESTS: dict[str, Callable[[float, float], bool]] = {AT_LEAST: operator.ge, AT_M
 
 @dataclass(frozen=True)
 class Goal:
-    """One figure, what is wanted of it, and what bounds it."""
+    """One figure, its goal, and what limits it."""
 
     what: str
     measured: float
     wanted: float | None = None
-    """None for a figure that is only reported."""
+    """None for a figure without a goal."""
     sense: str = AT_LEAST
     unit: str = ""
     note: str = ""
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is; None if nothing was wanted."""
+        """Whether the goal is reached; None without a goal."""
         return None if self.wanted is None else _TESTS[self.sense](self.measured, self.wanted)
 
     def row(self) -> tuple[str, str, str, str, str]:
@@ -37,7 +37,7 @@ class Goal:
 
 
 def number(value: float) -> str:
-    """Three digits that matter, and no exponent."""
+    """Three significant digits, without an exponent."""
     if value == 0:
         return "0"
     if abs(value) >= 100:

@@ -1,4 +1,4 @@
-"""From what was measured to figures held against what is wanted of them."""
+"""Compares the measurements with their goals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MICROSECOND = 1e-6
 
 
 def beside_peers(what: str, contest: Contest, wanted: float | None, ours: str = "edgeser") -> Goal:
-    """How many times as fast as the best of the peers."""
+    """Speedup over the fastest peer."""
     best, ratio = contest.over_best_peer(ours)
     note = f"{_microseconds(contest, ours)} against {_microseconds(contest, best)} of {best}"
     names = contest.rounds.seconds
@@ -27,7 +27,7 @@ def _microseconds(contest: Contest, name: str) -> str:
 
 
 def tacn(cases: Mapping[str, Case], contests: Mapping[tuple[int, int], Contest]) -> list[Goal]:
-    """The step, by width, precision and batch."""
+    """The TACN step, by width, precision and batch."""
     goals = []
     for name, case in cases.items():
         if not name.startswith("tacn"):
@@ -60,7 +60,7 @@ def tacn(cases: Mapping[str, Case], contests: Mapping[tuple[int, int], Contest])
 
 
 def _bound(case: Case) -> str:
-    """What the variants say: the products by themselves, and rings that stay in cache."""
+    """Limits from the variants: products alone, and rings that stay in cache."""
     if "products" not in case.rounds.seconds:
         return ""
     share = case.of_read("products") if case.facts["batch"] == 1 else case.of_peak("products")
@@ -107,7 +107,7 @@ def vq(cases: Mapping[str, Case], contests: Mapping[tuple[int, bool], Contest]) 
 
 
 def front_end(contests: Mapping[int, Contest]) -> list[Goal]:
-    """Within 1.5 times of the best there is."""
+    """The front end; the goal is at most 1.5 times the best peer's time."""
     goals = []
     for batch, contest in contests.items():
         best = contest.rounds.best_of(list(contest.rounds.seconds))

@@ -1,13 +1,13 @@
-"""Whether the kiosk's page is as good after an hour of visitors as after the first.
+"""Checks that the kiosk page works as well after an hour of visitors as at first.
 
     python -m bench.kiosk
     python -m bench.kiosk --minutes 2 --no-keep
 
-Chromium shows the page of a real ``edgeser serve`` and hears speech and pauses. Visitor after
-visitor begins, speaks, and either touches "Done" or just goes; from some the microphone is
-unplugged. In the middle the server is stopped and started again in front of a visitor, and later
-once more before nobody. Exits with 1 and says what was wrong, if anything was: a visitor who was
-not heard, something of the last one that was left, an error, memory that grows.
+Chromium shows the page of a real ``edgeser serve``; its microphone delivers speech and pauses. One
+visitor after another begins, speaks, and either touches "Done" or leaves; for some the microphone
+is unplugged. Halfway the server is restarted during a visit, and later once more without a visitor.
+Exits with 1 and prints the problems, if there are any: a visitor without an utterance, remains of
+the last visit, an error, growing memory.
 """
 
 from __future__ import annotations
@@ -28,17 +28,19 @@ import typer
 from bench.browser import CHROMIUM, browsing
 from bench.record import FOLDER, facts, machine_stem, save
 
-SPOKEN, QUIET, FORGET = 6.0, 14.0, 10.0  # seconds: pauses are long enough to be forgotten in
-PATIENCE = 60.0  # seconds for anything that must happen
-AWAY = 5.0  # seconds that the server is gone
-MOST_GROWTH = 1.25  # times what there was after the first visits, and one MiB or node
-UNPLUGGED = 10  # each so many visitors
+SPOKEN, QUIET, FORGET = 6.0, 14.0, 10.0  # seconds; pauses are long enough to end a visit
+PATIENCE = 60.0  # seconds until a missing event counts as a problem
+AWAY = 5.0  # seconds without a server
+MOST_GROWTH = 1.25  # times the first visits' memory, and one MiB or node more
+UNPLUGGED = 10  # once per so many visitors
 LEFT = """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
 (id) => document.getElementById(id).textContent).join('')"""
-NOISE = ("ERR_CONNECTION_REFUSED", "WebSocket connection")  # what browsers note of an absent server
+NOISE = (
+    "ERR_CONNECTION_REFUSED",
+    "WebSocket connection",
+)  # messages about an absent server
 
-# Counts the states that the page was in, also before it read itself anew, and keeps the one track
-# that it hears.
+# Counts the states of the page, also before it reloads, and keeps the microphone's only track.
 WATCH = """
 const seen = JSON.parse(sessionStorage.seen ?? '{}');
 new MutationObserver((changes) => {
@@ -100,21 +102,21 @@ NAMES = {
 
 
 def resident(process: int) -> float:
-    """MiB that a process has in memory."""
+    """Resident memory of a process in MiB."""
     status = Path(f"/proc/{process}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 
 class Server:
-    """One that can be stopped and started again at its port."""
+    """A server that can be stopped and started again at its port."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.start()
 
     def start(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """And wait until it answers, with something to do meanwhile."""
+        """Starts it and waits until it answers, with something to do meanwhile."""
         options = ["--port", str(self.port), "--forget-after", str(FORGET)]
         command = [sys.executable, "-m", "edgeser", "serve", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -126,7 +128,7 @@ class Server:
             time.sleep(0.1)
 
     def answers(self) -> bool:
-        """Whether it is there."""
+        """Whether it answers."""
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1).close()
         except OSError:
@@ -134,7 +136,7 @@ class Server:
         return True
 
     def stop(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """As Ctrl-C does."""
+        """Stops it as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
         until = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < until:
@@ -142,7 +144,7 @@ class Server:
             time.sleep(0.1)
 
     def size(self) -> dict[str, float]:
-        """What it holds."""
+        """Its memory and open files."""
         files = Path(f"/proc/{self.process.pid}/fd")
         return {
             "server_mb": resident(self.process.pid),
@@ -152,7 +154,7 @@ class Server:
 
 @dataclass
 class Wall:
-    """The page where it hangs, and all that was wrong with it."""
+    """The page in a kiosk, and all problems with it."""
 
     page: Any
     wrong: list[str] = field(default_factory=list)
@@ -160,7 +162,7 @@ class Wall:
     utterances: int = 0
     unplugged: int = 0
     read: int = 0
-    """Times that the page was read; it reads itself anew after many visits."""
+    """Number of loads; the page reloads itself after many visits."""
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(1000 * PATIENCE)
@@ -182,11 +184,11 @@ class Wall:
             self.wrong.append(f"console: {message.text}")
 
     def shown(self, selector: str) -> None:
-        """Wait for it, without a handle: that would keep what the page has let go."""
+        """Waits for an element without a handle, which would keep it in memory."""
         self.page.locator(selector).first.wait_for()
 
     def begin(self) -> None:
-        """A yes, and an utterance that is heard; from some the microphone is unplugged then."""
+        """Begins a visit and waits for an utterance; for some the microphone is unplugged then."""
         self.visits += 1
         self.page.click("#begin")
         self.shown("#utterances li")
@@ -197,28 +199,28 @@ class Wall:
             self.shown("body[data-state=listening], body[data-state=hearing]")
 
     def end(self, *, touched: bool) -> None:
-        """Go, with a touch of "Done" or without a word; nothing may be left."""
+        """Ends a visit, with a touch of "Done" or without; nothing of it may remain."""
         self.utterances += self.page.locator("#utterances li").count()
-        if touched:  # unless it was forgotten first, as on a machine that is much too busy
+        if touched:  # unless the page has cleared itself, as on a very busy machine
             self.page.evaluate("document.getElementById('done').click()")
         self.shown("body[data-screen=start]")
-        self.page.wait_for_timeout(1000)  # as quick as a second touch of "Done" is no visitor
-        self.shown("body[data-screen=start]")  # again, if the page reads itself anew
+        self.page.wait_for_timeout(1000)  # the page ignores touches right after "Done"
+        self.shown("body[data-screen=start]")  # again, if the page reloads
         if left := self.page.evaluate(LEFT):
             self.wrong.append(f"left of visit {self.visits}: {left!r}")
 
     def states(self) -> dict[str, int]:
-        """Those that the page was in, and how often it came into each."""
+        """The states of the page, and how often each was entered."""
         seen: dict[str, int] = self.page.evaluate("JSON.parse(sessionStorage.seen)")
         return {state: count for state, count in seen.items() if not state.endswith("null")}
 
     def size(self) -> dict[str, float]:
-        """What the page holds once what is garbage is gone."""
+        """The page's memory after garbage collection."""
         self.devtools.send("HeapProfiler.collectGarbage")
         metrics = self.devtools.send("Performance.getMetrics")["metrics"]
         named = {metric["name"]: metric["value"] for metric in metrics}
         about = self.processes.send("SystemInfo.getProcessInfo")["processInfo"]
-        # One renderer has the page; a spare one, if there is any, holds less.
+        # One renderer belongs to the page; a spare one, if there is any, is smaller.
         pages = [resident(process["id"]) for process in about if process["type"] == "renderer"]
         return {
             "heap_mb": named["JSHeapUsedSize"] / 2**20,
@@ -231,10 +233,10 @@ class Wall:
 
 @dataclass
 class Hour:
-    """What was measured while visitors came."""
+    """Measurements during the visits."""
 
     back: float | None = None
-    """Seconds until the page heard again after the server was back."""
+    """Seconds from the server's return until the page worked again."""
     sizes: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -244,7 +246,7 @@ def main(
     keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
     shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
 ) -> None:
-    """Let visitors come; say what was wrong."""
+    """Simulates visitors; prints the problems."""
     if CHROMIUM is None:
         typer.echo("there is no Chromium: apt-get install chromium", err=True)
         raise typer.Exit(2)
@@ -274,7 +276,7 @@ def main(
 def write(
     wall: Wall, hour: Hour, states: dict[str, int], about: dict[str, object], options: list[str]
 ) -> None:
-    """As a page and as figures."""
+    """Writes a page and figures."""
     counted = {
         "visits": wall.visits,
         "utterances": wall.utterances,
@@ -303,7 +305,7 @@ def write(
 
 
 def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
-    """One after the other; the server is away twice."""
+    """One visitor after another; the server is restarted twice."""
     from playwright.sync_api import Error as PlaywrightError
 
     began = said = time.monotonic()
@@ -327,7 +329,7 @@ def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
             if not again and now > began + 3 * seconds / 4:
                 again = True
                 before_nobody(wall, server)
-        except PlaywrightError as error:  # what did not happen in time
+        except PlaywrightError as error:  # something did not happen in time
             wall.wrong.append(f"visit {wall.visits}: {str(error).splitlines()[0]}")
             wall.page.reload()
             wall.shown("body[data-screen=start]")
@@ -342,10 +344,10 @@ def visitors(wall: Wall, server: Server, hour: Hour, seconds: float) -> None:
 
 
 def before_a_visitor(wall: Wall, server: Server) -> float:
-    """The page says that the server is away, and hears again by itself; how soon, in seconds."""
+    """The page reports a missing server and recovers by itself; returns the seconds it took."""
 
     def stay() -> None:
-        """Or the visitor would be taken for one who has gone."""
+        """Keeps the page from assuming that the visitor has left."""
         wall.page.keyboard.press("Shift")
         wall.page.wait_for_timeout(500)
 
@@ -373,7 +375,7 @@ def before_a_visitor(wall: Wall, server: Server) -> float:
 
 
 def before_nobody(wall: Wall, server: Server) -> None:
-    """The start screen says that the server is away, and when it is back."""
+    """The start screen reports a missing server, and its return."""
     server.stop()
     wall.shown("body[data-ready=offline]")
     server.start()

@@ -1,4 +1,4 @@
-"""Programs that a run starts, each with a limit."""
+"""Programs with a time limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class LimitedProcess:
-    """A process in a session of its own; what it says goes to a file, so that it never waits."""
+    """A process in its own session; its output goes to a file, so that it never blocks."""
 
     def __init__(self, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when finished
@@ -25,9 +25,9 @@ class LimitedProcess:
         )
 
     def finish(self, limit: float) -> tuple[str | None, str]:
-        """Why it failed, None if it did not, and what it said.
+        """Why it failed (None if it did not), and its output.
 
-        When its time is over it is ended, and all that it has started with it.
+        Ends it, with all its children, if its time is over.
         """
         failed = None
         with self._said:
@@ -46,7 +46,7 @@ class LimitedProcess:
         return failed, said
 
     def end(self) -> None:
-        """End it and all that it has started, if it has not ended by itself."""
+        """Ends it with all its children, unless it has ended."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

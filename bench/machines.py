@@ -1,6 +1,6 @@
-"""Every machine's figures side by side: ``bench/results/machines.md``.
+"""Compares the results of all machines: ``bench/results/machines.md``.
 
-It reads what runs have left in ``bench/results`` and measures nothing.
+Reads earlier results from ``bench/results`` and measures nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Cases = Mapping[str, Case]
 
 
 def level_table(levels: Mapping[str, Cases]) -> str:
-    """The kernels of every SIMD level: a row each case, a column each level; Markdown."""
+    """The kernels at every SIMD level: a row for each case, a column for each level; Markdown."""
     names = dict.fromkeys(name for cases in levels.values() for name in cases)
     rows = [
         [name, *(_cell(cases[name]) if name in cases else "" for cases in levels.values())]
@@ -31,7 +31,7 @@ def level_table(levels: Mapping[str, Cases]) -> str:
 
 
 def _cell(case: Case) -> str:
-    """Time, and its share of what bounds it: reading its weights for one row, else the FMA peak."""
+    """The time, and its limit's share: reading weights for one row, otherwise the FMA peak."""
     ours = case.ours
     one = case.facts.get("batch", case.facts.get("vectors")) == 1
     share = case.of_read(ours) if one else case.of_peak(ours)
@@ -39,7 +39,7 @@ def _cell(case: Case) -> str:
 
 
 def goal_table(runs: Sequence[Mapping[str, Any]]) -> str:
-    """All goals of runs: a row each figure, a column each machine; Markdown."""
+    """All goals: a row for each figure, a column for each machine; Markdown."""
     columns = [
         f"{run['machine']}, {run['simd']}, {run['date']}, version {run['version']}" for run in runs
     ]
@@ -81,14 +81,14 @@ def runs(folder: Path) -> list[dict[str, Any]]:
 
 
 def write(out: Path) -> None:
-    """Write the page into the folder with the results."""
+    """Writes the page to the results' folder."""
     (out / "machines.md").write_text(PAGE.format(goals=goal_table(runs(out))))
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder with the results, and for the page.")] = FOLDER,
 ) -> None:
-    """Write the page."""
+    """Writes the page."""
     write(out)
 
 

@@ -1,4 +1,4 @@
-"""The C++ side: builds ``bench/native`` and runs it. See its ``main.cpp``."""
+"""Builds and runs the C++ benchmarks in ``bench/native``; see its ``main.cpp``."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ BUILD = ROOT / "build" / "bench"
 
 @dataclass(frozen=True)
 class Case:
-    """A kernel at one size: its rounds, and the bytes and operations that it cannot do without."""
+    """A kernel at one size: its rounds, and its minimum bytes and operations."""
 
     facts: Mapping[str, float]
     rounds: Rounds
 
     @property
     def ours(self) -> str:
-        """What the kernel's own work is called."""
+        """Name of the kernel's own work."""
         return "step" if "step" in self.rounds.seconds else "fuse"
 
     def of_read(self, work: str, cold: bool = False) -> float:
-        """Share of the time that reading the weights once takes by itself."""
+        """Share of the time for reading the weights once."""
         end = "_cold" if cold else ""
         return self.rounds.ratio("read" + end, work + end)
 
     def of_peak(self, work: str) -> float:
-        """Share of the time that its multiplications and additions take by themselves."""
+        """Share of the time for multiplications and additions at peak speed."""
         return self.rounds.ratio("flop", work, self.facts["flops"])
 
 
@@ -55,7 +55,7 @@ def build(build_folder: Path = BUILD) -> Path:
 def measure(
     rounds: int, program: Path | None = None, level: str | None = None
 ) -> tuple[str, dict[str, Case]]:
-    """The SIMD level in use, and all cases by name; ``level`` None is the best one here."""
+    """The SIMD level, and all cases by name; ``level`` None for the best one here."""
     program = program or build()
     forced = [] if level is None else [level]
     with tempfile.TemporaryFile("w+") as said:

@@ -1,4 +1,4 @@
-"""The Markdown page of a run."""
+"""Makes the Markdown page of a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FMA peak that vectors as wide as the level's have).
 def page(
     facts: Mapping[str, object], sections: Mapping[str, Sequence[Goal]], stem: str, levels: str
 ) -> str:
-    """All sections' figures held against what is wanted, the levels' table, and the pictures."""
+    """All figures with their goals, the table of levels, and the plots."""
     reached, wanted = count(sections)
     pictures = "\n".join(
         f"![{picture}]({stem}-{picture}.png)\n" for picture in ("latency", "throughput", "roofline")
@@ -56,7 +56,7 @@ def tables(sections: Mapping[str, Sequence[Goal]]) -> str:
 
 
 def count(sections: Mapping[str, Sequence[Goal]]) -> tuple[int, int]:
-    """How many goals are reached, of how many."""
+    """Number of goals reached, and of goals."""
     goals = [goal for section in sections.values() for goal in section]
     verdicts = [goal.reached for goal in goals if goal.reached is not None]
     return sum(verdicts), len(verdicts)

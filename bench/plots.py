@@ -1,4 +1,4 @@
-"""The pictures of a run: latencies, throughput against streams, roofline."""
+"""Plots of a run: latencies, throughput against streams, roofline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _drawn(path: Path, title: str, size: tuple[float, float] = (8, 4.8)) -> tupl
 
 
 def latency(path: Path, paced: Sequence[float], flat_out: Sequence[float], machine: str) -> None:
-    """Histogram of a hop's seconds, at real-time pace and flat out."""
+    """Histogram of the time of a hop, at real-time pace and at full speed."""
     axes, save = _drawn(path, f"latency of a frame, {machine}")
     ms = [1000 * np.asarray(values) for values in (paced, flat_out)]
     low, high = min(m.min() for m in ms), max(m.max() for m in ms)
@@ -47,7 +47,7 @@ def latency(path: Path, paced: Sequence[float], flat_out: Sequence[float], machi
 
 
 def throughput(path: Path, in_real_time: Mapping[int, float], alone: float, machine: str) -> None:
-    """Streams that one core keeps up with, by how many are stepped together."""
+    """Streams in real time on one core, by the number of streams that are stepped together."""
     axes, save = _drawn(path, f"streams in real time on one core, {machine}")
     counts = list(in_real_time)
     axes.plot(counts, list(in_real_time.values()), marker="o", color=OURS, label="in a pool")
@@ -60,7 +60,7 @@ def throughput(path: Path, in_real_time: Mapping[int, float], alone: float, mach
 
 
 def roofline(path: Path, cases: Mapping[str, Case], machine: str) -> None:
-    """Operations a second against operations a byte of weights, below the measured roofs."""
+    """Operations per second against operations per byte of weights, below the measured roofs."""
     from matplotlib.ticker import LogLocator
 
     axes, save = _drawn(path, f"roofline, {machine}", (9, 6))
@@ -72,7 +72,7 @@ def roofline(path: Path, cases: Mapping[str, Case], machine: str) -> None:
         bandwidths[kib] = 1e-9 * case.facts["bytes"] / case.rounds.median("read")
     for bandwidth in bandwidths.values():
         axes.plot(x, np.minimum(peak, bandwidth * x), color=OTHER, lw=1)
-    # Between the slopes and the legend: no kernel does so little so slowly.
+    # Between the slopes and the legend, where there are no kernels.
     axes.text(0.3, 0.03, _widths(bandwidths), fontsize=8, va="bottom", transform=axes.transAxes)
     axes.text(2e4, peak * 1.04, f"FMA peak {peak:.0f} GFLOP/s", ha="right", fontsize=9)
     markers = {

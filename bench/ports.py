@@ -1,8 +1,8 @@
-"""What the inner loops can reach on processors that are not here: ``bench/results/ports.md``.
+"""Estimates the inner loops on other processors: ``bench/results/ports.md``.
 
-Each loop is compiled for its SIMD level, and LLVM's models of processors (``llvm-mca``) say how
-many cycles a turn of it takes with all data in the L1 cache. That is an estimate and no
-measurement. On Debian: ``apt-get install llvm-19 g++ g++-aarch64-linux-gnu``.
+Each loop is compiled for its SIMD level, and LLVM's processor models (``llvm-mca``) estimate the
+cycles of an iteration with all data in the L1 cache. This is an estimate, not a measurement. On
+Debian: ``apt-get install llvm-19 g++ g++-aarch64-linux-gnu``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STACK = re.compile(r"\(%[re](?:sp|bp)\)|\[sp|\[x29")
 
 @dataclass(frozen=True)
 class Target:
-    """A SIMD level, how it is compiled, and which processors to ask for."""
+    """A SIMD level, its compiler options, and the processors to estimate."""
 
     level: str
     type: str
@@ -49,7 +49,7 @@ class Target:
 
     @property
     def products(self) -> dict[str, int]:
-        """Multiply-adds that one instruction does, by how its name begins."""
+        """Multiply-adds per instruction, by prefix of its name."""
         return {
             "vfmadd": self.lanes,
             "vpmaddwd": 2 * self.lanes,
@@ -83,7 +83,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Loop:
-    """One turn of the innermost loop of a function."""
+    """One iteration of a function's innermost loop."""
 
     lines: tuple[str, ...]
     products: tuple[str, ...]
@@ -91,7 +91,7 @@ class Loop:
 
     @property
     def spills(self) -> int:
-        """Instructions that touch the stack: values for which there was no register."""
+        """Instructions that access the stack, because there are too few registers."""
         return sum(bool(_STACK.search(line)) for line in self.lines)
 
 
@@ -118,7 +118,7 @@ def main(
 
 
 def newest_mca() -> str:
-    """The newest llvm-mca here: its models get better with each. Exits where there is none."""
+    """The newest llvm-mca here, since models improve with each version. Exits if there is none."""
     for name in (*(f"llvm-mca-{version}" for version in range(30, 13, -1)), "llvm-mca"):
         if found := shutil.which(name):
             return found
@@ -127,7 +127,7 @@ def newest_mca() -> str:
 
 
 def compiler_of(target: Target) -> str | None:
-    """GCC for the level's machine."""
+    """GCC for the level's architecture."""
     if platform.machine().lower().replace("amd64", "x86_64") == target.machine:
         return shutil.which("g++")
     return shutil.which(f"{target.machine}-linux-gnu-g++")
@@ -142,7 +142,7 @@ def compile_loops(compiler: str, target: Target) -> str:
 
 
 def find_loop(assembly: str, function: str, target: Target) -> Loop:
-    """The loop with most products of those without another inside."""
+    """The innermost loop with the most products."""
     body = assembly.split(f"\n{function}:\n", 1)[1].split(f".size\t{function}", 1)[0]
     loops = [_loop(lines, target) for lines in _innermost(body.splitlines())]
     return max(loops, key=lambda loop: loop.multiply_adds)
@@ -168,7 +168,7 @@ def _loop(lines: tuple[str, ...], target: Target) -> Loop:
 
 
 def cycles(mca: str, target: Target, processor: str, lines: tuple[str, ...]) -> float:
-    """Of one turn among many."""
+    """Cycles of one iteration among many."""
     command = [mca, f"-mtriple={target.machine}-linux-gnu", f"-mcpu={processor}"]
     command += [f"-iterations={ITERATIONS}", "-instruction-info=0", "-resource-pressure=0"]
     said = subprocess.run(
@@ -180,7 +180,7 @@ def cycles(mca: str, target: Target, processor: str, lines: tuple[str, ...]) -> 
 
 
 def port_limit(mca: str, target: Target, processor: str, loop: Loop) -> float:
-    """Cycles that the products of one turn keep their ports busy, if nothing else does."""
+    """Cycles that the products of an iteration occupy their ports, if nothing else does."""
     command = [mca, f"-mtriple={target.machine}-linux-gnu", f"-mcpu={processor}"]
     said = subprocess.run(
         command, input="\n".join(loop.products), check=True, capture_output=True, text=True

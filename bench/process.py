@@ -1,7 +1,7 @@
-"""The whole of ``stream.process`` in hops of 128 ms: beside openSMILE, in pools, on two cores.
+"""``stream.process`` as a whole in hops of 128 ms: compared with openSMILE, in pools, on two cores.
 
-Nothing here has an answer to compare: openSMILE computes something else, and that streams and pools
-agree is for the tests.
+Answers are not compared: openSMILE computes something else, and tests check that streams and pools
+agree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRECISIONS = ("bfloat16", "int8")
 
 
 def whole() -> list[Entry]:
-    """One recording: a stream of ours, its compiled parts alone, openSMILE."""
+    """One recording: our stream, its compiled parts alone, openSMILE."""
     return [
         Entry("edgeser", f"{__name__}:streamed"),
         *(
@@ -37,7 +37,7 @@ def whole() -> list[Entry]:
 
 
 def pools() -> list[Entry]:
-    """One hop of one stream, and of so many in a pool."""
+    """One hop of one stream, and of several in a pool."""
     return [
         Entry("stream", f"{__name__}:one_hop"),
         *(Entry(f"pool of {n}", f"{__name__}:pool_hop", {"streams": n}) for n in POOLS),
@@ -45,7 +45,7 @@ def pools() -> list[Entry]:
 
 
 def cores() -> list[Entry]:
-    """The same work on one thread and on each of two; and work that needs nothing but its core."""
+    """The same work on one thread and on each of two; and work that needs nothing but a core."""
     return [
         Entry(f"{what}, {threads}", f"{__name__}:{what}_on_threads", {"threads": threads})
         for what in ("stream", "kernel")
@@ -64,7 +64,7 @@ def _hops(model: edgeser.Model) -> list[Samples]:
 
 
 def streamed(**options: Any) -> Contestant:
-    """One stream through the recording."""
+    """The recording through one stream."""
     model = edgeser.load(**options)
     return _done(_through(model, _hops(model)))
 
@@ -79,7 +79,7 @@ def _through(model: edgeser.Model, hops: list[Samples]) -> Callable[[], None]:
 
 
 def compiled_parts() -> Contestant:
-    """What a stream calls of the kernels, and nothing between."""
+    """Only the kernels' calls of a stream."""
     model = edgeser.load()
     engine, hops = model._engine, _hops(model)
     sizes = engine.bundle.manifest.sizes
@@ -101,7 +101,7 @@ def compiled_parts() -> Contestant:
 
 
 def open_smile() -> Contestant:
-    """EGeMAPS functionals of the recording. openSMILE is installed by hand, for its licence."""
+    """EGeMAPS functionals of the recording. Install openSMILE by hand, for its licence."""
     import opensmile
 
     smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
@@ -110,7 +110,7 @@ def open_smile() -> Contestant:
 
 
 def one_hop() -> Contestant:
-    """One stream, hop after hop."""
+    """One stream, one hop after another."""
     model = edgeser.load()
     stream, hops, turn = model.stream(RATE), _hops(model), [0]
 
@@ -122,7 +122,7 @@ def one_hop() -> Contestant:
 
 
 def pool_hop(streams: int) -> Contestant:
-    """A hop of every stream of a pool."""
+    """One hop of every stream of a pool."""
     model = edgeser.load()
     pool, hops, turn = model.pool(), _hops(model), [0]
     members = [pool.stream(RATE) for _ in range(streams)]
@@ -148,7 +148,7 @@ def _on_threads(call: Callable[[], object], threads: int) -> Contestant:
 
 
 def stream_on_threads(threads: int) -> Contestant:
-    """A stream of one shared model on each of so many threads."""
+    """Streams of one shared model, each on its own thread."""
     model = edgeser.load()
     return _on_threads(_through(model, _hops(model)), threads)
 

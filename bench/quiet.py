@@ -1,10 +1,10 @@
-"""What hearing quiet only now and then saves, and whether it changes what is found.
+"""What skipping quiet hops saves, and whether it changes the results.
 
     python -m bench.quiet --data ../shared/data
 
-Everything is heard twice: every hop, and with ``every_hop=False``, where a hop that sounds like the
-quiet before it is quiet too (``csrc/stream/quiet.hpp``). The constants of that rule were chosen on
-steady noise alone (``csrc/LIMITS.md``), not on any speaker.
+Everything is processed twice: with every hop, and with ``every_hop=False``, which skips hops that
+sound like the silence before them (``csrc/stream/quiet.hpp``). The constants of that rule were
+chosen on steady noise only (``csrc/LIMITS.md``), not on any speaker.
 """
 
 import json
@@ -32,29 +32,29 @@ from train.judge.sounds import floor_of
 Samples = npt.NDArray[np.float32]
 
 RATE = 16_000
-GAP = (2.0, 5.0)  # seconds of a recording's own floor before it
+GAP = (2.0, 5.0)  # seconds of a recording's own noise floor before it
 SNRS = (20, 10, 5)
 SOUNDS = ("room", "music", "babble")
-VOICES = 8  # of a babble
+VOICES = 8  # in a babble
 SHARE, SPOKEN = 10, 24  # one tenth of a session is speech: so many hops
-NEAR = 0.1  # seconds of overlap that make two utterances the same
+NEAR = 0.1  # seconds of overlap for two utterances to be the same
 
 
 @dataclass
 class Session:
-    """Recordings of one speaker, each after its own floor, and then one more stretch of it."""
+    """Recordings of one speaker, each after its own noise floor, and a final stretch of it."""
 
     sound: Samples
     spoken: list[tuple[int, int]]  # samples
 
     @property
     def power(self) -> float:
-        """Mean square while somebody speaks."""
+        """Mean square during speech."""
         squares = [np.square(self.sound[a:b]).mean() for a, b in self.spoken]
         return float(np.mean(squares))
 
     def over(self, noise: Samples, snr: float) -> Samples:
-        """With a sound under all of it."""
+        """The session with another sound mixed in."""
         under = np.resize(noise, len(self.sound))
         scale = np.sqrt(self.power / (np.square(under).mean() + 1e-12) / 10 ** (snr / 10))
         return np.clip(self.sound + under * np.float32(scale), -1, 1)
@@ -62,7 +62,7 @@ class Session:
 
 @dataclass
 class Compared:
-    """Utterances of both ways of hearing, and how much of the sound one of them heard."""
+    """Utterances from both ways, and how much audio one of them skipped."""
 
     both: int = 0
     only_every: int = 0
@@ -73,16 +73,16 @@ class Compared:
     hops: int = 0
     passed: int = 0
     spoken_passed: int = 0
-    """Hops that were passed although the gate opens for them."""
+    """Skipped hops for which the gate would have opened."""
 
     def add(self, model: edgeser.Model, sound: Samples) -> None:
-        """Hear a sound both ways."""
+        """Processes a sound in both ways."""
         every, frames = heard(model, sound, every_hop=True)
         passing, fewer = heard(model, sound, every_hop=False)
         threshold = model.speech_threshold
         self.hops += len(frames)
         for (before, now), full in zip(pairwise(fewer), frames[1:], strict=True):
-            # A hop that is passed has score and level of the last that was heard.
+            # A skipped hop has the score and level of the last one that was computed.
             if now.speech < threshold and (now.speech, now.level) == (before.speech, before.level):
                 self.passed += now.level > SILENCE
                 self.spoken_passed += full.speech >= threshold
@@ -106,7 +106,7 @@ class Compared:
 
 
 SILENCE = -200.0
-"""dBFS, of digital silence, which no model hears."""
+"""Level of digital silence in dBFS, which is never computed."""
 
 
 def _overlap(one: edgeser.Utterance, other: edgeser.Utterance) -> float:
@@ -116,7 +116,7 @@ def _overlap(one: edgeser.Utterance, other: edgeser.Utterance) -> float:
 def heard(
     model: edgeser.Model, sound: Samples, *, every_hop: bool
 ) -> tuple[list[edgeser.Utterance], list[edgeser.EmotionFrame]]:
-    """The utterances that are found, and all frames."""
+    """The utterances, and all frames."""
     frames: list[edgeser.EmotionFrame] = []
     ears = edgeser.Utterances(model, RATE, every_hop=every_hop, on_frame=frames.append)
     events: list[edgeser.UtteranceEvent] = []
@@ -127,7 +127,7 @@ def heard(
 
 
 def sessions(recordings: Sequence[Recording], each: int, seed: int = 0) -> Iterator[Session]:
-    """One of each speaker, of recordings drawn at random."""
+    """One session per speaker, with random recordings."""
     for number, speaker in enumerate(sorted({r.speaker for r in recordings})):
         rng = np.random.default_rng([seed, number])
         own = [r for r in recordings if r.speaker == speaker]
@@ -143,7 +143,7 @@ def sessions(recordings: Sequence[Recording], each: int, seed: int = 0) -> Itera
 
 
 class Sounds:
-    """What is mixed under sessions: noises of rooms and streets, music, and talk of others."""
+    """Sounds to mix in: noises of rooms and streets, music, and other speakers."""
 
     def __init__(self, rooms: Sequence[Samples], talkers: Sequence[Recording], seed: int) -> None:
         self.rooms, self.talkers = rooms, talkers
@@ -167,7 +167,7 @@ class Sounds:
 def compare(
     model: edgeser.Model, corpus: Sequence[Recording], sounds: Sounds, each: int
 ) -> dict[str, Compared]:
-    """Sessions of a corpus as they are, and with every kind of sound under them."""
+    """Sessions of a corpus unchanged, and with every kind of sound mixed in."""
     found: dict[str, Compared] = {"as recorded": Compared()}
     for session in sessions(corpus, each):
         found["as recorded"].add(model, session.sound)
@@ -180,7 +180,7 @@ def compare(
 
 
 def alone(model: edgeser.Model, noises: Mapping[str, Sequence[Samples]]) -> dict[str, Any]:
-    """False alarms an hour in sounds without speech at -26 dBFS, heard both ways."""
+    """False alarms per hour in sounds without speech at -26 dBFS, in both ways."""
     found = {}
     for kind, some in noises.items():
         seconds, alarms, hops = 0.0, [0, 0], Compared()
@@ -201,7 +201,7 @@ def alone(model: edgeser.Model, noises: Mapping[str, Sequence[Samples]]) -> dict
 
 
 def cost(model: edgeser.Model, rounds: int, streams: int = 64) -> Rounds:
-    """Seconds of a stream, and of each of a pool's, by a hop of each kind and by a session."""
+    """Seconds of a stream, and of each stream in a pool, per kind of hop and per session."""
     hop = round(model.hop * RATE)
     rng = np.random.default_rng(0)
     voice = recording()[: SPOKEN * hop]
@@ -234,7 +234,7 @@ def _alone(model: edgeser.Model, sound: Samples, every_hop: bool) -> Callable[[]
 def _together(
     model: edgeser.Model, sound: Samples, every_hop: bool, streams: int
 ) -> Callable[[], float]:
-    """All streams of a pool hear the same, each from somewhere else on."""
+    """All streams of a pool process the same audio, each at its own position."""
     hop = round(model.hop * RATE)
     hops = len(sound) // hop
     pool = model.pool()
@@ -250,7 +250,7 @@ def _together(
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """Of the processor's work for this process; a call is long enough to be timed by itself."""
+    """CPU time of this process; a call is long enough to be timed alone."""
     began = time.process_time()
     call()
     return time.process_time() - began
@@ -308,7 +308,7 @@ def _cost_table(rounds: Rounds) -> str:
 
 
 def _figures(compared: Compared) -> dict[str, Any]:
-    """As plain numbers."""
+    """The results as plain numbers."""
     c = compared
     return {
         **{k: getattr(c, k) for k in ("both", "only_every", "only_passing", "times", "labels")},
@@ -320,7 +320,7 @@ def _figures(compared: Compared) -> dict[str, Any]:
 
 
 def page(result: Mapping[str, Any], costs: str, each: int) -> str:
-    """Markdown of the figures."""
+    """The results in Markdown."""
     corpora = ""
     for title, rows in result["corpora"].items():
         table = "\n".join([HEAD, *(_row(name, row) for name, row in rows.items())])
@@ -341,7 +341,7 @@ def main(
     each: Annotated[int, typer.Option(min=1, help="Recordings of each speaker.")] = 6,
     rounds: Annotated[int, typer.Option(min=1, help="Of the timing.")] = 9,
 ) -> None:
-    """Measure, and write the page."""
+    """Measures, and writes the page."""
     from edgeser.cli.bench import machine_name
 
     model, manifest = edgeser.load(), read_manifest(data / "manifest.csv")

@@ -1,6 +1,6 @@
-"""Where results go, and what is said of the machine in each.
+"""Saves results, with a description of the machine.
 
-Importing this needs nothing that has to be built: bench/gpu runs before the build.
+Imports nothing that has to be built, because bench/gpu uses it before the build.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "results"
 
 
 def facts(shared: bool) -> dict[str, object]:
-    """The machine, the versions and the day."""
+    """The machine, the versions and the date."""
     import edgeser
     from edgeser.cli.bench import machine_name
 
@@ -39,14 +39,14 @@ def _shared() -> str:
 
 
 def machine_stem() -> str:
-    """The machine's name, for files."""
+    """The machine's name as a file name."""
     from edgeser.cli.bench import machine_name
 
     return stem(machine_name())
 
 
 def stem(name: str) -> str:
-    """A name, for files."""
+    """A name as a file name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 

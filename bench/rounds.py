@@ -1,8 +1,8 @@
-"""Rounds in which all take turns, and what to read from them: the medians of ratios.
+"""Rounds in which all contestants take turns, and the medians of their ratios.
 
-On a machine that others use too, or whose clock wanders, one figure means little and two taken one
-after the other less. Here everything is timed in every round, so whatever happens to one contestant
-happens to its neighbour; a ratio is taken within a round, and the median over rounds counts.
+On a machine that is shared, or whose clock rate varies, single figures mean little, and two
+successive ones less. So every contestant is timed in every round, and disturbances affect
+neighbours equally; ratios are taken within a round, and the median over rounds counts.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 
 Timed = Callable[[], float]
-"""Times itself once: seconds a call."""
+"""Times itself once: seconds per call."""
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """Seconds a call, by contestant and round."""
+    """Seconds per call, by contestant and round."""
 
     seconds: Mapping[str, Sequence[float]]
 
     def median(self, name: str) -> float:
-        """Seconds a call of one contestant, the median over rounds."""
+        """Median over rounds of one contestant's seconds per call."""
         return float(np.median(self.seconds[name]))
 
     def ratio(self, over: str, under: str, factor: float = 1.0) -> float:
-        """The median over rounds of how many times as long ``over`` takes as ``under``."""
+        """Median over rounds of the ratio of ``over``'s to ``under``'s time."""
         pairs = zip(self.seconds[over], self.seconds[under], strict=True)
         return float(np.median([factor * a / b for a, b in pairs]))
 
     def best_of(self, names: Sequence[str]) -> str:
-        """Which of the contestants has the lowest median."""
+        """The contestant with the lowest median."""
         return min(names, key=self.median)
 
 
@@ -42,9 +42,9 @@ def take_turns(
     rounds: int,
     after: Callable[[Rounds], object] = lambda _: None,
 ) -> Rounds:
-    """Time everyone once a round, after one round that warms up and does not count.
+    """Times everyone once per round, after a warm-up round.
 
-    ``after`` is told what there is after each round that counts.
+    ``after`` is called with the results after each round.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):
@@ -58,13 +58,13 @@ def take_turns(
 
 
 def timed(call: Callable[[], object], at_least: float = 0.004, wall: bool = False) -> float:
-    """Seconds a call: the mean over as many calls as take ``at_least`` seconds.
+    """Seconds per call: the mean over as many calls as take ``at_least`` seconds.
 
-    Of the processor's work for this process, so that what others do meanwhile does not count; with
-    ``wall`` of the clock on the wall, which alone sees that threads work side by side.
+    This is CPU time of this process, which excludes other processes; with ``wall`` it is elapsed
+    time, which shows whether threads run in parallel.
     """
     clock = time.perf_counter if wall else time.process_time
-    call()  # whoever had the turn before left the caches full of something else
+    call()  # the previous contestant has filled the caches
     calls, batch, began = 0, 1, clock()
     while True:
         for _ in range(batch):

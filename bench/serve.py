@@ -1,12 +1,12 @@
-"""``edgeser serve`` under load: how many clients at real-time pace before frames come late.
+"""``edgeser serve`` under load: how many clients at real-time pace until frames are late.
 
     python -m bench.serve
 
-Real WebSocket clients, in a process of their own, send 20 ms of speech every 20 ms, each with a
-phase of its own, and note when each frame comes. A frame's latency is from the moment when the
-message with its last sample was due to be sent until the frame was received: scheduling of the
-clients counts too. More and more clients take part until the 99th percentile is above one hop.
-What a client costs of the processor, ``bench.capacity`` says.
+Real WebSocket clients, in a process of their own, send 20 ms of speech every 20 ms, each with its
+own phase, and record when each frame arrives. A frame's latency is from when the message with its
+last sample was due until the frame arrived, so delays of the clients count, too. The number of
+clients increases until the 99th percentile exceeds one hop. ``bench.capacity`` measures the CPU
+time of a client.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Made by `python -m bench.serve`.
 
 @dataclass(frozen=True)
 class Load:
-    """What so many clients saw."""
+    """Results with so many clients."""
 
     clients: int
     frames: int
@@ -67,14 +67,14 @@ class Load:
     late_p99_ms: float
     """How late messages were sent."""
     server_cpu: float
-    """Cores that the server was busy."""
+    """Busy cores of the server."""
     client_cpu: float
     server_mib: float
 
 
 @contextmanager
 def server(*options: str) -> Iterator[tuple[str, int]]:
-    """A server in a process of its own: its address and process id."""
+    """A server in its own process: its address and process id."""
     command = [sys.executable, "-m", "edgeser", "serve", "--port", "0", "--json"]
     command += ["--connections", "4096", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -86,18 +86,18 @@ def server(*options: str) -> Iterator[tuple[str, int]]:
 
 
 class Client:
-    """One client's run."""
+    """One client of a run."""
 
     def __init__(self, url: str, sound: npt.NDArray[np.int16], rate: int, begin: float) -> None:
         self._url, self._sound, self._begin = url, sound, begin
         self._size = round(MESSAGE_SECONDS * rate)
         self._rate = rate
         self.latencies: list[tuple[float, float]] = []
-        """When a frame came, and its latency; seconds."""
+        """Arrival time and latency of each frame, in seconds."""
         self.late: list[float] = []
 
     async def run(self, until: float) -> None:
-        """Talk and listen until a time of ``time.perf_counter``."""
+        """Talks and listens until a time of ``time.perf_counter``."""
         from websockets.asyncio.client import connect
 
         async with connect(self._url, compression=None, max_queue=None) as socket:
@@ -112,7 +112,7 @@ class Client:
                 await socket.send(self._sound[at : at + self._size].tobytes())
                 message += 1
             if listening.done():
-                listening.result()  # what went wrong
+                listening.result()  # raises its errors
             listening.cancel()
 
     async def _listen(self, socket: Any) -> None:
@@ -126,7 +126,7 @@ class Client:
 
 
 def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Load:
-    """Let so many clients talk for so long."""
+    """Runs so many clients for this time."""
     import soxr
 
     draw = np.random.default_rng(clients)
@@ -156,7 +156,7 @@ def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Loa
     latencies = [wait for c in everybody for when, wait in c.latencies if when > measured]
     wanted = clients * seconds / edgeser.load().hop
     if len(latencies) < 0.5 * wanted:
-        latencies += [seconds] * round(wanted - len(latencies))  # what never came
+        latencies += [seconds] * round(wanted - len(latencies))  # frames that never arrived
     milliseconds = 1000 * np.asarray(latencies)
     return Load(
         clients=clients,
@@ -184,7 +184,7 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Measure until frames come late; write a page and the figures."""
+    """Measures until frames are late; writes a page and figures."""
     hop, loads = 1000 * edgeser.load().hop, []
     for clients in map(int, counts.split(",")):
         with server("--vad", vad, "--workers", str(workers)) as (address, pid):

@@ -1,12 +1,11 @@
-"""Whether it runs for months: streams made and dropped, odd sound, kills, forks, files that change.
+"""Soak test: streams that are created and dropped, odd audio, kills, forks, changing files.
 
     python -m bench.soak --minutes 60
     python -m bench.soak --minutes 60 --streams 100000 --hours 24
 
-The time is shared by the parts; some go on until they did as much as is asked for. Each says what
-it did and whether what it promises held; the command ends with 1 if something did not. ``python -m
-bench.endless`` is about one stream that never ends, ``bench.abuse`` and ``bench.visitors`` are
-about the server.
+The parts share the time; some continue until they reach a required amount. Each prints what it did
+and whether it passed; the command exits with 1 if one failed. ``python -m bench.endless`` tests a
+single endless stream; ``bench.abuse`` and ``bench.visitors`` test the server.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ Made by `python -m bench.soak {command}`.
 
 
 def churn(model: edgeser.Model, sound: Samples, seconds: float, streams: int) -> Part:
-    """Streams made, used, saved, resumed, dropped, most in the midst of something."""
+    """Streams are created, used, saved, resumed and dropped, most of them during speech."""
     rates, before, made = (8_000, 16_000, 44_100, 48_000), resources(), 0
     memory = Memory(seconds)
     for count in until(seconds, streams / 3):
@@ -79,7 +78,7 @@ def churn(model: edgeser.Model, sound: Samples, seconds: float, streams: int) ->
 
 
 def odd_sound(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
-    """Denormals, minus zero, DC, clipping and zeros cost no more than speech, and are no NaN."""
+    """Denormals, minus zero, DC, clipping and zeros cost no more than speech, and cause no NaN."""
     length = len(sound)
     kinds = {
         "speech": sound,
@@ -139,7 +138,7 @@ while at < len(sound):
 
 
 def killed(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
-    """A process that saves its stream is killed wherever it is, and another goes on."""
+    """A process that saves its stream is killed at random times, and another one resumes."""
     kills, rounds, tries, held = 0, 0, 0, True
     end = time.monotonic() + seconds
     chance = random.Random(0)  # noqa: S311
@@ -155,7 +154,7 @@ def killed(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
         while time.monotonic() < end or rounds == 0:
             worker = subprocess.Popen(command)
             try:
-                # Longer each time: on a busy machine it may not get to anything else.
+                # Longer each time; on a busy machine it may otherwise never start to work.
                 worker.wait(chance.uniform(0.3, 2.0) + 0.1 * tries)
             except subprocess.TimeoutExpired:
                 worker.send_signal(signal.SIGKILL)
@@ -177,7 +176,7 @@ def killed(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
 
 
 def replaced(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
-    """A bundle is replaced, truncated and damaged while it is read: one error, or one model."""
+    """A bundle is replaced, truncated and damaged while it is read: an error, or one model."""
     del sound
     whole = DEFAULT_BUNDLE.read_bytes()
     loads = refused = 0
@@ -223,7 +222,7 @@ def replaced(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
 
 
 def forked(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
-    """Forked children continue the parent's stream, beside threads in others."""
+    """Forked children continue the parent's stream, beside threads in other streams."""
     stream = model.stream(16_000)
     stream.process(sound[:30_000])
     copy = model.resume(stream.state())
@@ -280,7 +279,7 @@ def main(
     keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
     shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
 ) -> None:
-    """Run every part, and say what held."""
+    """Runs all parts, and prints the results."""
     model = edgeser.load()
     sound = np.tile(recording(), 4)
     parts: list[Part] = []

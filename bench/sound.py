@@ -1,4 +1,4 @@
-"""The recording that everything hears."""
+"""The recording for all benchmarks."""
 
 from __future__ import annotations
 

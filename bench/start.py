@@ -1,4 +1,4 @@
-"""What importing and loading cost beside the least that anything on ONNX Runtime must pay."""
+"""Cost of importing and loading, compared with the minimum for any use of ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ print(seconds, int(lines["VmRSS"].split()[0]), int(lines["Threads"]))
 
 
 def empty_graph() -> str:
-    """A graph that passes one number on, in hex."""
+    """A graph that returns its input, in hex."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -41,7 +41,7 @@ def empty_graph() -> str:
 
 
 def once(body: str) -> tuple[float, float, int]:
-    """Seconds, MiB and threads of a new process that does this."""
+    """Seconds, MiB and threads of a new process with this code."""
     program = _PROGRAM.format(body=body)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -52,7 +52,7 @@ def once(body: str) -> tuple[float, float, int]:
 def measure(rounds: int) -> dict[str, float]:
     """Medians over rounds, ratios within a round; Linux only."""
     least_body = LEAST.format(graph=empty_graph())
-    once(OURS), once(least_body)  # the files come into the page cache
+    once(OURS), once(least_body)  # fills the page cache
     rows = [(once(OURS), once(least_body)) for _ in range(rounds)]
     ours, least = (np.median([row[which] for row in rows], axis=0) for which in (0, 1))
     time_ratio, memory_ratio, _ = np.median(
@@ -71,7 +71,7 @@ def measure(rounds: int) -> dict[str, float]:
 
 
 def wheel_bytes() -> int | None:
-    """Size of a wheel of this source with its model; None where one cannot be built here."""
+    """Size of a wheel of this source with its model; None if it cannot be built here."""
     root = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
         build = [f"-Cbuild-dir={folder}/build", "--no-deps", "--no-build-isolation", "-w", folder]

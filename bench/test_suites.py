@@ -1,7 +1,7 @@
 """The contests as pytest-benchmark suites: ``pytest bench``.
 
-Between two rounds of ours every peer has a turn in its own process, so that ratios are taken within
-a round as in the report; ``extra_info`` has their medians. No test in here can fail for being slow.
+Between two of our rounds every peer has a turn in its own process, so that ratios are taken within
+a round, as in the report; ``extra_info`` has their medians. No test here fails for being slow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROUND_SECONDS = 0.004
 
 
 def versus(benchmark: Any, ours: Entry, peers: list[Entry]) -> None:
-    """Benchmark ``ours`` in this process, the peers taking turns with it in theirs."""
+    """Benchmarks ``ours`` in this process; the peers take turns with it in theirs."""
     module, function = ours.factory.split(":")
     made: Contestant = getattr(importlib.import_module(module), function)(**ours.arguments)
     calls = max(1, round(ROUND_SECONDS / timed(made.call)))

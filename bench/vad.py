@@ -1,10 +1,10 @@
-"""The model's own speech score beside Silero VAD, on real recordings in noise.
+"""Compares the model's own speech score with Silero VAD, on real recordings in noise.
 
     python -m bench.vad --data ../shared/data
 
-RAVDESS, of which the bundled model never heard anything and on which nothing of it was chosen;
-noises that its training never mixed in. What Silero learned from is not published in detail. Both
-decide at the thresholds that they ship with, under the same rules for utterances.
+RAVDESS was used neither to train the bundled model nor to choose anything about it; the noises are
+not in its training data. Silero's training data are not published in detail. Both use their default
+thresholds, with the same rules for utterances.
 """
 
 import json
@@ -80,16 +80,16 @@ Made by `python -m bench.vad`.
 
 @dataclass
 class Track:
-    """One speaker's recordings one after another, and when somebody truly speaks."""
+    """One speaker's recordings in a row, with the true times of speech."""
 
     clean: Samples
     spoken: list[Span]
     power: float
-    """Mean square while somebody speaks."""
+    """Mean square during speech."""
 
 
 def speech_of(samples: Samples) -> Span:
-    """When speech begins and ends in a clean recording, in seconds."""
+    """Start and end of speech in a clean recording, in seconds."""
     step = RATE // 25  # 40 ms
     energy = np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(1)
     decibels = 10 * np.log10(energy + 1e-12)
@@ -114,7 +114,7 @@ def track(recordings: Sequence[Recording], rng: np.random.Generator) -> Track:
 
 
 def in_noise(track: Track, noise: Samples, snr: float | None) -> Samples:
-    """The track with a noise under it, the same level all along."""
+    """The track with added noise of constant level."""
     if snr is None:
         return track.clean
     power = np.square(noise).mean()
@@ -123,7 +123,7 @@ def in_noise(track: Track, noise: Samples, snr: float | None) -> Samples:
 
 
 def detector(name: str) -> edgeser.SpeechDetector | None:
-    """A new one for each stream; None is the model's own."""
+    """A new detector for each stream; None is the model's own score."""
     return edgeser.Silero() if name == "Silero VAD" else None
 
 
@@ -131,7 +131,7 @@ NAMES = ("edgeser", "Silero VAD")
 
 
 def heard(model: edgeser.Model, samples: Samples, name: str) -> list[tuple[float, float, float]]:
-    """When each utterance was announced, and its start and end."""
+    """Time of detection, start and end of each utterance."""
     utterances = edgeser.Utterances(model, RATE, detector=detector(name))
     announced, found = 0.0, []
 
@@ -151,12 +151,12 @@ def heard(model: edgeser.Model, samples: Samples, name: str) -> list[tuple[float
 
 
 def overlap(one: Span, other: Span) -> bool:
-    """Whether two spans have time in common."""
+    """Whether two spans overlap."""
     return one[0] < other[1] and other[0] < one[1]
 
 
 def judge(tracks: Sequence[Track], found: Sequence[Sequence[tuple[float, float, float]]]) -> Any:
-    """The figures of one detector in one condition."""
+    """Results of one detector in one condition."""
     missed, delays, starts, false, quiet = 0, [], [], 0, 0.0
     for true, said in zip(tracks, found, strict=True):
         quiet += len(true.clean) / RATE - sum(end - begin for begin, end in true.spoken)
@@ -178,7 +178,7 @@ def judge(tracks: Sequence[Track], found: Sequence[Sequence[tuple[float, float, 
 
 
 def noise_alone(model: edgeser.Model, noises: Sequence[Samples]) -> Any:
-    """False alarms an hour where nobody ever speaks."""
+    """False alarms per hour in noise without speech."""
     rng = np.random.default_rng(1)
     quiet = np.zeros(2 * RATE, np.float32)
     parts = []
@@ -193,7 +193,7 @@ def noise_alone(model: edgeser.Model, noises: Sequence[Samples]) -> Any:
 
 
 def tracks_of(recordings: Sequence[Recording]) -> Iterator[Track]:
-    """One of each speaker, of recordings drawn at random."""
+    """One track per speaker, with random recordings."""
     rng = np.random.default_rng(0)
     for speaker in sorted({r.speaker for r in recordings}):
         own = [r for r in recordings if r.speaker == speaker]
@@ -205,7 +205,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with manifest.csv.")] = Path("../shared/data"),
     out: Annotated[Path, typer.Option(help="Where speech.md and speech.json go.")] = OUT,
 ) -> None:
-    """Measure, and write the page and its figures."""
+    """Measures; writes the page and figures."""
     from edgeser.cli.bench import machine_name
 
     model, manifest = edgeser.load(), read_manifest(data / "manifest.csv")
@@ -236,7 +236,7 @@ def main(
 
 
 def page(result: Any, model: edgeser.Model) -> str:
-    """Markdown of the figures."""
+    """The results in Markdown."""
     rules, alone = edgeser.Endpointing(), result["noise_alone"]
     lines = ["| noise | detector | missed | delay, s | start, s | false alarms per hour |"]
     lines.append("|---|---|---|---|---|---|")

@@ -1,15 +1,15 @@
-"""Whether ``edgeser serve`` is as good at the end of an hour of visitors as it was at first.
+"""Checks that ``edgeser serve`` works as well after an hour of visitors as at first.
 
     python -m bench.visitors --minutes 60
 
-Two servers, for the whole time. One process goes on without a break; of the other, which has two
-workers, a worker is killed every two minutes and the whole server ended and begun again every ten.
-Both have ordinary clients, who speak at the pace of real time and stay for seconds; some who
-vanish in the midst of a word; one who never reads; requests that are never finished, and the page.
+Two servers run all the time. One has a single process and is never restarted. The other has two
+workers; a worker is killed every two minutes, and the server is restarted every ten. Both have
+ordinary clients, which send at the pace of real time for seconds; clients that vanish during
+speech; one that never reads; incomplete requests; and requests for the page.
 
-The command ends with 1 if an ordinary client did not hear everything, but for those whom a restart
-took along; if memory, open files or connections grew; if a log has a traceback, or if a restart
-took longer than a minute.
+The command exits with 1 if an ordinary client missed anything, except because of a restart; if
+memory, open files or connections grew; if a log has a traceback; or if a restart took longer than a
+minute.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ Made by `python -m bench.visitors --minutes {minutes:g}`.
 
 
 async def ordinary(server: Server, sound: bytes, chance: random.Random, hop: int) -> None:
-    """One visit: speak at the pace of real time, and end it or vanish."""
+    """One visit: sends at the pace of real time, and ends or vanishes."""
     from websockets.asyncio.client import connect as connected
     from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
@@ -109,11 +109,11 @@ async def ordinary(server: Server, sound: bytes, chance: random.Random, hop: int
     finally:
         if listening is not None:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)  # what it met is told above
+            await asyncio.gather(listening, return_exceptions=True)  # errors are recorded above
     if came < server.troubled_until and (problem or code != 1000):
         log.taken_along += 1
         return
-    due = math.ceil(messages * size / 2 / hop)  # the end brings that of the last, begun hop
+    due = math.ceil(messages * size / 2 / hop)  # the end completes the last hop
     if problem or code != 1000 or frames != due:
         log.incomplete.append(f"{frames} of {due} frames, code {code} {problem}")
     log.ordinary += 1
@@ -121,7 +121,7 @@ async def ordinary(server: Server, sound: bytes, chance: random.Random, hop: int
 
 
 def never_reads(server: Server, seconds: float) -> None:
-    """Send as much as the server takes, and read nothing, until it hangs up."""
+    """Sends as much as the server accepts, and reads nothing, until it disconnects."""
     message, rest, until = masked(bytes(3200)), b"", time.monotonic() + seconds
     with suppress(OSError), connect(server.address, f"rate={RATE}") as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -136,7 +136,7 @@ def never_reads(server: Server, seconds: float) -> None:
 
 
 def half_a_request(server: Server, held: list[socket.socket]) -> None:
-    """Begin a request, and never end it."""
+    """Sends an incomplete request."""
     port = int(server.address.rpartition(":")[2])
     with suppress(OSError):
         held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
@@ -157,7 +157,7 @@ async def visits(server: Server, sound: bytes, seed: int, until: float) -> None:
 
 
 async def others(server: Server, until: float) -> None:
-    """Who is no ordinary client."""
+    """All other clients."""
     held: list[socket.socket] = []
     while time.monotonic() < until:
         await asyncio.sleep(1.0)
@@ -170,14 +170,14 @@ async def others(server: Server, until: float) -> None:
 
 
 async def deaf(server: Server, until: float) -> None:
-    """One after another who never reads."""
+    """Clients that never read, one after another."""
     while (rest := until - time.monotonic()) > 0:
         await asyncio.to_thread(never_reads, server, rest)
         await asyncio.sleep(1.0)
 
 
 async def growth(server: Server, seconds: float, until: float) -> None:
-    """What the server adds, from a third of the time to the end; clients come and go meanwhile."""
+    """The server's growth after a third of the time; clients come and go meanwhile."""
     await asyncio.sleep(seconds / 3)
     before = []
     for _ in range(10):
@@ -190,7 +190,7 @@ async def growth(server: Server, seconds: float, until: float) -> None:
 
 
 async def trouble(server: Server, until: float) -> None:
-    """Kill a worker, or end the server and begin it again; see when all is well."""
+    """Kills a worker, or restarts the server; measures the recovery."""
     chance, begun = random.Random(1), time.monotonic()  # noqa: S311
     while (rest := until - time.monotonic()) > KILL_SECONDS:
         await asyncio.sleep(min(KILL_SECONDS, rest))
@@ -209,7 +209,7 @@ async def trouble(server: Server, until: float) -> None:
 
 
 async def run(seconds: float, folder: Path, clients: int) -> tuple[Log, Log]:
-    """The hour; what happened at both servers."""
+    """Runs the hour; returns the logs of both servers."""
     steady = Server(Log(), folder / "one")
     shaken = Server(Log(), folder / "two", "--workers", "2")
     try:
@@ -233,11 +233,11 @@ async def _run(seconds: float, steady: Server, shaken: Server, clients: int) -> 
         tasks += [others(server, until), deaf(server, until)]
     await asyncio.gather(*tasks)
     for server in servers:
-        await asyncio.sleep(12.0)  # handshakes that nobody ends take 10 s
+        await asyncio.sleep(12.0)  # incomplete handshakes are ended after 10 s
         told = await asyncio.to_thread(server.ask, "/metrics") or ""
         for name in ("edgeser_connections ", "edgeser_waiting "):
             line = next((x for x in told.splitlines() if x.startswith(name)), f"{name}99")
-            # Whoever asks waits as well.
+            # The request for the metrics is itself a waiting connection.
             server.log.left += int(float(line.removeprefix(name))) - (name == "edgeser_waiting ")
         await asyncio.to_thread(server.end)
         said = server._output.read_text()
@@ -246,12 +246,12 @@ async def _run(seconds: float, steady: Server, shaken: Server, clients: int) -> 
 
 
 def row(name: str, *cells: object) -> str:
-    """Of a table."""
+    """A row of a table."""
     return f"| {name} | {' | '.join(map(str, cells))} |"
 
 
 def table(logs: tuple[Log, Log]) -> str:
-    """What happened, side by side."""
+    """The logs side by side."""
     p50, p99 = ([f"{np.quantile(log.late_ms, q):.1f}" for log in logs] for q in (0.5, 0.99))
     rows = [
         row("ordinary clients", *(f"{log.ordinary:,}" for log in logs)),
@@ -282,7 +282,7 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Let visitors come; write a page and the figures. Fails if something did not hold."""
+    """Simulates visitors; writes a page and figures. Fails if a check failed."""
     with TemporaryDirectory() as folder:
         logs = asyncio.run(run(60 * minutes, Path(folder), clients))
     about = facts(shared)

@@ -1,4 +1,4 @@
-"""``edgeser serve`` under watch: its processes, and what happened at it."""
+"""``edgeser serve`` under observation: its processes, and events at it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from pathlib import Path
 from bench.crowd import family, resident_mib
 
 RECOVERY_SECONDS = 60.0
-"""In which a server has to be well again."""
+"""Time limit for a server to recover."""
 GROWTH_MIB, GROWTH_FILES = 8.0, 4
-"""What the server that goes on may add, from a third of the time on."""
+"""Allowed growth of the server without restarts, after a third of the time."""
 LOG_BYTES = 100_000
-"""Of each server, in all."""
+"""Limit of each server's log."""
 
 
 @dataclass
 class Log:
-    """What happened at one server."""
+    """Events at one server."""
 
     ordinary: int = 0
-    """Clients who stayed to the end."""
+    """Clients that stayed to the end."""
     incomplete: list[str] = field(default_factory=list)
-    """What those missed who should have heard everything."""
+    """What ordinary clients missed."""
     taken_along: int = 0
-    """By a restart."""
+    """Clients disconnected by a restart."""
     vanished: int = 0
     slow: int = 0
-    """Who never read, and were cut off."""
+    """Clients that never read and were disconnected."""
     requests: int = 0
     kills: int = 0
     restarts: int = 0
     recovery: list[float] = field(default_factory=list)
-    """Seconds until all was well again."""
+    """Seconds until each recovery."""
     exits: list[int] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     growth_mib: float = 0.0
     growth_files: int = 0
     left: int = 0
-    """Clients that the server believed in when all had left."""
+    """Clients that the server still counted after all had left."""
     log_bytes: int = 0
     tracebacks: int = 0
 
     def problems(self) -> list[str]:
-        """What did not hold."""
+        """The failed checks."""
         found = {
             f"{len(self.incomplete)} missed something: {self.incomplete[:3]}": self.incomplete,
             "nobody stayed to the end": not self.ordinary,
@@ -71,7 +71,7 @@ class Log:
 
 
 class Server:
-    """``edgeser serve`` at one port, however often it is begun."""
+    """``edgeser serve`` at one port, across restarts."""
 
     def __init__(self, log: Log, output: Path, *options: str) -> None:
         with socket.socket() as free:
@@ -79,30 +79,30 @@ class Server:
             port = free.getsockname()[1]
         self.log, self.address = log, f"http://127.0.0.1:{port}"
         self.troubled_until = 0.0
-        """Of ``time.monotonic``; whoever was there before may have been taken along."""
+        """Time, of ``time.monotonic``, until which clients may be affected by a restart."""
         self._output = output
         self._command = [sys.executable, "-m", "edgeser", "serve", "--port", str(port), *options]
         self.process: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
-        """Start it; nobody is waited for."""
+        """Starts it, without waiting."""
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(self._command, stdout=output, stderr=output)
 
     @property
     def pid(self) -> int:
-        """Of the process that was begun."""
+        """The id of the process that was started."""
         assert self.process is not None
         return self.process.pid
 
     def end(self) -> None:
-        """As a system does that shuts down."""
+        """Ends it like a system's shutdown."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         self.log.exits.append(self.process.wait(10 * RECOVERY_SECONDS))
 
     def leave_nothing(self) -> None:
-        """Whatever happened: no process stays."""
+        """Makes sure that no process remains."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -110,7 +110,7 @@ class Server:
             self.process.kill()
 
     def ask(self, path: str) -> str | None:
-        """What it answers; None if it is not well."""
+        """Its answer; None if it reports a problem or does not answer."""
         url = self.address + path
         with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  ours
             content: bytes = answer.read()
@@ -129,7 +129,7 @@ class Server:
         return resident_mib(pids), sum(len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in pids)
 
     async def until_well(self) -> float:
-        """Seconds until it was."""
+        """Waits until it serves; returns the seconds."""
         began = time.monotonic()
         while not await asyncio.to_thread(lambda: self.well):
             if self.process is not None and self.process.poll() is not None:

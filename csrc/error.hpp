@@ -5,13 +5,13 @@
 
 namespace edgeser {
 
-// The only exception the kernels throw on purpose. Its message says what was wrong and what to do.
+// The only exception that kernels throw. Its message says what is wrong and what to do.
 class Error : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
 };
 
-// Throws Error(message) unless `condition` holds. Build costly messages behind an `if` instead.
+// Throws Error(message) unless `condition` holds. Build expensive messages behind an `if` instead.
 inline void require(bool condition, const char* message) {
   if (!condition) throw Error(message);
 }

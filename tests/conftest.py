@@ -40,6 +40,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With ``pytest -n 2``, give each process tests that follow each other.
+
+    xdist's default deals them out in turn, so that every process makes the fixtures of every file.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy bundle on disk. Its front end is one for ONNX Runtime, and made with onnx."""

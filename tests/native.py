@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,24 +31,45 @@ class Error(ctypes.Structure):
 
 
 @lru_cache(maxsize=1)
-def library() -> ctypes.CDLL:
-    """libedgeser.so, built when it is first asked for; skips the test where that cannot be."""
+def build() -> Path:
+    """Builds and installs the library; returns where. Skips the test if that is not possible.
+
+    Processes that test at the same time share one build, so they take turns.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if not PAGE.is_file():
         pytest.skip("the C library is built from the checkout, which is not here")
     if shutil.which("c++") is None or shutil.which("cmake", path=path) is None:
         pytest.skip("there is no C++ compiler or no CMake here")
-    build = re.search(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert build
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", build[1]],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    commands = re.search(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert commands
+    with _alone():
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands[1]],
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
+    return INSTALLED
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    import fcntl
+
+    INSTALLED.parent.mkdir(exist_ok=True)
+    with (INSTALLED.parent / "library.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL:
+    """libedgeser.so, as :func:`build` builds it."""
+    build()
     loaded = ctypes.CDLL(str(INSTALLED / "lib" / "libedgeser.so"))
     loaded.edgeser_model_close.argtypes = [ctypes.c_void_p]
     loaded.edgeser_model_close.restype = None

@@ -49,7 +49,7 @@ def default(
     ] = None,
     threads: Threads = 0,
 ) -> None:
-    """The default model: distil a teacher, train on sessions, calibrate."""
+    """Trains the default model: distillation from a teacher, sessions, calibration."""
     from train.product import Product, Schedule
 
     _quiet(threads)
@@ -73,7 +73,7 @@ def judge(
     out: Annotated[Path, typer.Option(help="JSON file to write.")] = JUDGED,
     every: Annotated[int, typer.Option(min=1, help="Only so many-th recordings.")] = 1,
 ) -> None:
-    """What a user of a bundle gets, through the SDK: quiet, sessions, rates, strangers."""
+    """Evaluates a bundle through the SDK, as a user would: quiet, sessions, rates, new speakers."""
     import edgeser
     from train.judge.run import judge as study
     from train.judge.run import keep
@@ -92,7 +92,7 @@ def gate(
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/gate.md"),
     thresholds: Annotated[str, typer.Option(help="By commas.")] = "0.9,0.95,0.98,0.99",
 ) -> None:
-    """Where the gate opens: alarms and UA by its threshold, on the development speakers."""
+    """Evaluates thresholds of the speech gate: false alarms and UA on the development speakers."""
     from train.judge.thresholds import gate_page
     from train.product import Product
 
@@ -111,7 +111,7 @@ def export(
         Path | None, typer.Option(help="Also write the step graph to this .onnx file.")
     ] = None,
 ) -> None:
-    """A checkpoint to a bundle and, if asked for, a step graph."""
+    """Exports a checkpoint as a bundle and, optionally, a step graph."""
     _quiet(0)
     trained = Checkpoint.load(checkpoint)
     digest = export_bundle(
@@ -135,7 +135,7 @@ def strangers(
     steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 200,
     threads: Threads = 0,
 ) -> None:
-    """How sure a verdict may be: temperature and confidence, chosen on corpora left out."""
+    """Chooses temperature and confidence threshold on corpora that were left out of training."""
     from train.product import Product
     from train.sessions import SessionRecipe
     from train.studies.strangers import strangers_page, study
@@ -153,7 +153,7 @@ def card(
     out: Annotated[Path, typer.Argument(help="The Markdown file to write.")],
     judged: Annotated[Path | None, typer.Option(help="What 'judge' wrote.")] = None,
 ) -> None:
-    """The model card of a checkpoint, from its own facts and what 'judge' found."""
+    """Writes a checkpoint's model card, from its own facts and the results of 'judge'."""
     found = json.loads(judged.read_text(encoding="utf-8")) if judged else None
     out.write_text(model_card(Checkpoint.load(checkpoint), found), encoding="utf-8")
     typer.echo(f"model card: {out}")
@@ -176,7 +176,7 @@ def research(
     teacher: Teacher = TEACHER,
     threads: Threads = 0,
 ) -> None:
-    """The research model: sessions with RAVDESS as well (CC BY-NC-SA 4.0)."""
+    """Trains the research model: sessions that include RAVDESS (CC BY-NC-SA 4.0)."""
     from train.product import Product
     from train.sessions import SessionRecipe
     from train.studies.research import research as train_on
@@ -197,7 +197,7 @@ def report(
     ),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
 ) -> None:
-    """How good a bundle is, in tables, from what 'judge' found."""
+    """Writes tables of a bundle's quality from the results of 'judge'."""
     from train.judge.page import write_report
 
     typer.echo(f"report: {write_report(judged, baseline, out)}")
@@ -215,7 +215,7 @@ def curve(
     ] = None,
     threads: Threads = 0,
 ) -> None:
-    """Multiply-adds and parameters against UA: smaller and larger models, by one recipe."""
+    """Compares sizes: multiply-adds and parameters against UA, with one recipe."""
     from train.default import Corpora
     from train.studies.curve.report import write
     from train.studies.curve.runs import SIZES, Curve, shortened
@@ -237,7 +237,7 @@ def shortcut(
     ),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
 ) -> None:
-    """What a recording's noise floor gives away, and how well corpora are told apart."""
+    """Measures what a recording's noise floor reveals, and how well corpora can be told apart."""
     from train.studies.shortcut import shortcut as measure
 
     _quiet(0)
@@ -254,7 +254,7 @@ def precision(
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("docs/model"),
     threads: Threads = 0,
 ) -> None:
-    """What float16, bfloat16 and int8 do to the bundled model's results."""
+    """Measures the effect of float16, bfloat16 and int8 on the bundled model's results."""
     from train.studies.precision.page import write_page
 
     _quiet(threads)
@@ -269,7 +269,7 @@ def baseline(
         "docs/model/baseline.json"
     ),
 ) -> None:
-    """OpenSMILE's eGeMAPS with a support vector machine, on the same folds (installed by hand)."""
+    """Evaluates eGeMAPS with a support vector machine on the same folds (needs openSMILE)."""
     from train.studies.baseline import write_baseline
 
     result = write_baseline(data, work, out)
@@ -298,7 +298,7 @@ def reproduce(
     ] = 1,
     threads: Threads = 0,
 ) -> None:
-    """The paper's Tables 1 and 2 and Figures 4 and 5 on a corpus, as a report."""
+    """Reproduces the paper's Tables 1 and 2 and Figures 4 and 5 on a corpus, as a report."""
     from train.studies.reproduce.report import reproduce as run
     from train.studies.reproduce.runs import Comparison
 
@@ -322,7 +322,7 @@ def manifest(
     ],
     out: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.csv"),
 ) -> None:
-    """Corpora as published to the one table that training reads."""
+    """Converts published corpora to the one table that training reads."""
     if len(corpus) != len(folder):
         raise typer.BadParameter(f"{len(corpus)} --corpus but {len(folder)} --from: pair them")
     recordings = []
@@ -338,7 +338,7 @@ def manifest(
 
 
 def _quiet(threads: int) -> None:
-    """Leave the terminal to progress bars."""
+    """Disables logs, so that the terminal shows progress bars."""
     if threads:
         torch.set_num_threads(threads)
     for name in ("lightning.pytorch", "lightning.fabric", "torch.onnx"):
@@ -347,7 +347,7 @@ def _quiet(threads: int) -> None:
 
 
 def main() -> None:
-    """Run the command line; known errors become one line."""
+    """Runs the command line; known errors are printed as one line."""
     try:
         app()
     except (CorpusError, CannotStreamError) as error:

@@ -1,4 +1,4 @@
-"""What a model answers in sessions, after so many utterances of the same speaker."""
+"""A model's verdicts in sessions, after a number of utterances of the same speaker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from train.sessions import Utterance
 
 @dataclass(frozen=True)
 class Answers:
-    """On utterances: logits (N, T, L) of their tokens, which of these exist, and the truth."""
+    """Logits (N, T, L) of the tokens of utterances, a mask of existing tokens, and the truth."""
 
     logits: Tensor
     inside: Tensor
     truth: NDArray[np.int64]
 
     def verdicts(self, temperature: float = 1.0) -> NDArray[np.float64]:
-        """Probabilities (N, L) with all logits divided by ``temperature``."""
+        """Verdicts' probabilities (N, L), with all logits divided by ``temperature``."""
         found: NDArray[np.float64] = (
             verdicts(self.logits / temperature, self.inside).double().numpy()
         )
@@ -44,9 +44,9 @@ def answers(
     seed: int = 0,
     mood: str = "any",
 ) -> Answers:
-    """On every utterance, after ``before`` others of its speaker.
+    """Verdicts on every utterance, after ``before`` others of its speaker.
 
-    The others are drawn at random; with ``mood="same"`` all of them have the utterance's own.
+    The others are drawn at random; with ``mood="same"`` all have the utterance's emotion.
     """
     rng, speaker = np.random.default_rng(seed), model.speaker
     kept, speaker.config = speaker.config, config or speaker.config

@@ -1,4 +1,4 @@
-"""How sure verdicts may be: temperature and the threshold of confidence, from answers."""
+"""Chooses the temperature and the confidence threshold of verdicts."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from train.sessions import Utterance
 
 
 def fit_temperature(model: EmotionModel, utterances: Sequence[Utterance]) -> float:
-    """What the emotions' logits are divided by: verdicts in sessions come out most likely true."""
+    """The temperature that maximises the likelihood of verdicts in sessions."""
     return likeliest_temperature([answers(model, utterances, n, seed=n) for n in (0, 4)])
 
 
 def likeliest_temperature(found: Sequence[Answers]) -> float:
-    """The temperature of the least loss, all answers counting the same (Guo et al. 2017)."""
+    """The temperature with the least loss, all verdicts weighted equally (Guo et al. 2017)."""
 
     def loss(log_temperature: float) -> float:
         return sum(one.loss(float(np.exp(log_temperature))) for one in found)
@@ -29,7 +29,7 @@ def likeliest_temperature(found: Sequence[Answers]) -> float:
 def confidence_threshold(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], right: float
 ) -> float:
-    """The lowest of 0.30, 0.31, … at which so many of the labelled verdicts are right."""
+    """The lowest of 0.30, 0.31, … for which this share of labelled verdicts is right."""
     sure, said = probabilities.max(1), probabilities.argmax(1)
     for threshold in np.arange(0.30, 0.95, 0.01):
         named = sure >= threshold

@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint's facts and the judged figures say, in words."""
+"""Writes the model card from a checkpoint's facts and its evaluation."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ In held-out sounds without speech: {noise:.0f} false alarms per hour.
 
 
 def model_card(checkpoint: Checkpoint, judged: Mapping[str, Any] | None = None) -> str:
-    """Markdown. ``judged`` is what ``python -m train judge`` found of this checkpoint's bundle."""
+    """The card in Markdown. ``judged``: results of ``train judge`` for this checkpoint's bundle."""
     facts, model = checkpoint.facts, checkpoint.model
     training, labels = facts["training"], model.config.labels
     return TEMPLATE.format(
@@ -135,7 +135,7 @@ def figures(judged: Mapping[str, Any], labels: Sequence[str]) -> str:
 
 
 def _own(training: Mapping[str, Any]) -> str:
-    """What a checkpoint's training noted itself."""
+    """Facts that the training itself recorded."""
     scores = training.get("speaker_independent", {})
     if not scores:
         return "Not judged yet."

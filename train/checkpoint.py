@@ -17,7 +17,7 @@ THRESHOLDS = {"speech": 0.5, "confidence": 0.0, "utterance": 0.0}
 
 @dataclass
 class Checkpoint:
-    """A model with its temperature, thresholds and the facts for its bundle's manifest."""
+    """A model with its temperature, its thresholds, and the facts for its bundle's manifest."""
 
     model: EmotionModel
     temperature: float = 1.0
@@ -38,7 +38,7 @@ class Checkpoint:
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":
-        """Read a checkpoint written by :meth:`save`; the model comes in eval mode."""
+        """Reads a checkpoint written by :meth:`save`; the model is in eval mode."""
         if not path.is_file():
             raise CorpusError(f"no checkpoint at {path}: train one with 'python -m train default'")
         with safe_open(path, framework="pt") as file:

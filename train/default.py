@@ -1,4 +1,4 @@
-"""The corpora of the default model, and trainings on clips of them that studies compare."""
+"""The default model's corpora, and trainings on clips that the studies compare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,19 +27,19 @@ from train.recipe import Recipe
 LABELLED = ("emodb", "cremad")
 UNLABELLED = ("librispeech", "speechocean762")
 SHARES = {"emodb": 4, "cremad": 1}
-"""How often each corpus is gone through in an epoch: EmoDB is a twelfth of CREMA-D's size."""
+"""Repetitions of each corpus in an epoch: EmoDB has a twelfth of CREMA-D's size."""
 UNHEARD = "ravdess"
 DETAILS = ("neutral", "anger", "sadness", "happiness", "fear", "disgust", "boredom")
-"""All emotions of the labelled corpora, told apart in training by an auxiliary head."""
+"""All emotions of the labelled corpora; an auxiliary head distinguishes them in training."""
 FOLDS = 5
 DEVELOPMENT_FOLD = 1
-"""The fold on which the studies chose sizes, augmentation, epochs, temperature and the threshold of
-confidence: no figure is reported on it. The bundled model's are in ``product.py``."""
+"""The fold on which the studies chose sizes, augmentation, epochs, temperature and the confidence
+threshold; no results are reported on it. The bundled model's fold is in ``product.py``."""
 REPORTED = (0, 2, 3)
-"""The folds that the figures are the mean of."""
+"""Reported results are means over these folds."""
 PRETRAINING_EPOCHS = 8
 FINE_TUNING_EPOCHS = 1
-"""Of the VQ-VAE, on the labelled corpora's training speakers."""
+"""Epochs of the VQ-VAE on the labelled corpora's training speakers."""
 
 FACTS: dict[str, Any] = {
     "name": "default",
@@ -65,13 +65,13 @@ FACTS: dict[str, Any] = {
 
 @dataclass
 class Corpora:
-    """Everything that the default model is made from."""
+    """All data of the default model."""
 
     labelled: dict[str, Corpus]
     unlabelled: dict[str, Corpus]
     noise: Corpus
     unheard: Corpus
-    """Never trained with: what the model makes of a corpus that it does not know."""
+    """A corpus that is never used in training, to test on unknown data."""
     impulse_responses: list[Recording]
 
     @staticmethod
@@ -86,7 +86,7 @@ class Corpora:
         return Corpora(of(LABELLED, clean=True), of(UNLABELLED), noise, unheard, rooms)
 
     def sounds(self) -> Sounds:
-        """What training mixes in."""
+        """The sounds that training mixes in."""
         return sounds_for_training(self.noise, self.impulse_responses)
 
     def recordings(self) -> list[Recording]:
@@ -94,14 +94,14 @@ class Corpora:
         return [r for corpus in self.labelled.values() for r in corpus.recordings]
 
     def material(self, speakers: set[str], recipe: Recipe, labels: Sequence[str]) -> Material:
-        """What a fit may learn from when these speakers are the ones to train on."""
+        """Training data when these are the training speakers."""
         labelled = [
             example
             for name, corpus in self.labelled.items()
             for example in corpus.labelled(labels, speakers, recipe.perceived, DETAILS)
             * SHARES[name]
         ]
-        # Enough speech without emotion, and enough noise, to tell the two apart.
+        # Enough speech without emotion, and enough noise, to learn to distinguish them.
         spoken = self.unlabelled["librispeech"].unlabelled()[::3]
         spoken += self.unlabelled["speechocean762"].unlabelled()[::6]
         silent = noise_for_training(self.noise)
@@ -110,7 +110,7 @@ class Corpora:
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings on clips. Finished stages are kept in ``work``, not done again."""
+    """Trainings on clips. Finished stages are stored in ``work`` and not repeated."""
 
     corpora: Corpora
     recipe: Recipe
@@ -132,7 +132,7 @@ class Run:
         return vqvae
 
     def trained(self, name: str, speakers: set[str]) -> Checkpoint:
-        """A model trained on the given speakers alone, from the pre-trained VQ-VAE on."""
+        """A model trained on the given speakers only, starting from the pre-trained VQ-VAE."""
         path = self.work / f"{name}.safetensors"
         if path.is_file():
             return Checkpoint.load(path)

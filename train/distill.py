@@ -1,10 +1,10 @@
-"""Pre-training of front end, VQ-VAE, fusion and gate: no emotion labels, a teacher instead.
+"""Pre-training of front end, VQ-VAE, fusion and gate with a teacher, without emotion labels.
 
-Every token of speech learns to predict, linearly, what a teacher makes of the clean recording
-(Whisper's middle layers, ``train/teacher``), while the front end hears it in another room, through
-another microphone, from another voice. Beside that the VQ-VAE learns to rebuild spectrograms
-(paper, section 2.1), and the gate learns where somebody speaks, from recordings and from sounds
-that are no speech. A last phase adds the emotions of labelled recordings.
+Every token of speech learns to predict, linearly, a teacher's features of the clean recording
+(Whisper's middle layers, ``train/teacher``), while the front end gets the recording with another
+room, microphone and voice. At the same time the VQ-VAE learns to reconstruct spectrograms (paper,
+section 2.1), and the gate learns to detect speech, from recordings and from sounds without speech.
+A last phase adds the emotions of labelled recordings.
 """
 
 import math
@@ -37,14 +37,14 @@ NOISE_LENGTH = int(3.0 * SAMPLE_RATE)
 
 @dataclass(frozen=True)
 class Spoken:
-    """A recording of speech and what is known of it."""
+    """A recording of speech, and what is known about it."""
 
     audio: Samples | NDArray[np.int16]
-    """(samples,) at 16 kHz; int16 is taken as a thirty-two thousandth."""
+    """(samples,) at 16 kHz; int16 is scaled by 1/32768."""
     target: NDArray[np.float16]
-    """(N, D): the teacher's, one every 20 ms."""
+    """(N, D): the teacher's vectors, one every 20 ms."""
     emotion: int = -1
-    """Which label, or -1."""
+    """Index of its label, or -1."""
     corpus: int = 0
     clean: Samples | NDArray[np.int16] | None = None
     """The same without its noise floor, to be mixed in."""
@@ -59,9 +59,9 @@ class Distillation:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     noise: float = 0.25
-    """Sounds without speech, as a share of the recordings of an epoch."""
+    """Sounds without speech, as a share of an epoch's recordings."""
     lead: float = 1.2
-    """Up to so many seconds of room before and after half of the recordings."""
+    """Up to so many seconds of room noise before and after half of the recordings."""
     speed: float = 0.14
     vq_weight: float = 0.3
     gate_weight: float = 0.2
@@ -75,7 +75,7 @@ class Distillation:
 
 @dataclass
 class Batch:
-    """Views of segments (B, T); what is speech, has a target, is no padding (B, T); targets."""
+    """Views of segments (B, T), masks of speech, targets and padding (B, T), and targets."""
 
     segments: Segments
     speech: Tensor
@@ -87,7 +87,7 @@ class Batch:
 
 
 class Material(IterableDataset[Batch]):
-    """An endless supply of augmented batches; recordings of about one length share one."""
+    """An endless supply of augmented batches; recordings of similar length share one."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Material(IterableDataset[Batch]):
                 made += 1
 
     def assemble(self, group: Sequence[Spoken]) -> Batch:
-        """One batch: these recordings, and sounds that are no speech."""
+        """One batch from these recordings, and sounds without speech."""
         parts = [self._heard(one) for one in group]
         parts += [self._noise() for _ in range(round(self.settings.noise * len(group)))]
         longest = max(len(p[1]) for p in parts)
@@ -172,7 +172,7 @@ class Material(IterableDataset[Batch]):
         if rng.random() < 0.4:
             other = self._sound(hops * HOP)
             samples = samples + other * np.float32(10 ** rng.uniform(-1.5, 0))
-        if rng.random() < 0.25:  # one that begins, out of digital silence
+        if rng.random() < 0.25:  # begins in digital silence
             samples[: int(rng.integers(len(samples)))] = 0
         nothing = np.zeros(hops, np.bool_)
         goal = np.zeros((hops, self.width), np.float32)
@@ -196,7 +196,7 @@ def _floats(samples: NDArray[np.float32] | NDArray[np.int16]) -> Samples:
 
 
 class FrontTraining(nn.Module):
-    """What is trained together, and thrown away afterwards but for the model."""
+    """Everything that is trained together; only the model is kept afterwards."""
 
     def __init__(self, model: EmotionModel, target: int, labels: int, corpora: int) -> None:
         super().__init__()
@@ -274,9 +274,9 @@ def distil(
     minutes: float | None = None,
     report: int = 100,
 ) -> None:
-    """Train; state is kept at ``path`` every few hundred steps, and a stopped run goes on there.
+    """Trains. A stopped run continues from the state that is saved at ``path`` regularly.
 
-    ``minutes`` bounds the time: the learning rate follows the clock then, not the steps.
+    ``minutes`` limits the time: the learning rate then follows the clock, not the steps.
     """
     torch.manual_seed(settings.seed)
     width = training.teacher.out_features

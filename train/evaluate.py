@@ -1,4 +1,4 @@
-"""Verdicts of a model on recordings, and how far they can be trusted."""
+"""A model's verdicts on recordings, and how reliable they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Predictions:
     tokens: Tensor
     truth: NDArray[np.int64]
     threshold: float = 0.5
-    """Tokens with a lower speech score do not count towards a verdict."""
+    """Tokens with a lower speech score do not count for a verdict."""
 
     def probabilities(self, temperature: float = 1.0, heard: int | None = None) -> Tensor:
-        """Verdicts (N, L); with ``heard``, those after so many tokens of speech."""
+        """Verdicts (N, L); with ``heard``, those after that many tokens of speech."""
         weights = speech_weights(self.logits, self.tokens, self.threshold)
         if heard is not None:
             weights = weights * ((weights > 0).cumsum(1) <= heard)
@@ -33,7 +33,7 @@ class Predictions:
         return verdict(cooled, weights)
 
     def scores(self, temperature: float = 1.0, heard: int | None = None) -> Scores:
-        """Scores of the verdicts; with ``heard``, of those after so many tokens of speech."""
+        """Scores of the verdicts; with ``heard``, of those after that many tokens of speech."""
         answer = self.probabilities(temperature, heard).argmax(1).numpy()
         return Scores.of(self.truth, answer, self.logits.shape[2] - 1)
 
@@ -48,7 +48,7 @@ def predict(
 ) -> Predictions:
     """Run a model in eval mode over labelled examples, without augmentation.
 
-    ``condition`` is applied to every recording's samples first: noise, gain, another room.
+    ``condition`` first changes every recording's samples: noise, gain, another room.
     """
     examples = sorted(examples, key=lambda e: e.samples)
     logits, tokens, truth = [], [], []
@@ -62,13 +62,13 @@ def predict(
 
 
 def speech_scores(predictions: Predictions) -> Tensor:
-    """The speech scores of all tokens of all recordings, in a row."""
+    """The speech scores of all tokens of all recordings, concatenated."""
     inside = torch.arange(predictions.logits.shape[1]) < predictions.tokens[:, None]
     return predictions.logits[..., -1].sigmoid()[inside]
 
 
 def fit_temperature(predictions: Predictions) -> float:
-    """The temperature under which the truth is likeliest (Guo et al. 2017)."""
+    """The temperature that maximises the likelihood of the truth (Guo et al. 2017)."""
     truth = torch.from_numpy(predictions.truth)
 
     def loss(temperature: float) -> float:
@@ -92,9 +92,9 @@ def calibration_error(probabilities: Tensor, truth: NDArray[np.int64], bins: int
 
 
 def confidence_threshold(probabilities: Tensor, truth: NDArray[np.int64], right: float) -> float:
-    """The lowest confidence at which at least this share of the labelled verdicts is right.
+    """The lowest confidence for which at least this share of the labelled verdicts is right.
 
-    In steps of 0.01; 0.99 if there is none, so that hardly anything is labelled.
+    In steps of 0.01; 0.99 if there is none, so that almost nothing is labelled.
     """
     confidence, answer = (part.numpy() for part in probabilities.max(1))
     for threshold in np.arange(0, 0.99, 0.01):
@@ -107,7 +107,7 @@ def confidence_threshold(probabilities: Tensor, truth: NDArray[np.int64], right:
 def coverage(
     probabilities: Tensor, truth: NDArray[np.int64], threshold: float
 ) -> tuple[float, float]:
-    """Share of verdicts with a label at a threshold of confidence; share of these that is right."""
+    """Share of verdicts with a label at a confidence threshold; share of these that is right."""
     confidence, answer = (part.numpy() for part in probabilities.max(1))
     kept = confidence >= threshold
     accuracy = float((answer == truth)[kept].mean()) if kept.any() else float("nan")

@@ -1,4 +1,4 @@
-"""From a trained model to what runs: the bundle."""
+"""Exports a trained model to a bundle."""
 
 import copy
 import warnings
@@ -23,14 +23,14 @@ from train.models.segment import HOP, SAMPLE_RATE, SEGMENT
 from train.models.tacn import TACNLayer
 
 OPSET = 18
-"""Old enough for the TensorRT of JetPack 6, new enough for everything used here."""
+"""Old enough for TensorRT of JetPack 6, new enough for all operators used here."""
 
 PAUSE = 8
 """Tokens without speech that end a sequence: 1.02 s."""
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """A copy in eval mode with every batch normalisation folded into the convolution before it."""
+    """A copy in eval mode, with every batch normalisation folded into the preceding convolution."""
     copied = copy.deepcopy(module).eval().float()
     for part in list(copied.modules()):
         if (
@@ -48,7 +48,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: tuple[str,
     """Serialise a module as one ONNX graph; the first axis of everything is the batch."""
     batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
-        # The exporter warns of deprecations inside torch itself, which no caller can mend.
+        # The exporter triggers deprecation warnings within torch itself, which callers cannot fix.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module.eval(),
@@ -64,7 +64,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: tuple[str,
     graph = program.model_proto
     graph.producer_name, graph.producer_version = "edgeser", ""
     del graph.metadata_props[:]
-    for node in graph.graph.node:  # where the source stood on the machine that exported
+    for node in graph.graph.node:  # source locations on the machine that exported
         del node.metadata_props[:]
     onnx.checker.check_model(graph, full_check=True)
     serialised: bytes = graph.SerializeToString()
@@ -72,13 +72,13 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: tuple[str,
 
 
 def frontend_onnx(frontend: FrontEnd) -> bytes:
-    """``frontend.onnx``: see :class:`FrontEnd` for its inputs and outputs."""
+    """``frontend.onnx``; see :class:`FrontEnd` for its inputs and outputs."""
     inputs = {"segment": torch.randn(2, SEGMENT) * 0.1, "level": torch.full((2,), -30.0)}
     return to_onnx(folded(frontend), inputs, ("deep", "latent", "level_out"))
 
 
 def kernel_tensors(model: EmotionModel, temperature: float) -> dict[str, NDArray[np.float32]]:
-    """The kernels' weights, (in, out); the temperature divides the emotions' logits."""
+    """The kernels' weights, (in, out); the emotions' logits are divided by the temperature."""
     layers = [layer for layer in model.tacn.layers if isinstance(layer, TACNLayer)]
     fusion = model.fusion
     speaker, gate = model.speaker, model.gate
@@ -116,16 +116,16 @@ def as_array(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def convolutions(body: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions of a folded body, in order; ReLU follows all but a bare one."""
+    """The convolutions of a folded body, in order; all except a bare one are followed by ReLU."""
     return [part for part in body.modules() if isinstance(part, nn.Conv2d)]
 
 
 def frontend_tensors(
     frontend: FrontEnd,
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
-    """What the native front end is made of: weights by name, and the facts for the manifest.
+    """The native front end: weights by name, and entries for the manifest.
 
-    Kernels are (height, width, in, out), and the head's rows count the maps' channels fastest.
+    Kernels are (height, width, in, out); in the head's rows, channels are the fastest axis.
     """
     network = folded(frontend)
     assert isinstance(network, FrontEnd)
@@ -152,7 +152,7 @@ def frontend_tensors(
             assert layer.bias is not None
             tensors[f"frontend.{name}.{n}.weight"] = as_array(layer.weight.permute(2, 3, 1, 0))
             tensors[f"frontend.{name}.{n}.bias"] = as_array(layer.bias)
-            # A convolution under a batch normalisation, now folded into it, has a ReLU after it.
+            # A convolution with batch normalisation, which is folded by now, is followed by a ReLU.
             relu = any(
                 isinstance(p, nn.Sequential) and p[0] is layer and len(p) == 3 for p in parts
             )
@@ -181,10 +181,10 @@ def export_bundle(
     temperature: float = 1.0,
     graph: bytes | None = None,
 ) -> str:
-    """Write the bundle and return its hash.
+    """Writes the bundle and returns its hash.
 
-    ``facts`` gives name, version, licence, notices and training; ``graph`` is ``frontend_onnx`` of
-    the same front end, where that was made before.
+    ``facts`` contains name, version, licence, notices and training. ``graph`` is the result of
+    ``frontend_onnx`` for the same front end, if it exists already.
     """
     c = model.config
     network, layers = frontend_tensors(model.frontend)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however many processes write them."""
+"""Files that are written completely or not at all, even by several processes."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to; at the end it takes ``path``'s place.
+    """A temporary path beside ``path``; at the end it replaces ``path``.
 
-    Processes that train together write the same and read it soon: none may meet another's half.
+    Processes that train together write the same file and read it soon after; none may see half of
+    it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{secrets.token_hex(4)}.partial")

@@ -1,4 +1,4 @@
-"""Training of the emotion model on labelled speech."""
+"""Trains the emotion model on labelled speech."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from train.recipe import Recipe
 
 
 class EmotionTraining(lightning.LightningModule):
-    """Emotion and speech together; the pre-trained encoder and codebook stay as they are."""
+    """Trains emotion and speech together; the pre-trained encoder and codebook do not change."""
 
     def __init__(
         self, model: EmotionModel, recipe: Recipe, class_weights: Tensor, steps: int, details: int
@@ -35,7 +35,7 @@ class EmotionTraining(lightning.LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.detail = nn.Linear(model.config.tacn.width, details) if details else None
-        """Tells all emotions of the corpora apart; thrown away after training."""
+        """Auxiliary head that distinguishes all emotions of the corpora; only used in training."""
         self.heard: list[tuple[Tensor, Tensor]] = []
         for parameter in model.frontend.encoder.parameters():
             parameter.requires_grad_(False)
@@ -87,14 +87,14 @@ class EmotionTraining(lightning.LightningModule):
 
 @dataclass(frozen=True)
 class Material:
-    """What a fit learns from: labelled recordings, speech and noise without, sounds to mix in."""
+    """Training data: labelled recordings, speech and noise without labels, and sounds to mix in."""
 
     labelled: Sequence[Example]
     unlabelled: Sequence[Example] = ()
     sounds: Sounds = field(default_factory=Sounds)
 
     def batches(self, recipe: Recipe, level: LevelConfig) -> Batches | CachedBatches:
-        """Epochs of all that, augmented as the recipe says."""
+        """Epochs of all these, augmented as the recipe says."""
         examples, augment = [*self.labelled, *self.unlabelled], recipe.augment
         return Batches(
             examples, recipe.batch, level, augment, self.sounds, recipe.seed, shard=Shard.here()
@@ -103,19 +103,19 @@ class Material:
 
 @dataclass(frozen=True)
 class CachedMaterial(Material):
-    """The same, with its batches kept in a folder: several fits hear the very same ones."""
+    """The same, with batches stored in a folder, so that several fits use identical ones."""
 
     folder: Path = field(kw_only=True)
 
     def batches(self, recipe: Recipe, level: LevelConfig) -> CachedBatches:
-        """As kept; made first if need be, or if the recipe or the number of batches changed."""
+        """The stored batches; made first if missing, or if the recipe or their number changed."""
         made = super().batches(recipe, level)
         assert isinstance(made, Batches)
         return CachedBatches(made, self.folder, recipe.epochs, {"recipe": recipe.to_dict()})
 
 
 def class_weights(examples: Sequence[Example], labels: int) -> Tensor:
-    """Weights that make every label count the same, mean 1 over the examples that have one."""
+    """Weights that give every label the same influence, with mean 1 over labelled examples."""
     count = torch.tensor([e.target for e in examples if e.target]).sum(0)
     return count.sum() / (labels * count.clamp(min=1))
 
@@ -130,10 +130,10 @@ def fit(
 ) -> EmotionModel:
     """Train a model and return it in eval mode.
 
-    The pre-trained ``vqvae`` gives its encoder and codebook. Scores on ``validation``, speakers
-    that are not trained on, are logged every epoch; with ``recipe.patience`` training stops when
-    they no longer rise, and the best epoch's model is returned. With a ``folder``, which takes logs
-    and checkpoints, a run that was interrupted goes on where it was.
+    The pre-trained ``vqvae`` provides encoder and codebook. Scores on ``validation`` (speakers that
+    are not in the training data) are logged every epoch. With ``recipe.patience``, training stops
+    when they no longer improve, and the best epoch's model is returned. With a ``folder`` for logs
+    and checkpoints, an interrupted run continues.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     model = EmotionModel(config, recipe.dropout)

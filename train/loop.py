@@ -1,4 +1,4 @@
-"""The Lightning trainer that runs every loop: devices, precision, logs, progress bars."""
+"""Sets up the Lightning trainer: device, precision, logs, progress bars."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from train.recipe import Recipe
 
 
 def loader(batches: Batches | CachedBatches) -> DataLoader[Batch]:
-    """Assemble batches in a process of its own, beside training."""
+    """Assembles batches in a separate process, in parallel to training."""
     return DataLoader(
         batches, batch_size=None, num_workers=1, persistent_workers=True, prefetch_factor=4
     )
 
 
 def precision(wanted: str) -> str:
-    """As wanted, but float32 for bfloat16 where a CPU would have to imitate it, slowly."""
+    """The wanted precision, but float32 instead of bfloat16 on CPUs that only emulate it slowly."""
     can_tell = hasattr(torch.cpu, "get_capabilities")  # not in the oldest torch that serves
     if not wanted.startswith("bf16") or torch.accelerator.is_available() or not can_tell:
         return wanted
@@ -32,12 +32,12 @@ def precision(wanted: str) -> str:
 def trainer(
     recipe: Recipe, epochs: int, folder: Path | None = None, **options: Any
 ) -> lightning.Trainer:
-    """A trainer on a GPU if there is one, else on the CPU; under ``torchrun``, one of several.
+    """A trainer on a GPU if there is one, otherwise on the CPU; one of several under ``torchrun``.
 
-    Each process then has a device of its own and its share of the batches, and gradients are
-    averaged over all: a step learns from as many times ``recipe.batch`` recordings.
+    Each process then has its own device and its share of the batches, and gradients are averaged: a
+    step learns from ``recipe.batch`` recordings per process.
 
-    ``folder`` takes TensorBoard logs and checkpoints; without one nothing is written.
+    ``folder`` is for TensorBoard logs and checkpoints; without it nothing is written.
     """
     shard = Shard.here()
     return lightning.Trainer(
@@ -46,7 +46,7 @@ def trainer(
         accelerator="auto",
         devices=shard.local,
         num_nodes=shard.world // shard.local,
-        # Deep has a fusion whose half is never used.
+        # half of Deep's fusion is never used
         strategy="ddp_find_unused_parameters_true" if shard.world > 1 else "auto",
         default_root_dir=folder,
         logger=folder is not None,

@@ -1,4 +1,4 @@
-"""What training minimises, and how an utterance's verdict follows from its tokens."""
+"""The losses, and an utterance's verdict from its tokens."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from train.recipe import Recipe
 
 
 def verdict(logits: Tensor, speech: Tensor) -> Tensor:
-    """Probabilities of an utterance (B, L): its tokens', averaged, from speech scores (B, T).
+    """Probabilities of utterances (B, L): means over their tokens, weighted by speech (B, T).
 
-    As in ``edgeser.reference.verdict``, the ramp over the first seconds of speech included; the
-    last column of ``logits`` (B, T, L + 1) is the speech logit.
+    The same as ``edgeser.reference.verdict``, including the ramp over the first seconds of speech.
+    The last column of ``logits`` (B, T, L + 1) is the speech logit.
     """
     probabilities = logits[..., :-1].softmax(-1)
     weights = speech * ((speech > 0).cumsum(1) / RAMP_FRAMES).clamp(max=1.0)
@@ -21,7 +21,7 @@ def verdict(logits: Tensor, speech: Tensor) -> Tensor:
 
 
 def speech_weights(logits: Tensor, tokens: Tensor, threshold: float = 0.5) -> Tensor:
-    """The speech score of each token that is speech, else 0: logits (B, T, L + 1) to (B, T)."""
+    """The speech scores of tokens with speech, 0 for others: logits (B, T, L + 1) to (B, T)."""
     score = logits[..., -1].sigmoid()
     inside = torch.arange(logits.shape[1], device=logits.device) < tokens[:, None]
     return score * ((score >= threshold) & inside)

@@ -17,7 +17,7 @@ class Scores:
 
     @staticmethod
     def of(truth: NDArray[np.int64], answer: NDArray[np.int64], classes: int) -> "Scores":
-        """Scores of labels (N,) against answers (N,); classes that never occur do not count."""
+        """Scores of labels (N,) against answers (N,), without classes that never occur."""
         confusion = np.zeros((classes, classes), np.int64)
         np.add.at(confusion, (truth, answer), 1)
         hit, said, meant = np.diag(confusion), confusion.sum(0), confusion.sum(1)

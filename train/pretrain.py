@@ -16,7 +16,7 @@ from train.recipe import Recipe
 
 
 class Pretraining(lightning.LightningModule):
-    """Rebuild the spectrograms of segments that hold speech."""
+    """Reconstructs the spectrograms of segments with speech."""
 
     segments_a_step = 1024
 

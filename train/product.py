@@ -1,13 +1,13 @@
-"""The bundled model, from corpora and a teacher to a checkpoint: four stages, each kept.
+"""The bundled model, from corpora and a teacher to a checkpoint, in four stages that are stored.
 
 1. *teacher*: Whisper's middle layers over all speech, reduced to principal components.
-2. *front*: front end, VQ-VAE, fusion and gate by distillation, without labels, then with emotions.
-3. *tokens*: what that front end makes of the labelled recordings, in several rooms.
+2. *front*: front end, VQ-VAE, fusion and gate by distillation, first without labels, then with.
+3. *tokens*: that front end's tokens of the labelled recordings, in several simulated rooms.
 4. *sequence*: TACN and head on sessions of those tokens.
 
-Speakers of fold 0 of five are in none of it: they judge what ships. Some of fold 1 are in none
-either: the gate's threshold was chosen on them. Temperature and confidence are those that
-``train/studies/strangers.py`` found.
+Speakers of fold 0 of five are in none of them: they test the shipped model. Some of fold 1 are in
+none either: the gate's threshold was chosen on them. Temperature and confidence are from
+``train/studies/strangers.py``.
 """
 
 import time
@@ -45,18 +45,19 @@ from train.teacher.targets import Features, Projection, compute
 from train.teacher.whisper import WhisperEncoder
 
 TARGET = 128
-"""Principal components of the teacher that a token predicts."""
+"""Principal components of the teacher that a token learns to predict."""
 SIZE = "14"
-"""Of ``train/models/sizes.py``: the default's."""
+"""The default, of ``train/models/sizes.py``."""
 OFTEN = {"emodb": 3}
-"""How often a corpus is gone through: EmoDB is a tenth of CREMA-D's size."""
+"""Repetitions of a corpus per epoch: EmoDB has a tenth of CREMA-D's size."""
 PASSES = 3
-"""Rooms in which the sequence model hears each recording; the first is as recorded."""
+"""Simulated rooms of each recording for the sequence model; the first is the unchanged
+recording."""
 IN_ROOMS = AugmentConfig(snr_db=(8.0, 40.0), noise=0.7, masked_bins=0)
 MUSIC = 60
-"""Pieces of 24 s that the gate learns to refuse, where FluidSynth is installed."""
+"""Pieces of 24 s that the gate learns to refuse, if FluidSynth is installed."""
 OPENED_BY_NOISE = 0.02
-"""Share of the tokens of sounds without speech that the gate's threshold lets through."""
+"""Share of tokens without speech that the gate's threshold lets through."""
 GATE = 0.98
 """The shipped gate's threshold. Of 0.9, 0.95, 0.98 and 0.99 it is the lowest without false alarms
 in sounds like those trained with, and without a loss of the development speakers' UA to quiet
@@ -71,17 +72,17 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long the stages take. By the clock where minutes are given: a night has an end."""
+    """Durations of the stages. With minutes, the clock decides."""
 
     minutes: tuple[float, float] = (32.0, 12.0)
-    """Of the distillation, and of its last phase with emotions."""
+    """Minutes of the distillation, and of its last phase with emotions."""
     sessions: SessionRecipe = field(default_factory=SessionRecipe)
     speaker: SpeakerConfig = field(default_factory=lambda: SpeakerConfig(adapt=True))
 
 
 @dataclass(frozen=True)
 class Product:
-    """One making. ``work`` keeps what is finished."""
+    """One training. ``work`` stores what is finished."""
 
     data: Path
     work: Path
@@ -89,7 +90,7 @@ class Product:
     schedule: Schedule = field(default_factory=Schedule)
     config: ModelConfig = field(default_factory=ModelConfig)
     trained: Path | None = None
-    """A front end of this size that ``train.front`` wrote, in the place of stages 1 and 2."""
+    """A front end of this size, written by ``train.front``, instead of stages 1 and 2."""
 
     @cached_property
     def corpora(self) -> Corpora:
@@ -98,7 +99,7 @@ class Product:
 
     @cached_property
     def test(self) -> set[str]:
-        """Speakers that judge the model: fold 0."""
+        """Speakers that test the model: fold 0."""
         return speaker_folds(self.corpora.recordings(), 5)[0]
 
     @cached_property
@@ -107,7 +108,7 @@ class Product:
         return development_speakers(self.corpora.recordings())
 
     def features(self, name: str) -> Features:
-        """The teacher's, of one corpus, reduced: (N, 128)."""
+        """The teacher's features of one corpus, reduced: (N, 128)."""
         path = self.work / "teacher" / f"{name}-reduced.npy"
         if path.is_file():
             return Features.load(path)
@@ -131,7 +132,7 @@ class Product:
 
     @cached_property
     def projection(self) -> Projection:
-        """From speech of the training speakers alone."""
+        """Fitted on speech of the training speakers only."""
         path = self.work / "teacher" / "projection.npz"
         if path.is_file():
             kept = np.load(path)
@@ -150,7 +151,7 @@ class Product:
         return made
 
     def sounds(self, music: bool = True) -> Sounds:
-        """What is mixed in, and what the gate refuses."""
+        """Sounds to mix in, and for the gate to refuse."""
         sounds = sounds_for_training(self.corpora.noise, self.corpora.impulse_responses)
         if not (music and available()):
             return sounds
@@ -166,7 +167,7 @@ class Product:
         return Sounds([*sounds.noises, *pieces], sounds.impulse_responses)
 
     def spoken(self) -> list[Spoken]:
-        """All speech to distil on, by speakers who neither judge nor choose."""
+        """All speech for distillation, by speakers for neither testing nor development."""
         labels, found = self.config.labels, []
         kept_out = self.test | self.development
         for name, corpus in {**self.corpora.labelled, **self.corpora.unlabelled}.items():
@@ -186,7 +187,7 @@ class Product:
         return found
 
     def front(self) -> EmotionModel:
-        """A model whose front end, fusion and gate are trained."""
+        """A model with a trained front end, fusion and gate."""
         path = self.work / "front.pt"
         torch.manual_seed(self.schedule.sessions.seed)  # of the sequence model's first weights
         model = EmotionModel(self.config)
@@ -212,10 +213,10 @@ class Product:
         return model.eval()
 
     def threshold(self, model: EmotionModel) -> float:
-        """The gate's while the sequence model learns: few tokens of sounds without speech pass.
+        """The gate's threshold while the sequence model learns: few tokens without speech pass.
 
-        The sounds are new ones of the kinds trained with, in new rooms; those kept for judging are
-        not touched.
+        The sounds are new ones of the same kinds, in new rooms; those reserved for tests are not
+        used.
         """
         sounds, maker = self.sounds(), SoundMaker(90_000)
         rng, hops, scores = np.random.default_rng(90_000), 120, []
@@ -236,7 +237,7 @@ class Product:
         return round(float(score.quantile(1 - OPENED_BY_NOISE).clamp(0.5, 0.95)), 2)
 
     def before_emotions(self) -> EmotionModel:
-        """The same as it was before the last phase: it has heard no emotion of anybody."""
+        """The same model before the last phase, without any emotion labels."""
         if self.trained is not None:
             return loaded(SIZE, self.trained.with_name("a1.safetensors"), f"{SIZE}.")
         model = EmotionModel(self.config)
@@ -252,9 +253,9 @@ class Product:
         passes: int = PASSES,
         kept: str = "tokens",
     ) -> list[Utterance]:
-        """One corpus's recordings as the front end hears them, in several rooms.
+        """One corpus's recordings as tokens, in several simulated rooms.
 
-        They are kept in ``work`` under the name ``kept``, one for each front end.
+        They are stored in ``work`` under the name ``kept``, for each front end.
         """
         corpus = {**self.corpora.labelled, "ravdess": self.corpora.unheard}[name]
         path = self.work / f"{kept}-{name}.pt"
@@ -281,9 +282,9 @@ class Product:
         return found
 
     def _in_room(self, corpus: Any, index: int, number: int, sounds: Sounds) -> Samples:
-        """A recording led in, as recorded (pass 0) or in the room of its speaker and pass.
+        """A recording with lead-in, unchanged (pass 0) or in the room of its speaker and pass.
 
-        From the second room on the voice is another as well: faster and higher, or the reverse.
+        From the second room on, speed and pitch change as well.
         """
         recording, samples = corpus.recordings[index], corpus.audio[index]
         if number == 0:
@@ -304,7 +305,7 @@ class Product:
         return room(samples, before, hops)
 
     def build(self) -> Checkpoint:
-        """Everything."""
+        """Runs all stages."""
         begun = time.monotonic()
         model = self.front()
         threshold = self.threshold(model)

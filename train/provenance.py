@@ -1,4 +1,4 @@
-"""Where a figure comes from: code, seed and libraries."""
+"""Provenance of results: code, seed and libraries."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""How a model is trained: everything that is not a size of the model, in one place."""
+"""All training settings that are not sizes of the model."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ class Recipe:
 
     epochs: int = 8
     batch: int = 16
-    """Recordings a step."""
+    """Recordings per step."""
     optimizer: Literal["adamw", "adadelta"] = "adamw"
     """AdamW on a one-cycle schedule, or Adadelta at a constant rate."""
     learning_rate: float = 2e-3
@@ -23,19 +23,19 @@ class Recipe:
     dropout: float = 0.15
     label_smoothing: float = 0.05
     perceived: float = 0.3
-    """Weight of what listeners heard, where known, against what the actor meant."""
+    """Weight of what listeners heard, where known, relative to what the actor intended."""
     speech_weight: float = 0.3
     """Weight of the speech score in the loss."""
     detail_weight: float = 0.3
-    """Weight of telling all emotions of the corpora apart, beside those that the model names."""
+    """Weight of the auxiliary head for all emotions of the corpora."""
     ramp_tokens: int = 6
-    """A token's weight rises to 1 over the first this many tokens of speech."""
+    """A token's weight rises to 1 over this many tokens of speech."""
     patience: int = 0
     """Stop when the validation speakers' UA has not risen for this many epochs; 0: never."""
     precision: str = "bf16-mixed"
-    """Where a CPU has no bfloat16, float32 instead."""
+    """CPUs without bfloat16 use float32."""
     operator: bool = True
-    """Train the TACN through Triton on a GPU that it runs on; plain PyTorch serves everywhere."""
+    """Train the TACN with Triton on GPUs that support it; otherwise plain PyTorch."""
     seed: int = 0
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
 
@@ -60,9 +60,9 @@ class Recipe:
         return asdict(self)
 
     def made(self, result: Mapping[str, Any]) -> bool:
-        """Whether a kept result's ``recipe`` is this one.
+        """Whether a stored result's ``recipe`` is the same as this one.
 
-        A setting that came after the result was made had its default's meaning then.
+        Settings that are newer than the result count as defaults.
         """
         default, mine = (json.loads(json.dumps(r.to_dict())) for r in (Recipe(), self))
         return bool({**default, **result.get("recipe", {"seed": None})} == mine)

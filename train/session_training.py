@@ -1,4 +1,4 @@
-"""Training of sequence model and head on sessions."""
+"""Trains the sequence model and the head on sessions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,8 @@ def measured(
         if len(z) < 8:
             continue
         within.append(z.var(0, ddof=1))
-        # Every mood counts the same, so that the measure of a voice is not what it said most.
+        # Every emotion has the same weight, so that a speaker's mean does not depend on their
+        # proportions.
         labels = np.array([u.label for u in spoken])
         centre = np.mean([z[labels == k].mean(0) for k in np.unique(labels)], axis=0)
         if (labels == neutral).any():
@@ -57,7 +58,7 @@ def train_sessions(
     speaker: SpeakerConfig | None = None,
     report: int = 0,
 ) -> None:
-    """Train sequence model, head and ``speaker.known`` of a model whose front end is finished."""
+    """Trains sequence model, head and ``speaker.known`` of a model with a finished front end."""
     torch.manual_seed(recipe.seed)
     model.speaker.config = replace(speaker or model.speaker.config, adapt=True)
     labels = model.config.labels
@@ -113,7 +114,7 @@ def smoothed(target: Tensor, smoothing: float) -> Tensor:
 
 
 def emotion_loss(logits: Tensor, goal: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy, half of every token, half of the verdicts: logits (N, T, L), goal (N, L)."""
+    """Cross-entropy, half over tokens, half over verdicts: logits (N, T, L), goal (N, L)."""
     each = -(goal[:, None] * logits.log_softmax(-1)).sum(-1)
     whole = -(goal * (verdicts(logits, batch.inside) + 1e-6).log()).sum(1)
     loss: Tensor = 0.5 * (each * batch.ramp).sum() / batch.ramp.sum() + 0.5 * whole.mean()

@@ -1,7 +1,7 @@
-"""Sessions: several utterances of one speaker through one microphone, in moods of any proportion.
+"""Sessions: several utterances of one speaker and microphone, in any mix of emotions.
 
-Tokens are those of a finished front end, normalised by what a stream would know of the speaker at
-each utterance. So a sequence model learns what these statistics are worth at the first utterance
+Tokens come from a finished front end, normalised by what a stream would know about the speaker at
+each utterance. So a sequence model learns how reliable these statistics are at the first utterance
 and at the tenth.
 """
 
@@ -19,10 +19,10 @@ from train.models.speaker import Speaker
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording as a finished front end and gate hear it, in several rooms.
+    """One recording as tokens of a finished front end and gate, in several simulated rooms.
 
-    Each of ``passes`` (T, C) float32 holds the raw tokens that were speech; the same pass of one
-    speaker's recordings is the same room.
+    Each of ``passes`` (T, C) float32 contains the raw tokens of speech. The same pass of one
+    speaker's recordings has the same room.
     """
 
     passes: tuple[NDArray[np.float32], ...]
@@ -32,7 +32,7 @@ class Utterance:
 
     @property
     def label(self) -> int:
-        """The likeliest emotion."""
+        """The most likely emotion."""
         return int(np.argmax(self.target))
 
 
@@ -42,11 +42,11 @@ class SessionRecipe:
 
     steps: int = 200
     sessions: int = 10
-    """In a batch."""
+    """Sessions per batch."""
     longest: int = 12
-    """Utterances in a session, at most."""
+    """Most utterances in a session."""
     tokens: int = 48
-    """Of an utterance, at most."""
+    """Most tokens of an utterance."""
     learning_rate: float = 1e-3
     weight_decay: float = 3e-2
     dropout: float = 0.2
@@ -56,11 +56,11 @@ class SessionRecipe:
     """Learn what a readout of pooled tokens says (:mod:`train.pooled`) in place of the labels:
     better on corpora left out (``docs/model/distillation.md``)."""
     centred: float = 0.5
-    """Share of sessions whose corpus's own mean is taken off: an offset that inference drops."""
+    """Share of sessions from which the corpus's own mean is subtracted."""
     jitter: float = 0.25
-    """Deviation of a random offset of a whole session, in the training's deviations."""
+    """Deviation of a random offset per session, in units of the training's deviations."""
     noise: float = 0.2
-    """The same of every token."""
+    """The same per token."""
     seed: int = 0
 
 
@@ -106,15 +106,15 @@ class Batch:
 
     @property
     def ramp(self) -> Tensor:
-        """(N, T): how much each token counts in a verdict."""
+        """(N, T): weight of each token in a verdict."""
         weight = self.inside.float()
         return weight * (weight.cumsum(1) / RAMP_FRAMES).clamp(max=1)
 
 
 class Batches:
-    """Draws sessions and makes batches of them. Owns its random generators.
+    """Draws sessions and makes batches from them. Owns its random generators.
 
-    ``offsets`` are the corpora's own means of tokens, in the training's deviations from its mean.
+    ``offsets``: the corpora's own token means, relative to the training's, in its deviations.
     """
 
     def __init__(

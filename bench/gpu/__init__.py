@@ -1,5 +1,5 @@
-"""The GPU kernels beside PyTorch and beside what bounds them: ``bash bench/gpu.sh``.
+"""Compares the GPU kernels with PyTorch and with the hardware's limits: ``bash bench/gpu.sh``.
 
-``plan.py`` says what is done and for how long, ``part.py`` does one part of it in a process of its
-own, ``judge.py`` holds what came of it against what is wanted.
+``plan.py`` lists the parts and their time limits, ``worker.py`` runs a part in its own process,
+``judge.py`` compares the results with the goals.
 """

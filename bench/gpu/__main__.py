@@ -1,11 +1,11 @@
-"""Build, test and measure on a machine with an NVIDIA GPU; ``bash bench/gpu.sh`` starts this.
+"""Builds, tests and measures on a machine with an NVIDIA GPU; started by ``bash bench/gpu.sh``.
 
-First, side by side and untimed: the tests, our kernels compiled ahead of time, and all peers that
-get ready, so that what they compile lies in caches that all share. Then every measurement alone.
-Whatever ends before it is done leaves what it has, and every figure is printed as it comes.
+First, in parallel and untimed: the tests, the ahead-of-time compilation of our kernels, and the
+preparation of all peers, which fills caches that all share. Then every measurement alone. Parts
+that end early keep their results, and every figure is printed as soon as it is known.
 
-Nothing here imports what has to be built first. Everything is built in a temporary copy, so that
-the checkout gets nothing but ``bench/results/<gpu>.json`` and ``.md``.
+This file imports nothing that has to be built first. Everything is built in a temporary copy, so
+the checkout gets nothing except ``bench/results/<gpu>.json`` and ``.md``.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ mode. The goals are for an H100.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, print the tables last, and return the exit code.
+    """Runs everything, prints the tables at the end, and returns the exit code.
 
-    1 if nothing could be done, or if a test failed.
+    1 if nothing could be measured, or if a test failed.
     """
     parser = argparse.ArgumentParser(prog="bench/gpu.sh", description=__doc__)
     parser.add_argument(
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def programme(commands: Sequence[str] = plan.COMMANDS) -> str:
-    """What a run does, and for how long at most."""
+    """Describes the parts of a run and their time limits."""
     tests = plan.TESTS if plan.TEST in commands else ()
     parts = plan.PARTS if plan.MEASURE in commands else ()
     beside = "(side by side)"
@@ -112,7 +112,7 @@ def programme(commands: Sequence[str] = plan.COMMANDS) -> str:
 
 
 class Run:
-    """One run: its folder, what is known of the machine, and what the parts have measured."""
+    """One run: its folder, the machine, and the parts' results."""
 
     def __init__(
         self,
@@ -127,17 +127,17 @@ class Run:
         self.commands, self.cache = commands, (cache or folder / "cache").absolute()
         self.parts: dict[str, Any] = {}
         self.given_up: dict[str, dict[str, str]] = {}
-        """By part the peers that did not get ready when that cost nobody anything, and why."""
+        """By part: peers that were not ready during preparation, and why."""
         self.kernels = folder / COMPILED
         self._told: set[str] = set()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began."""
+        """Seconds since the start of the run."""
         return time.monotonic() - self.began
 
     def build(self) -> None:
-        """Copy the source and build the CPU's kernels. Raises RefusedError."""
+        """Copies the source and builds the CPU's kernels. Raises RefusedError."""
         for name in COPIED:
             source, target = ROOT / name, self.folder / name
             if source.is_dir():
@@ -165,12 +165,12 @@ class Run:
 
     @property
     def tests_failed(self) -> bool:
-        """Whether a test failed, or tests did not come to an end."""
+        """Whether a test failed, or the tests did not finish."""
         told = [self.parts.get(name, {}) for name in plan.TESTS]
         return plan.TEST in self.commands and any(one.get("failures", 1) for one in told)
 
     def everything(self) -> None:
-        """What takes no time side by side, then every part by itself; each is saved when known."""
+        """Runs the untimed work in parallel, then every part alone; saves each result at once."""
         parts = plan.PARTS if plan.MEASURE in self.commands else ()
         self.side_by_side([part for part in parts if part.contest])
         for n, part in enumerate(parts):
@@ -179,7 +179,7 @@ class Run:
             self._tell()
 
     def side_by_side(self, contests: Sequence[plan.Part]) -> None:
-        """The tests, our kernels compiled ahead of time, and peers getting ready: no figures."""
+        """The tests, compilation of our kernels, and preparation of peers; nothing is timed."""
         began = time.monotonic()
 
         def left(limit: float) -> float:
@@ -217,7 +217,7 @@ class Run:
         return [sys.executable, "-W", "ignore", *PART, part.function, given, to, self.kernels]
 
     def _left(self, file: str) -> dict[str, Any]:
-        """What a part has left; nothing if it has left nothing."""
+        """The results that a part wrote so far; empty if none."""
         left = self.folder / f"{file}.json"
         found: dict[str, Any] = json.loads(left.read_text()) if left.is_file() else {}
         return found
@@ -231,9 +231,9 @@ class Run:
         self._say(plan.COMPILE, failed)
 
     def measure(self, part: plan.Part, to_come: int = 0) -> dict[str, Any]:
-        """What a part measured, with ``cut`` if it did not come to its end, and why.
+        """The results of a part, with the reason in ``cut`` if it did not finish.
 
-        ``{"failed": why}`` if it left nothing. ``to_come`` parts follow.
+        ``{"failed": why}`` if there are none. ``to_come`` parts follow.
         """
         limit = plan.allowed(part.limit, self.elapsed, to_come)
         if not limit:
@@ -248,11 +248,11 @@ class Run:
         return left if failed is None else {**left, "cut": failed}
 
     def command(self, command: Sequence[Any], limit: float) -> tuple[str | None, str]:
-        """Run something in the copy; why it failed, None if it did not, and what it said."""
+        """Runs a command in the copy; returns why it failed, None if it did not, and its output."""
         return self._start(command).finish(limit)
 
     def save(self) -> None:
-        """Write what is known so far."""
+        """Writes the results so far."""
         goals = {
             title: [
                 {**asdict(goal), "measured": _or_none(goal.measured), "reached": goal.reached}
@@ -285,14 +285,14 @@ class Run:
         return PAGE.format(**facts, version=version) + "".join(side_by_side) + tables(judged)
 
     def _start(self, command: Sequence[Any]) -> LimitedProcess:
-        # Whether Triton interprets would else be the tests' choice.
+        # Otherwise the tests would decide whether Triton interprets.
         environment = {
             **os.environ,
             "PATH": search_path(),
             "TRITON_INTERPRET": "0",
             "TRITON_CACHE_DIR": str(self.cache / "triton"),
             "TORCHINDUCTOR_CACHE_DIR": str(self.cache / "inductor"),
-            "TORCHINDUCTOR_COMPILE_THREADS": "4",  # many get ready side by side
+            "TORCHINDUCTOR_COMPILE_THREADS": "4",  # several are prepared in parallel
             "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
             "TORCHINDUCTOR_AUTOGRAD_CACHE": "1",
         }
@@ -302,7 +302,7 @@ class Run:
         print(f"{self.elapsed:4.0f} s  {name}{f': {failed}' if failed else ''}", flush=True)
 
     def _tell(self) -> None:
-        """Print the figures that there were not before."""
+        """Prints the figures that are new."""
         for section in sections(self.parts, self.commands).values():
             for goal in section:
                 if not math.isnan(goal.measured) and goal.what not in self._told:
@@ -311,7 +311,7 @@ class Run:
 
 
 def test_result(failed: str | None, said: str) -> dict[str, Any]:
-    """How many tests failed, from pytest's last line; ``failed`` if it did not come to one."""
+    """Number of failed tests, from pytest's last line; ``failed`` if there is none."""
     lines = [line for line in said.splitlines() if re.search(r"\d+ (passed|failed|error)", line)]
     if not lines:
         return {"failed": failed or "pytest ran nothing"}
@@ -325,7 +325,7 @@ def _preparing(part: plan.Part) -> str:
 
 
 def _never_ready(prepared: Mapping[str, Any]) -> dict[str, str]:
-    """Peers for which the time was not enough. Whatever else kept one away may be gone later."""
+    """Peers that ran out of time. Other reasons may disappear, so those peers are tried again."""
     ours = ("edgeser", BOUND)
     return {
         name: why

@@ -1,4 +1,4 @@
-"""Our kernels as a device without Triton launches them: compiled before, by ``cuda.core``."""
+"""Our kernels, compiled ahead of time and launched by ``cuda.core``, without Triton."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AheadOfTime:
     """The compiled kernels of a model. PyTorch's tensors are in the same CUDA context."""
 
     def __init__(self, harness: Harness, open_device: Callable[[], Device] = CudaDevice) -> None:
-        """Raises AbsentError without kernels; DeviceError, BackendError as they say."""
+        """Raises AbsentError without kernels; DeviceError and BackendError otherwise."""
         if harness.kernels is None:
             raise AbsentError("no kernels were compiled ahead of time")
         self._harness = harness
@@ -30,12 +30,12 @@ class AheadOfTime:
         self._kernels = Kernels(self._device, self._index, harness.bundle)
 
     def tacn_step(self, tokens: Tensor, arena: Tensor, rows: Tensor, logits: Tensor) -> Work:
-        """As :class:`edgeser.backends.cuda.triton.host.TacnStep`, as one CUDA graph."""
+        """The same as :class:`edgeser.backends.cuda.triton.host.TacnStep`, as one CUDA graph."""
         places = {"tokens": tokens, "states": arena, "rows": rows, "logits": logits}
         return self._recorded("tacn_step", len(tokens), places)
 
     def vq_fusion(self, deep: Tensor, latent: Tensor, tokens: Tensor, codes: Tensor) -> Work:
-        """As :class:`edgeser.backends.cuda.triton.host.VQFusion`, as one CUDA graph."""
+        """The same as :class:`edgeser.backends.cuda.triton.host.VQFusion`, as one CUDA graph."""
         places = {"deep": deep, "latent": latent, "tokens": tokens, "codes": codes}
         return self._recorded("vq_fusion", len(deep), places)
 
@@ -61,7 +61,7 @@ class AheadOfTime:
     def _graph(self, work: Callable[[], None], owners: tuple[object, ...]) -> Work:
         device, on_gpu = self._harness.device, self._harness.device.type == "cuda"
         if on_gpu:
-            torch.cuda.synchronize(device)  # what fills the tensors is on another stream
+            torch.cuda.synchronize(device)  # the tensors are filled on another stream
         work()
         self._device.synchronize()
         graph = self._device.capture(work, owners)

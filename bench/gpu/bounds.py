@@ -1,4 +1,4 @@
-"""What bounds a kernel: how fast this GPU copies, and multiplies; and how much of it there is."""
+"""The hardware's limits: this GPU's speed of copies and products, and the kernels' demand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgeser.backends.cuda.shapes import TacnShape, VQShape
 def bounds(
     device: torch.device, copied: int = 1 << 30, side: int = 8192
 ) -> dict[str, tuple[Work, float]]:
-    """Work that does nothing but copy or multiply, and how many bytes or FLOPs a call has."""
-    source = torch.randn(copied // 8, device=device)  # as much is read as is written
+    """Work that only copies or multiplies, with its bytes or FLOPs per call."""
+    source = torch.randn(copied // 8, device=device)  # half is read, half is written
     target = torch.empty_like(source)
     a, b = (torch.randn(side, side, device=device) for _ in range(2))
     result = torch.empty_like(a)
@@ -30,7 +30,7 @@ def bounds(
 
 
 def tacn_work(shape: TacnShape, streams: int) -> dict[str, float]:
-    """Bytes and FLOPs that a step cannot do without: older taps in, the newest out, products."""
+    """Minimum bytes and FLOPs of a step: older taps in, newest out, matrix products."""
     c, n, k = shape.width, shape.layers, shape.taps
     a_stream = 4 * (n * k * 3 * c + c + shape.outputs) + 2 * 8 + 4
     weights = 4 * (n * (3 + k) * c * c + n * c + c * shape.outputs)
@@ -39,7 +39,7 @@ def tacn_work(shape: TacnShape, streams: int) -> dict[str, float]:
 
 
 def vq_work(shape: VQShape, tokens: int) -> dict[str, float]:
-    """Bytes and FLOPs that a lookup with its fusion cannot do without."""
+    """Minimum bytes and FLOPs of a lookup with its fusion."""
     vectors, d, k = shape.positions, shape.code_width, shape.codes
     a_token = 4 * (vectors * d + shape.deep_width + vectors + shape.token_width)
     weights = 4 * (k * d + shape.deep_width * shape.token_width + vectors * k * shape.token_width)

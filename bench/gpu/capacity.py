@@ -1,4 +1,4 @@
-"""How many streams one GPU steps in real time: both kernels, each stream with its own state."""
+"""How many streams one GPU can step in real time, each with its own state."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HOP_SECONDS = 0.128
 
 
 def measure(harness: Harness, ladder: tuple[int, ...] = LADDER, steps: int = 200) -> dict[str, Any]:
-    """For each number of streams the percentiles of a step, seconds, until one is too much.
+    """Percentiles of a step in seconds for increasing numbers of streams, until one is too slow.
 
-    ``stopped`` says what was too much: time or memory.
+    ``stopped`` is the reason: time or memory.
     """
     result: dict[str, Any] = {"steps": {}, "stopped": None}
     in_time = {"stopped": "its time ended"}

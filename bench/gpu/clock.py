@@ -1,6 +1,6 @@
-"""Time on a device: work recorded as a CUDA graph, as the host waits for it, and by its own clock.
+"""Timing on a device: work recorded as a CUDA graph, by the host's and by the device's clock.
 
-On a CPU, where tests run all of this at toy sizes, a graph is the call itself.
+On a CPU, which tests use with toy sizes, a graph is the plain call.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _WARM_UPS = 3
 
 @dataclass(frozen=True)
 class Work:
-    """Something that is done again and again on a device, on a stream of CUDA's."""
+    """Repeatable work on a device, on one CUDA stream."""
 
     call: Callable[[], object]
     device: torch.device
     stream: Any = None
     """None for the current one."""
     owner: object = None
-    """Of what ``call`` reads and writes by address alone: lives as long as this does."""
+    """Keeps alive what ``call`` accesses by address only."""
 
     def wait(self) -> None:
-        """Until all is done."""
+        """Waits until all is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def latencies(self, times: int) -> list[float]:
-        """Seconds from each call until the host knows that it is done."""
+        """Seconds from each call until the host sees that it is done."""
         self.wait()
         seconds = []
         for _ in range(times):
@@ -46,12 +46,12 @@ class Work:
         return seconds
 
     def on_device(self, times: int) -> float:
-        """Seconds a call by the device's clock, many of them one after the other."""
+        """Seconds per call by the device's clock, many in a row."""
         if self.device.type != "cuda":
             return float(np.mean(self.latencies(times)))
         stream = self.stream or torch.cuda.current_stream(self.device)
         began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        self.wait()  # others may be on other streams
+        self.wait()  # there may be work on other streams
         self.call()
         began.record(stream)
         for _ in range(times):
@@ -61,7 +61,7 @@ class Work:
         return began.elapsed_time(ended) / 1000 / times
 
     def timed(self, seconds: float = 0.02) -> Timed:
-        """For rounds: the median of as many latencies as take about so many seconds."""
+        """For rounds: the median of several latencies that take about so many seconds."""
 
         def once() -> float:
             return float(np.median(self.latencies(_times(self, seconds))))
@@ -79,10 +79,10 @@ def _times(work: Work, seconds: float) -> int:
 
 
 def recorded(call: Callable[[], object], device: torch.device) -> Work:
-    """``call`` as one CUDA graph, after some calls that make ready what can only be done outside.
+    """``call`` as one CUDA graph, after some calls outside of it for its preparation.
 
-    Whatever it reads and writes must stay where it is. The graph knows addresses only, so what is
-    returned keeps ``call``, and with it all tensors that ``call`` names.
+    Memory that it reads and writes must not move. The graph contains only addresses, so the result
+    keeps ``call`` alive, and with it all tensors that ``call`` refers to.
     """
     if device.type != "cuda":
         return Work(call, device)

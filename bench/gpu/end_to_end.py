@@ -1,4 +1,4 @@
-"""``stream.process`` and ``pool`` on a GPU, and what of it is not the GPU's graphs."""
+"""``stream.process`` and pools on a GPU, and the share that is not the GPU's graphs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POOLS = (1, 16, 256)
 
 
 def measure(harness: Harness) -> dict[str, Any]:
-    """Figures of the bundled model, its kernels compiled ahead of time. Raises EdgeserError."""
+    """Results for the bundled model with kernels compiled ahead of time. Raises EdgeserError."""
     return figures(
         edgeser.load(DEFAULT_BUNDLE, backend="cuda", kernels=harness.kernels), leave=harness.leave
     )
@@ -31,7 +31,7 @@ def figures(
     pools: tuple[int, ...] = POOLS,
     leave: Callable[[Mapping[str, Any]], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Seconds a hop, by how many streams have one together, and of the bare graphs."""
+    """Seconds per hop, by the number of streams with a hop at the same time; and graphs alone."""
     engine = model._engine
     assert isinstance(engine, CudaEngine)
     runtime = engine.runtime

@@ -1,4 +1,4 @@
-"""The front end of so many segments: our two ways to launch it, and PyTorch's."""
+"""The front end for a number of segments: two ways to launch ours, and PyTorch's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeser.backends.cuda.triton.front_end_host import FrontEnd
 
 
 def measure(harness: Harness, segments: int) -> dict[str, Any]:
-    """A contest of noise, each stream at a level of its own. Raises AbsentError."""
+    """A contest on noise, with a different level in each stream. Raises AbsentError."""
     model = front_end_model(harness.bundle)
     if model is None:
         raise AbsentError("the model does not tell its front end's layers")
@@ -81,7 +81,7 @@ def _answer(deep: Tensor, latent: Tensor) -> Any:
 
 
 class Peer(nn.Module):
-    """As one would write it in PyTorch: convolutions of the sound, then of its views.
+    """The usual PyTorch form: convolutions of the sound, then of its views.
 
     Segments (B, segment) and levels (B,) to deep (B, F), latent (B, P, D) and levels (B,).
     """

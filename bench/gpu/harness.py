@@ -1,4 +1,4 @@
-"""What every measurement here is given: a model, a device, kernels, and how long to take."""
+"""What every measurement gets: a model, a device, kernels, and its time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from edgeser.backends.cuda.shapes import TacnShape, VQShape, tacn_shape, vq_shap
 from edgeser.bundle import Bundle
 
 COMPILED = "default"
-"""How peers are compiled. They get a CUDA graph as ours do, so no mode that makes its own; and what
-tries all products out does not get ready within the time of a run."""
+"""How peers are compiled. They get a CUDA graph as ours do, so modes that make their own are not
+used; modes that tune all products do not finish in time."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Harness:
 
     bundle: Bundle
     kernels: Path | None
-    """The folder that ``edgeser compile`` wrote."""
+    """The output folder of ``edgeser compile``."""
     device: torch.device
     rounds: int = 9
     patience: int = 30
-    """Seconds that a contestant has to get ready; torch.compile may want more than there are."""
+    """Seconds for the preparation of a contestant; torch.compile may need more than there is."""
     leave: Callable[[Mapping[str, Any]], object] = lambda _: None
-    """Told what a measurement has so far, as often as there is more of it."""
+    """Called with the results so far, whenever there are new ones."""
     preparing: bool = False
-    """Whether contestants only get ready, so that what they compile is in the caches; untimed."""
+    """Whether contestants are only prepared, to fill the caches; nothing is timed."""
     given_up: Mapping[str, str] = field(default_factory=dict)
-    """Contestants that are not to be waited for, and why."""
+    """Contestants that are skipped, and why."""
 
     @property
     def tacn(self) -> TacnShape:
@@ -61,7 +61,7 @@ class Harness:
 
 @dataclass(frozen=True)
 class Ready:
-    """A contestant that is ready, and what it computes of given input; None for a bound."""
+    """A contestant that is ready, and its output for given input; None for a bound."""
 
     work: Work
     answer: npt.NDArray[Any] | None
@@ -69,14 +69,14 @@ class Ready:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Who wants to take part."""
+    """A possible contestant."""
 
     name: str
     make: Callable[[], Ready]
     tolerance: float = 1e-3
     """As in :class:`bench.worker.Entry`."""
     slow: bool = False
-    """Whether it may take long to get ready: what the others do is timed before that."""
+    """Whether its preparation may take long; all others are timed before."""
 
 
 def contest(
@@ -85,11 +85,11 @@ def contest(
     before_turns: Callable[[], object] = lambda: None,
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Let all who get ready in time take turns; the first that does says what the answer is.
+    """Contestants that are ready in time take turns; the first one defines the right answer.
 
-    ``seconds`` (by name, and by name and :data:`ON_DEVICE`, a value for each round) and ``absent``
-    (by name, why), beside ``facts``. What there is of this is left with the harness before anyone
-    who may never get ready is waited for, and after each round.
+    Returns ``seconds`` (by name, and by name and :data:`ON_DEVICE`, a value for each round) and
+    ``absent`` (by name, the reason), besides ``facts``. Partial results are given to the harness
+    before each contestant that may never be ready, and after each round.
     """
     answer = None
     absent: dict[str, str] = {}
@@ -103,9 +103,7 @@ def contest(
         if candidate.name in harness.given_up:
             absent[candidate.name] = harness.given_up[candidate.name]
             continue
-        absent[candidate.name] = (
-            f"{NOT_READY} when the time ended"  # left, should it end the process
-        )
+        absent[candidate.name] = f"{NOT_READY} when the time ended"  # kept if it ends the process
         if candidate.slow and timings:
             take_turns(timings, 1, leave)
         else:
@@ -113,7 +111,7 @@ def contest(
         try:
             with at_most(harness.patience):
                 ready = candidate.make()
-        except Exception as reason:  # noqa: BLE001 - whatever it fails with is why it is absent
+        except Exception as reason:  # noqa: BLE001 - any error is a reason to be absent
             absent[candidate.name] = why(reason)
             continue
         if ready.answer is not None:
@@ -133,7 +131,7 @@ def contest(
 
 
 def why(reason: Exception) -> str:
-    """One line."""
+    """The reason in one line."""
     if isinstance(reason, torch.cuda.OutOfMemoryError):
         return "the GPU has not enough memory"
     first = (str(reason) or type(reason).__name__).splitlines()[0][:200]
@@ -142,7 +140,7 @@ def why(reason: Exception) -> str:
 
 @contextmanager
 def at_most(seconds: int) -> Iterator[None]:
-    """Raises AbsentError in here after so many seconds; main thread only."""
+    """Raises AbsentError in the block after so many seconds; main thread only."""
 
     def ring(_number: int, _frame: FrameType | None) -> None:
         raise AbsentError(f"{NOT_READY} within {seconds} s")

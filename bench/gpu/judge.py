@@ -1,4 +1,4 @@
-"""From what the parts measured to figures held against goals, and to tables of latencies."""
+"""Compares the parts' results with the goals, and makes tables of latencies."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ STEP_MICROSECONDS = 40.0
 TIMES_BEST_PEER = 5.0
 OF_BOUND = 0.5
 PARTS_OF_FLOAT32 = 3
-"""Products of tf32 that make one of float32, as the kernels compute them."""
+"""Number of tf32 products that the kernels use for a float32 product."""
 STREAMS_IN_REAL_TIME = 100_000
 
 Parts = Mapping[str, Any]
-"""By the part's name what it measured, or ``{"failed": why}``."""
+"""Results by the part's name, or ``{"failed": why}``."""
 
 
 def sections(parts: Parts, commands: Collection[str] = COMMANDS) -> dict[str, list[Goal]]:
     """All figures of the commands.
 
-    What could not be measured has none and misses its goal; its note says why.
+    Figures that could not be measured miss their goals; a note says why.
     """
     tests = [_tests(name, parts) for name in TESTS] if TEST in commands else []
     found = {"Tests": [_compiled(parts), *tests]}
@@ -70,7 +70,7 @@ def _measured(parts: Parts) -> dict[str, list[Goal]]:
 
 
 def _why(parts: Parts, name: str) -> str | None:
-    """Why a part has no figures; None if it has."""
+    """Why a part has no results; None if it has."""
     if name not in parts:
         return "was not begun"
     failed: str | None = parts[name].get("failed")
@@ -101,7 +101,7 @@ def _contest(part: Mapping[str, Any]) -> Contest:
 
 
 def _ours(part: Mapping[str, Any]) -> str | None:
-    """What of ours to judge by: what was compiled ahead of time if it is there."""
+    """Which of our contestants counts: the one compiled ahead of time, if present."""
     return next((name for name in (AHEAD, JIT) if name + ON_DEVICE in part["seconds"]), None)
 
 
@@ -158,7 +158,7 @@ def _absent(part: Mapping[str, Any]) -> str:
 
 
 def _of_bound(what: str, parts: Parts, name: str, size: int) -> Goal:
-    """The share of our time that what governs takes by itself: memory, or three tf32 products."""
+    """The share of our time that the limiting resource needs alone: memory, or tf32 products."""
     figure = f"{what} of {size:,}, of the bound that governs"
     why = _why(parts, name)
     if why is not None:
@@ -248,7 +248,7 @@ Microseconds until the host knows that it is done; in brackets by the device's c
 
 
 def latencies(title: str, parts: Mapping[str, Any], columns: Sequence[str]) -> str:
-    """A table of the parts named ``columns``; empty if none of them has figures."""
+    """A table of the parts named ``columns``; empty if none of them has results."""
     told = {name: parts[name] for name in columns if "seconds" in parts.get(name, {})}
     names = dict.fromkeys(
         contestant

@@ -1,4 +1,4 @@
-"""The VQ lookup with its fusion: ours, PyTorch's, and the product of vectors and codes alone."""
+"""The VQ lookup with its fusion: ours, PyTorch's, and only the product of vectors and codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgeser.backends.cuda.triton import host
 
 
 def measure(harness: Harness, tokens: int, **sizes: int) -> dict[str, Any]:
-    """A contest in which the bounds take part, and the work in a lookup."""
+    """A contest that includes the bounds, and the work of a lookup."""
     shape, device = harness.vq, harness.device
     generator = torch.Generator().manual_seed(1)
     deep, latent = (

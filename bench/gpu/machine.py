@@ -1,4 +1,4 @@
-"""What a run needs of the machine, and what is said of it."""
+"""Checks the machine's requirements, and describes it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NEEDED = ("torch", "triton", "safetensors", "pybind11", "pytest")
 
 
 class RefusedError(Exception):
-    """The run cannot begin; the message is one line that says why and what to do."""
+    """The run cannot start; the message is one line with the reason and advice."""
 
 
 def look() -> dict[str, Any]:
-    """What this machine has. Raises RefusedError if that is too little."""
+    """Describes this machine. Raises RefusedError if it is not sufficient."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     missing += [] if shutil.which("cmake", path=search_path()) else ["cmake"]
     if "torch" not in missing:
@@ -67,5 +67,5 @@ def _driver() -> str:
 
 
 def search_path() -> str:
-    """Where programs are looked for: first beside Python, as in a virtual environment."""
+    """Search path for programs: first beside Python, as in a virtual environment."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -1,7 +1,7 @@
-"""The step and the lookup as one would write them in PyTorch, at their best.
+"""Optimised PyTorch versions of the step and the lookup.
 
-Weights side by side, the output projection folded into the taps, rings in one tensor that all
-streams share the positions of, which ours do not ask for; everything stays on the device.
+Weights are side by side, the output projection is folded into the taps, and all rings are in one
+tensor with shared positions (ours have one per stream); everything stays on the device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from train.models.tacn import TACN, TACNConfig, TACNLayer
 
 
 class Step(nn.Module):
-    """The incremental step, its rings and position within: tokens (B, C) to logits (B, L)."""
+    """The incremental step with its own rings and position: tokens (B, C) to logits (B, L)."""
 
     projection: Tensor
     convolution: Tensor
@@ -54,7 +54,7 @@ class Step(nn.Module):
             self.register_buffer(name, harness.tensor(array))
 
     def forward(self, x: Tensor, fused: bool) -> Tensor:
-        """One step; ``fused`` says whether attention is PyTorch's own function or spelt out."""
+        """One step. ``fused``: use PyTorch's attention function instead of separate operators."""
         s, now = self.shape, self.position
         older = self.memory[self.first[:, None] + (now - self.back) % self.slots[:, None]]
         rows = []

@@ -1,4 +1,4 @@
-"""What one run does, in which order, how long each part may take, and what all of it is called."""
+"""The parts of a run, their order, their time limits, and their names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 COMMANDS = TEST, MEASURE = "test", "measure"
 RUN_SECONDS = 470.0
-"""Everything: a little less than the eight minutes after which a run is no use."""
+"""Limit of the whole run, below the eight minutes that a run may take."""
 STREAMS = (1, 8, 64, 1024, 16_384)
 TOKENS = (64, 16_384)
 SEGMENTS = (1, 256)
@@ -25,35 +25,35 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "tests of the launching": ("tests/backends/cuda",),
     "tests of the operator": ("tests/train/test_tacn_operator.py",),
 }
-"""Name to what pytest is given. That all kernels compile is tested where there is no GPU."""
+"""Name and pytest arguments. Compilation of all kernels is tested on machines without a GPU."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: ``python -m bench.gpu.worker FUNCTION JSON``, in a process of its own."""
+    """One part: ``python -m bench.gpu.worker FUNCTION JSON``, in its own process."""
 
     name: str
     function: str
-    """``module:function`` in ``bench.gpu``; it is given a harness and the arguments."""
+    """``module:function`` in ``bench.gpu``; called with a harness and the arguments."""
     limit: float
     """Seconds."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     contest: bool = False
-    """Whether peers take part, which get ready beforehand, all side by side."""
+    """Whether there are peers, which are prepared in parallel beforehand."""
 
 
 def step(streams: int) -> str:
-    """The name of the part that measures a step of so many streams."""
+    """Name of the part that measures a step of so many streams."""
     return f"step of {streams:,}"
 
 
 def lookup(tokens: int) -> str:
-    """The name of the part that measures a lookup of so many tokens."""
+    """Name of the part that measures a lookup of so many tokens."""
     return f"lookup of {tokens:,}"
 
 
 def features(segments: int) -> str:
-    """The name of the part that measures the front end of so many segments."""
+    """Name of the part that measures the front end for so many segments."""
     return f"front end of {segments:,}"
 
 
@@ -93,19 +93,19 @@ PARTS = (
     _lookup(64),
     Part(TRAINING, "training:measure", 45, contest=True),
 )
-"""In this order: what there is no time left for, at the end, is what matters least."""
+"""In order of importance: if time runs out, the last ones are dropped."""
 
 BUILD_LIMIT, COMPILE_LIMIT, TESTS_LIMIT, PREPARE_LIMIT = 180.0, 60.0, 150.0, 120.0
 PATIENCE = 15
-"""Seconds that a contestant has to get ready when its turn comes, from what is in the caches."""
+"""Seconds for the preparation of a contestant from caches, when its turn comes."""
 LEAST = 12.0
-"""Seconds that are left for each of the parts that are still to come."""
+"""Seconds that are reserved for each of the following parts."""
 
 
 def allowed(limit: float, elapsed: float, to_come: int = 0) -> float:
-    """Seconds that a part may take if so many have passed; 0 if it is too late to begin.
+    """Seconds that a part may take when so many have passed; 0 if it is too late.
 
-    ``to_come`` parts after it get at least :data:`LEAST`, as far as there are.
+    ``to_come`` later parts get at least :data:`LEAST` each, as far as possible.
     """
     left = RUN_SECONDS - elapsed
     if left <= 5:
@@ -113,9 +113,9 @@ def allowed(limit: float, elapsed: float, to_come: int = 0) -> float:
     return min(limit, left, max(LEAST, left - LEAST * to_come))
 
 
-# What parts call what they time, and what the judge looks for.
+# Names of the parts' contestants, for the judge.
 ON_DEVICE = ", on the device"
-"""After a contestant's name: its time by the device's clock. Without: until the host knows."""
+"""Suffix of a contestant's name: time by the device's clock. Without: by the host's."""
 AHEAD, JIT = "edgeser", "edgeser JIT"
 """Compiled ahead of time and launched by ``cuda.core``; compiled and launched by Triton."""
 BOUND = "bound: "
@@ -123,4 +123,4 @@ COPY = BOUND + "copy"
 PRODUCT = BOUND + "tf32 product"
 ALONE = BOUND + "product of vectors and codes alone"
 NOT_READY = "not ready"
-"""In the reason of whoever is absent because the time was not enough."""
+"""Part of the reason for contestants that ran out of time."""

@@ -1,4 +1,4 @@
-"""The TACN step of so many streams: our two ways to launch it, PyTorch's ways, and the bounds."""
+"""The TACN step of many streams: two ways to launch ours, PyTorch's ways, and the bounds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bench.worker import AbsentError
 from edgeser.backends.cuda.triton import host
 
 RECOMPUTED = 64
-"""Streams beyond which nobody would compute a whole receptive field anew for each token."""
+"""Number of streams above which recomputing a whole receptive field per token is skipped."""
 
 
 def measure(harness: Harness, streams: int, latencies: int = 1000) -> dict[str, Any]:
-    """A contest, and so many latencies of ours."""
+    """A contest, and a number of single latencies of ours."""
     case = _Case(harness, streams)
     with torch.no_grad():
         result = contest(
@@ -50,7 +50,7 @@ def measure(harness: Harness, streams: int, latencies: int = 1000) -> dict[str, 
 
 
 def beside_bounds(harness: Harness, streams: int, **sizes: int) -> dict[str, Any]:
-    """The step of many streams of all ages, in the same rounds as a copy and a product."""
+    """The step of many streams of different ages, in the same rounds as a copy and a product."""
     case = _Case(harness, streams)
     case.age()
     limits = bounds(harness.device, **sizes)
@@ -69,7 +69,7 @@ def beside_bounds(harness: Harness, streams: int, **sizes: int) -> dict[str, Any
 
 
 class _Case:
-    """One token for each of so many streams, again and again."""
+    """One token for each of many streams, repeatedly."""
 
     def __init__(self, harness: Harness, streams: int) -> None:
         self.harness, self.shape, self.streams = harness, harness.tacn, streams
@@ -81,20 +81,20 @@ class _Case:
         self.arena = torch.zeros(size, dtype=torch.uint8, device=harness.device)
         self.logits = torch.empty(streams, self.shape.outputs, device=harness.device)
         self.ours: list[Work] = []
-        """What takes part of ours."""
+        """Our work, kept alive."""
 
     @cached_property
     def peer(self) -> Step:
-        """PyTorch's, with rings of its own."""
+        """PyTorch's version, with its own rings."""
         return Step(self.harness, self.streams)
 
     def age(self) -> None:
-        """Make streams of all ages: each is at another place of its rings."""
+        """Gives the streams different ages, so that their positions in the rings differ."""
         ages = np.random.default_rng(2).integers(0, 1 << 20, self.streams)
         self.arena.view(torch.int64)[:, 0] = self.harness.tensor(ages)
 
     def step(self, precision: str) -> Work:
-        """Ours, by Triton."""
+        """Ours, launched by Triton."""
         model = host.TacnStep(
             self.shape, self.harness.bundle.tensors, precision, self.harness.device
         )
@@ -141,7 +141,7 @@ class _Case:
         return Ready(work, kept[0].cpu().numpy())
 
     def _settled(self, work: Work, logits: Callable[[], Tensor]) -> Ready:
-        # Of one token again and again, everyone's answer is the same after a receptive field.
+        # With the same token repeated, all answers agree after a receptive field.
         for _ in range(self.field):
             work.call()
         work.wait()

@@ -1,4 +1,4 @@
-"""A training step through the TACN: by our operator, in plain PyTorch, compiled."""
+"""A training step through the TACN: with our operator, in plain PyTorch, compiled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.gpu.peers import network
 
 
 def measure(harness: Harness, batch: int = 32, time: int = 128) -> dict[str, Any]:
-    """A contest of forward and backward passes in bfloat16 autocast, launched as training does."""
+    """A contest of forward and backward passes under bfloat16 autocast, launched as in training."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(batch, time, harness.tacn.width, generator=generator).to(harness.device)
 
@@ -54,7 +54,7 @@ def measure(harness: Harness, batch: int = 32, time: int = 128) -> dict[str, Any
 
 
 def _interpreted(model: torch.nn.Module) -> Callable[[Tensor], Tensor]:
-    """The operator's way where ``forward`` would not take it: on a CPU, in tests."""
+    """Uses the operator where ``forward`` would not: on a CPU, in tests."""
 
     def forward(x: Tensor) -> Tensor:
         for layer in model.layers:  # type: ignore[union-attr]

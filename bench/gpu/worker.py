@@ -1,8 +1,8 @@
-"""One part of a run, in a process of its own: nothing that happens to it can lose the others.
+"""One part of a run in its own process, so that its failure does not affect the others.
 
-``python -m bench.gpu.worker MODULE:FUNCTION JSON FILE KERNELS`` writes what was measured to a file,
-and what there is so far as often as there is more of it. JSON is an object: ``arguments`` of the
-function, and of the harness ``preparing``, ``patience`` and ``given_up``.
+``python -m bench.gpu.worker MODULE:FUNCTION JSON FILE KERNELS`` writes its results to a file,
+repeatedly as they grow. JSON is an object: the function's ``arguments``, and for the harness
+``preparing``, ``patience`` and ``given_up``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def write(file: Path, result: Mapping[str, Any]) -> None:
-    """All of it or nothing: whoever writes may be ended at any moment."""
+    """Writes atomically, because the process may be killed at any moment."""
     beside = file.with_suffix(".new")
     beside.write_text(json.dumps(result))
     beside.replace(file)

@@ -1,1 +1,1 @@
-"""The TACN step beside other runtimes and beside reading its weights once."""
+"""The TACN step compared with other runtimes and with reading its weights once."""

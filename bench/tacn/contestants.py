@@ -1,4 +1,4 @@
-"""Who computes the TACN step: each function makes one contestant, in a process of its own."""
+"""Implementations of the TACN step; each function makes one contestant, in its own process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def edgeser(width: int, batch: int, **options: Any) -> Contestant:
 
 
 def _ringed(width: int, batch: int, run: Callable[[task.Floats, task.Floats], Any]) -> Contestant:
-    """Keep the rings for a peer whose graph takes (token, past) to (logits, newest)."""
+    """Keeps the rings for a peer whose graph maps (token, past) to (logits, newest)."""
     rings, tokens = task.Rings(), task.tokens(batch, width)
     memory = np.zeros((rings.total, batch, 3 * width), np.float32)
     past = np.empty((task.LAYERS, task.TAPS - 1, batch, 3 * width), np.float32)
@@ -48,12 +48,12 @@ def _ringed(width: int, batch: int, run: Callable[[task.Floats, task.Floats], An
         memory[rings.newest()] = newest
         return logits  # type: ignore[no-any-return]
 
-    # Taps before the first token are zeros here, not masked: it takes WARM_UP steps to be equal.
+    # Taps before the first token are zeros here, not masked, so results agree after WARM_UP steps.
     return _started(step)
 
 
 def onnx_runtime(width: int, batch: int, fused: bool) -> Contestant:
-    """ONNX Runtime, its buffers bound once."""
+    """ONNX Runtime with buffers bound once."""
     import onnxruntime as ort
 
     from bench.tacn.graph import step_graph
@@ -81,7 +81,7 @@ def onnx_runtime(width: int, batch: int, fused: bool) -> Contestant:
 
 
 def openvino(width: int, batch: int) -> Contestant:
-    """OpenVINO, tuned for latency; it finds the attention in the graph by itself."""
+    """OpenVINO, tuned for latency; it recognises the attention in the graph itself."""
     import openvino as ov
 
     from bench.tacn.graph import step_graph
@@ -111,7 +111,7 @@ def openvino(width: int, batch: int) -> Contestant:
 
 
 def torch(width: int, batch: int, compiled: bool) -> Contestant:
-    """PyTorch, eager or compiled (frozen weights, C++ around the kernels), rings and all within."""
+    """PyTorch, eager or compiled (frozen weights, C++ wrapper), including the rings."""
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 

@@ -1,7 +1,7 @@
-"""What everyone computes: one token a stream through eight layers, with cached Q, K and V.
+"""The common task: one token per stream through eight layers, with cached Q, K and V.
 
-The peers get the best form of it that we know: weights packed side by side, the output projection
-folded into the taps, and only the taps that are needed, which their caller keeps in one ring.
+Peers get the best form that we know: weights packed side by side, the output projection folded into
+the taps, and only the required taps, which the caller keeps in one ring.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 LAYERS, TAPS, HEADS, OUTPUTS = 8, 3, 8, 5
 DILATIONS = tuple(2**n for n in range(LAYERS))
 WARM_UP = 1 + (TAPS - 1) * sum(DILATIONS)
-"""Steps after which nothing is left of what came before the first: the receptive field."""
+"""Number of steps after which the start has no influence: the receptive field."""
 
 
 def weights(width: int) -> TacnWeights:
@@ -28,7 +28,7 @@ def weights(width: int) -> TacnWeights:
 
 @dataclass(frozen=True)
 class Folded:
-    """The weights as the peers take them."""
+    """The weights in the peers' form."""
 
     projection: Floats
     """(N, C, 3C)"""
@@ -40,7 +40,7 @@ class Folded:
 
     @staticmethod
     def of(w: TacnWeights) -> Folded:
-        """Fold."""
+        """Folds the weights."""
         projection = np.concatenate([w.query, w.key, w.value], axis=-1)
         folded = np.einsum("nij,ntjk->ntik", w.output.astype(float), w.taps.astype(float))
         n, k, c, _ = folded.shape
@@ -54,7 +54,7 @@ def tokens(batch: int, width: int) -> Floats:
 
 
 class Rings:
-    """The caller's side of a peer: where the taps of a step lie, all layers' rings in one array."""
+    """The caller's side of a peer: positions of the taps; all layers' rings in one array."""
 
     def __init__(self) -> None:
         self.slots = np.array([(TAPS - 1) * d for d in DILATIONS])
@@ -64,12 +64,12 @@ class Rings:
         self.position = 0
 
     def past(self) -> npt.NDArray[np.int64]:
-        """(N, k - 1): rows of the taps of the next step, newest first."""
+        """(N, k - 1): rows of the next step's taps, newest first."""
         rows = self.first[:, None] + (self.position - self.back) % self.slots[:, None]
         return np.asarray(rows, np.int64)
 
     def newest(self) -> npt.NDArray[np.int64]:
-        """(N,): rows that the next step's token takes; then it is another's turn."""
+        """(N,): rows for the next step's token; advances the rings."""
         rows = np.asarray(self.first + self.position % self.slots, np.int64)
         self.position += 1
         return rows

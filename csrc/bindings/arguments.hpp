@@ -16,7 +16,7 @@ namespace edgeser {
 
 namespace py = pybind11;
 
-// One axis of the shape that an argument must have: any length, called `name`, or exactly `size`.
+// One axis of an argument's required shape: any length, called `name`, or exactly `size`.
 struct Axis {
   Axis(const char* name) : name(name) {}
   Axis(std::size_t size) : size(size), name(std::to_string(size)) {}
@@ -24,18 +24,18 @@ struct Axis {
   std::string name;
 };
 
-// For messages: a tuple as Python writes it, and what an object is.
+// For messages: a shape in Python's notation, and the type of an object.
 std::string tuple(const std::vector<std::string>& items);
 std::string describe(py::handle object);
 
 // Whether an array is C-contiguous, aligned and of that shape.
 bool has_layout(py::handle array, const std::vector<Axis>& shape);
 
-// Throws the Error that says what the argument must be.
+// Throws an Error that describes the required argument.
 [[noreturn]] void refuse(const std::string& name, py::handle object, const py::dtype& dtype,
                          const std::vector<Axis>& shape);
 
-// A checked argument: a C-contiguous array of T, aligned and in the byte order of the machine.
+// A checked argument: a C-contiguous array of T, aligned and in native byte order.
 template <class T>
 class Array {
  public:
@@ -61,7 +61,7 @@ class Array {
   py::array array_;
 };
 
-// Throws Error, saying where, unless all values are finite.
+// Throws Error with the position if a value is not finite.
 void require_finite(const std::string& name, const float* values, std::size_t count);
 
 // A float32 argument with finite values.
@@ -81,7 +81,7 @@ std::byte* state_bytes(const std::string& name, py::handle object, std::size_t b
 
 py::array_t<float> new_floats(std::vector<std::size_t> shape);
 
-// For properties of the kernels' classes.
+// A property of the kernels' classes.
 template <class T>
 std::string level_name(const T& self) {
   return self.level().name;

@@ -27,7 +27,7 @@ std::string shape_of(const py::array& array) {
 std::optional<SampleType> type_of(const py::array& array) {
   const py::dtype dtype = array.dtype();
   const char order = dtype.byteorder();
-  if (order == '>' || order == '<') return std::nullopt;  // not the machine's own
+  if (order == '>' || order == '<') return std::nullopt;  // not the native byte order
   switch (dtype.num()) {
     case py::detail::npy_api::NPY_SHORT_:
       return SampleType::int16;

@@ -6,11 +6,11 @@
 
 namespace edgeser {
 
-// What a caller pushed, as it lies in an array that must stay alive. Throws AudioError unless it is
-// an array (n,) or (n, channels) of a type that streams take.
+// The caller's array as a chunk, without a copy; the array must stay alive. Throws AudioError
+// unless it has the shape (n,) or (n, channels) and a supported type.
 Chunk chunk_from(pybind11::handle object);
 
-// The rate as a whole number. Throws AudioError if it is none, or none of a stream.
+// The rate as an integer. Throws AudioError unless it is an integer that streams support.
 int rate_from(pybind11::handle object);
 
 }  // namespace edgeser

@@ -22,7 +22,7 @@ std::unique_ptr<PyCore> make_core(const Bundle& bundle, const std::string& preci
   return std::make_unique<PyCore>(std::move(core));
 }
 
-// The rules of utterances with what they remember.
+// The endpointing rules together with their memory.
 class PyEndpointer {
  public:
   PyEndpointer(py::object core, const py::tuple& rules)

@@ -18,7 +18,7 @@ T number(const char* table, const py::dict& values, const char* key) {
   if (values.contains(key)) {
     try {
       return py::cast<T>(values[key]);
-    } catch (const py::cast_error&) {  // said below
+    } catch (const py::cast_error&) {  // reported below
     }
   }
   throw Error(std::string(table) + "[\"" + key + "\"]: expected a " +
@@ -26,7 +26,7 @@ T number(const char* table, const py::dict& values, const char* key) {
 }
 
 // One convolution as (weight (kernel height, kernel width, in, out), bias (out), stride, padding,
-// relu), stride and padding as (down, across). `kept` holds what the result points to.
+// relu), with stride and padding as (down, across). `kept` owns what the result points to.
 ConvolutionWeights convolution_from(const std::string& name, const py::handle item,
                                     std::vector<Floats>& kept) {
   try {

@@ -12,10 +12,10 @@ namespace edgeser {
 
 namespace py = pybind11;
 
-// A daemon thread that wants the interpreter when that has begun to end is ended by Python before
-// 3.14 where it stands, by pthread_exit; glibc then unwinds our frames without the interpreter,
-// which aborts the whole process in the first destructor. `asking` does what may end so, nothing
-// else, and then keeps the thread waiting for the end of the process, as Python 3.14 does.
+// While the interpreter shuts down, Python before 3.14 ends a daemon thread that asks for the GIL
+// by pthread_exit. glibc then unwinds our frames without the GIL, and the first destructor aborts
+// the process. `asking` runs only the code that can end in this way, and then keeps the thread
+// waiting until the process ends, as Python 3.14 does.
 template <class Ask>
 auto asking(const Ask& ask) {
 #if defined(__GLIBCXX__)
@@ -29,7 +29,7 @@ auto asking(const Ask& ask) {
 #endif
 }
 
-// While it lives, other threads may have the interpreter.
+// Releases the GIL while it exists.
 class Released {
  public:
   Released() : thread_(PyEval_SaveThread()) {}

@@ -4,7 +4,7 @@
 
 namespace edgeser {
 
-// Each adds its part to the module; a step needs the classes of its kernels.
+// Each function adds its part to the module; a step needs the classes of its kernels.
 void bind_bundle(pybind11::module_& m);
 void bind_chunk(pybind11::module_& m);
 void bind_core(pybind11::module_& m);

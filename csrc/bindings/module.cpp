@@ -13,8 +13,8 @@ namespace py = pybind11;
 namespace edgeser {
 namespace {
 
-// The class is looked up when it is first needed, since the package imports this module, not the
-// other way round. A message may quote a path, which is any bytes.
+// The class is looked up at first use, because the package imports this module and not the other
+// way round. Messages may quote paths, which can contain any bytes.
 void set_error(const char* name, const char* message) {
   const py::object type = py::module_::import("edgeser.errors").attr(name);
   const py::str text = py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(
@@ -22,7 +22,7 @@ void set_error(const char* name, const char* message) {
   PyErr_SetObject(type.ptr(), text.ptr());
 }
 
-// Each kind of Error becomes the package's own class of that name, any other KernelError.
+// Each kind of Error becomes the package's class of that name; any other becomes KernelError.
 void translate(std::exception_ptr exception) {
   try {
     if (exception) std::rethrow_exception(exception);

@@ -14,7 +14,7 @@ py::object label_of(const PyCore& core, std::int32_t label) {
   return core.labels[static_cast<std::size_t>(label)];
 }
 
-// By the C functions: this is most of what Python's own share of a call is.
+// Uses the C API, because this is the largest part of Python's own share of a call.
 py::object dict_of(const PyCore& core, const float* probabilities) {
   auto dict = py::reinterpret_steal<py::object>(PyDict_New());
   if (!dict) throw py::error_already_set();

@@ -6,7 +6,7 @@
 
 namespace edgeser {
 
-// The fields of an Endpointing, in order. Throws Error for others.
+// The fields of an Endpointing, in order. Throws Error if they are not valid.
 UtteranceRules rules_from(const pybind11::tuple& fields);
 
 }  // namespace edgeser

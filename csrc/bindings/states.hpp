@@ -8,7 +8,7 @@
 
 namespace edgeser {
 
-// Checked state blocks that may be stepped together, one a row.
+// Checked state blocks that can be stepped together, one per row.
 class States {
  public:
   States(const Tacn& tacn, const py::sequence& states, std::size_t rows) {
@@ -29,7 +29,7 @@ class States {
   std::byte* const* blocks() const { return blocks_.data(); }
 
  private:
-  std::vector<py::object> kept_;  // the arrays stay alive while the GIL is not held
+  std::vector<py::object> kept_;  // keeps the arrays alive without the GIL
   std::vector<std::byte*> blocks_;
 };
 

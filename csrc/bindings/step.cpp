@@ -14,8 +14,8 @@
 namespace edgeser {
 namespace {
 
-// The three kernels in one call, so that what goes from one to the next never becomes an array.
-// Points to kernels that its Python object keeps alive.
+// The three kernels in one call, without arrays in between. Points to kernels that its Python
+// object keeps alive.
 struct Step {
   Step(const FrontEnd& front_end, const VqFusion& fusion, const Tacn& tacn)
       : front_end(front_end), fusion(fusion), tacn(tacn) {
@@ -34,7 +34,7 @@ struct Step {
   const Tacn& tacn;
 };
 
-// Segments that lie together while the front end reads them: few, so that they stay in cache.
+// Segments that are packed for one call of the front end: few, so that they stay in cache.
 constexpr std::size_t group = 4;
 
 void run(const Step& self, const std::vector<Floats>& segments, const float* levels,
@@ -59,7 +59,7 @@ void run(const Step& self, const std::vector<Floats>& segments, const float* lev
                         latent.data() + first * latent_width, levels_out + first);
   }
   self.fusion.fuse(deep.data(), latent.data(), rows, tokens.data(), codes.data());
-  for (std::size_t r = 0; r < rows; ++r) {  // before any ring has them
+  for (std::size_t r = 0; r < rows; ++r) {  // before any ring changes
     const float* const token = tokens.data() + r * self.tacn.width();
     require_finite("tokens[" + std::to_string(r) + "]", token, self.tacn.width());
   }

@@ -23,8 +23,8 @@ class PyDetector final : public Detector {
   double score(const float* hop, std::size_t count) override {
     std::optional<py::gil_scoped_acquire> acquired;
     asking([&] { acquired.emplace(); });
-    // No copy by NumPy, which lets others have the interpreter meanwhile, and nothing but C within:
-    // destructors of ours would take references away without having it.
+    // NumPy's copy would release the GIL, and C++ destructors would then drop references without
+    // it, so this block is plain C.
     py::array_t<float> samples(static_cast<py::ssize_t>(count));
     std::copy_n(hop, count, samples.mutable_data());
     PyObject* const score =

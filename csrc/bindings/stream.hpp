@@ -10,7 +10,7 @@
 
 namespace edgeser {
 
-// A stream as Python has it: with its core, and scratch to be stepped alone.
+// A Python stream: a stream with its core, and a workspace of its own.
 class PyStream {
  public:
   PyStream(py::object core, std::shared_ptr<Stream> stream);
@@ -30,7 +30,7 @@ class PyStream {
   Workspace workspace_;
 };
 
-// One call's hold on a stream, without a turn.
+// Holds a stream for one call, without a turn.
 class Held {
  public:
   explicit Held(Stream& stream) : stream_(stream) { stream.hold(); }

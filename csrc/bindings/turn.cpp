@@ -135,7 +135,7 @@ class PyTurn {
 
   py::tuple tokens(py::handle tokens_object, py::handle levels_object) {
     Turn& turn = open();
-    // Values are checked where they are used: what is not finite is the model's failure.
+    // Values are checked where they are used; if they are not finite, the model has failed.
     const Array<float> tokens("tokens", tokens_object, {batch_, core_.sizes.width});
     const Array<float> levels("levels", levels_object, {batch_});
     {
@@ -173,7 +173,7 @@ class PyTurn {
   }
 
  private:
-  // A held stream that is to be calibrated.
+  // A held stream that is calibrated.
   class Calibrated {
    public:
     explicit Calibrated(Stream& stream) : stream_(stream), held_(stream) {}

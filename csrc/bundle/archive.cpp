@@ -14,7 +14,7 @@ const std::string again = "take a file NAME.edgeser, or fetch this one again";
 
 static_assert(std::endian::native == std::endian::little, "zips and safetensors are little-endian");
 
-// A record of a zip (APPNOTE.TXT 4.3): a signature, then fields at fixed places.
+// A zip record (APPNOTE.TXT 4.3): a signature, then fields at fixed offsets.
 class Record {
  public:
   Record(std::string_view bytes, std::size_t at, std::size_t size, const char* signature) {

@@ -6,19 +6,19 @@
 
 namespace edgeser {
 
-// A zip whose members are stored as they are, as bundles are written: one record after another, a
-// table of contents, and a comment of known length. That strictness is what a general zip library
-// would not check, and without compression nothing else is left for one to do.
+// A zip with uncompressed members, exactly as bundles are written: records without gaps, a table of
+// contents, and a comment of known length. General zip libraries do not check this strictly, and
+// without compression there is nothing else for them to do.
 struct Archive {
   std::map<std::string, std::string_view> members;  // name to contents
   std::string_view comment;
 };
 
-// The members of `bytes`, which the result points into. `comment_bytes` is how long the zip comment
-// must be. Throws BundleError for anything that is not as it would have been written.
+// The members of `bytes`; the result points into `bytes`. `comment_bytes` is the required length of
+// the zip comment. Throws BundleError for anything that our writer would not write.
 Archive read_archive(std::string_view bytes, std::size_t comment_bytes);
 
-// The name of a member as errors may tell it: others than ours can be any bytes.
+// A member's name for messages; foreign names can contain any bytes.
 std::string readable(std::string_view name);
 
 }  // namespace edgeser

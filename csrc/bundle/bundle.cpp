@@ -52,8 +52,8 @@ void check_shape(const std::string& name, const std::vector<std::size_t>& has,
                     "; the sizes in manifest.json ask for " + shape_text(wanted));
 }
 
-// Exactly the tensors that the manifest asks for. How the front end's shapes fit each other is
-// checked when it is made.
+// Checks that the tensors are exactly those that the manifest requires. The front end checks later
+// whether its shapes fit each other.
 void check_tensors(const Manifest& manifest, const Tensors& tensors) {
   const auto shapes = tensor_shapes(manifest.sizes, manifest.labels.size());
   const auto axes =
@@ -81,7 +81,7 @@ void check_tensors(const Manifest& manifest, const Tensors& tensors) {
   }
 }
 
-// What would divide by zero.
+// Values that would cause a division by zero.
 void check_speaker(const Tensors& tensors) {
   for (const float value : tensors.at("speaker.deviation").values) {
     if (!(value > 0)) {

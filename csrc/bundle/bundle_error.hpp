@@ -4,7 +4,7 @@
 
 namespace edgeser {
 
-// A bundle that cannot be read, or that is not what it says. The message names the member.
+// A bundle that cannot be read or is invalid. The message names the member.
 class BundleError : public Error {
  public:
   using Error::Error;

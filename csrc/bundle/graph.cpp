@@ -83,7 +83,7 @@ class Reader {
 };
 
 enum class Kind {
-  leaf,  // not looked into
+  leaf,  // not parsed further
   model,
   graph,
   node,
@@ -170,13 +170,13 @@ const std::vector<Known>& fields_of(Kind kind) {
   return none;
 }
 
-// Fields that are refused by a name of their own.
+// Fields that are refused with their names in the message.
 void refuse_by_name(Kind kind, const Field& field) {
   const auto is = [&](Kind of, std::uint32_t number) {
     return kind == of && field.number == number;
   };
   if (is(Kind::tensor, 13) || is(Kind::tensor, 14)) {
-    // A location of 0 says that the data is here, as saying nothing does.
+    // Location 0 means that the data is in this file, like an absent field.
     if (field.number == 14 && field.wire == Wire::varint && field.value == 0) return;
     throw BundleError(
         "frontend.onnx keeps weights in another file (external data); "
@@ -225,7 +225,7 @@ class Scan {
   bool has_graph = false;
 
   void message(std::string_view bytes, Kind kind, Value* value = nullptr) {
-    std::uint32_t seen = 0;  // of the fields that come once; their numbers are below 32
+    std::uint32_t seen = 0;  // fields that may occur once; their numbers are below 32
     std::string_view name, operation, domain;
     for (Reader reader(bytes); !reader.done();) {
       const Field field = reader.next();
@@ -362,7 +362,7 @@ void check_graph(std::string_view bytes, const Sizes& s) {
   Scan scan;
   scan.message(bytes, Kind::model);
   if (!scan.has_graph) unreadable("it has no graph");
-  // Old exporters list initialisers among the inputs as well; those are not fed by anyone.
+  // Old exporters also list initialisers among the inputs; callers do not supply those.
   std::erase_if(scan.inputs, [&](const Value& value) { return scan.weights.contains(value.name); });
   match("input", scan.inputs, {{"segment", {s.segment}}, {"level", {}}});
   match("output", scan.outputs,

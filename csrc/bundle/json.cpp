@@ -8,7 +8,7 @@
 namespace edgeser {
 namespace {
 
-// A value as errors quote it: ASCII, and never long. Containers are not quoted.
+// A value for messages: ASCII, shortened. Containers are not quoted.
 std::string quoted(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "a list";
@@ -34,7 +34,7 @@ std::string number_text(double value) {
   return Json(value).dump();
 }
 
-// What is no number in JSON, though some write it, if it stands right before byte `at`.
+// Non-standard numbers, such as NaN, that end right before byte `at`.
 const char* no_number(std::string_view text, std::size_t at) {
   const std::size_t from = at < 12 ? 0 : at - 12;
   const std::string_view near = text.substr(from, 24);
@@ -65,13 +65,13 @@ Json parse_json(const std::string& name, std::string_view text) {
     Json json = Json::parse(text, check);
     if (!json.is_object()) throw BundleError(name + " must be a JSON object");
     return json;
-  } catch (const Json::parse_error& error) {  // what it says may quote bytes that are no text
+  } catch (const Json::parse_error& error) {  // the parser's message may quote invalid text
     if (const char* const constant = no_number(text, error.byte)) {
       throw BundleError(name + " holds " + constant + ", which is no number");
     }
     throw BundleError(name + " is not valid JSON (at byte " + std::to_string(error.byte) + ")");
   } catch (const Json::out_of_range& error) {
-    // "... number overflow parsing '1e999'": the digits are all that it quotes.
+    // "... number overflow parsing '1e999'": it quotes only the digits.
     const std::string_view what = error.what();
     const std::size_t quote = what.find('\'');
     std::string digits(quote == what.npos ? "a number" : what.substr(quote + 1));
@@ -121,7 +121,7 @@ double number_entry(const Json& object, const char* key, double low, double high
 std::size_t size_entry(const Json& object, const char* key, limits::Range range,
                        const std::string& inside) {
   const Json* const value = find(object, key);
-  // Unsigned is what the parser makes of every whole number that is not negative.
+  // The parser stores every non-negative integer as unsigned.
   if (!value || !value->is_number_unsigned() || value->get<std::uint64_t>() < range.low ||
       value->get<std::uint64_t>() > range.high) {
     refuse(

@@ -11,13 +11,13 @@ namespace edgeser {
 
 using Json = nlohmann::json;
 
-// Parses `text`; `name` is what errors call it. Throws BundleError if it is not valid JSON, has the
-// same key twice in one object, a number that float64 cannot hold, is nested deeper than
-// limits::json_depth, or is not an object.
+// Parses `text`; `name` is used in messages. Throws BundleError if it is not valid JSON, repeats a
+// key in an object, has a number outside float64's range, is nested deeper than limits::json_depth,
+// or is not an object.
 Json parse_json(const std::string& name, std::string_view text);
 
-// Entries of an object, each checked. `inside` is the object's path, for errors: they say what the
-// entry must be, whether it is missing or another thing.
+// Checked entries of an object. `inside` is the object's path for messages, which say what the
+// entry must be, and whether it is missing or wrong.
 const Json& object_entry(const Json& object, const char* key, const std::string& inside);
 const Json& list_entry(const Json& object, const char* key, const std::string& inside,
                        const char* what);
@@ -28,8 +28,8 @@ double number_entry(const Json& object, const char* key, double low, double high
 std::size_t size_entry(const Json& object, const char* key, limits::Range range,
                        const std::string& inside);
 
-// Throws BundleError if a text has characters that a terminal or a C string takes for more than
-// text: control characters, line and paragraph separators, marks that turn the direction around.
+// Throws BundleError for characters that a terminal or a C string would interpret: control
+// characters, line and paragraph separators, and marks that change the text direction.
 void require_printable(const std::string& text, const std::string& what);
 
 }  // namespace edgeser

@@ -5,7 +5,7 @@
 
 #include "tacn/plan.hpp"
 
-// What a bundle may hold: the only table of it. The kernels refuse nothing that has passed it.
+// Limits for bundles, in one table. The kernels accept everything within them.
 namespace edgeser::limits {
 
 struct Range {
@@ -15,11 +15,11 @@ struct Range {
 constexpr std::size_t bundle_bytes = std::size_t{512} << 20;
 constexpr std::size_t manifest_bytes = std::size_t{1} << 20;
 constexpr std::size_t tensors_header_bytes = std::size_t{1} << 20;
-constexpr std::size_t json_depth = 32;  // objects and lists within each other
+constexpr std::size_t json_depth = 32;  // nesting of objects and lists
 
 constexpr Range labels{2, tacn_max_outputs};
 constexpr std::size_t label_bytes = 64;  // UTF-8
-constexpr std::size_t name_bytes = 256;  // of a name and of a version
+constexpr std::size_t name_bytes = 256;  // of the name and of the version
 
 constexpr Range sample_rate{8'000, 48'000};  // Hz
 constexpr Range segment{64, std::size_t{1} << 20};
@@ -34,7 +34,7 @@ constexpr Range heads{1, 64};
 constexpr Range taps{2, tacn_max_taps};
 constexpr Range gate_hidden{1, 1024};
 constexpr Range gate_memory{0, 16};
-// Of the rings of one stream: what a model asks for, every stream takes.
+// Size of the rings of one stream; streams support every model within it.
 constexpr std::size_t ring_bytes = std::size_t{64} << 20;
 
 constexpr Range pause{1, 1'000};         // tokens
@@ -43,7 +43,7 @@ constexpr double utterance = 60;         // seconds
 constexpr double level_initial = -1e6;   // dBFS, the lowest
 constexpr double constant = 1e6;         // of the front end and of the speaker, the largest
 
-constexpr std::size_t body_layers = 64;  // of the front end's network
+constexpr std::size_t body_layers = 64;  // in the front end's network
 constexpr std::size_t convolution = 64;  // the largest stride and padding
 
 // Of the ONNX graph.
@@ -52,7 +52,7 @@ constexpr std::size_t graph_tensors = 4'096;
 constexpr std::size_t graph_fields = std::size_t{1} << 20;  // protobuf fields in all
 constexpr std::size_t graph_weight_bytes = std::size_t{256} << 20;
 
-// For those who want it by name, as Python does.
+// The same by name, for Python.
 struct Named {
   const char* name;
   Range range;

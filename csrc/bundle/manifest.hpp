@@ -12,13 +12,13 @@
 
 namespace edgeser {
 
-// The only bundle format that is read and written.
+// The only supported bundle format.
 constexpr std::size_t bundle_format = 2;
 
-// The shapes of a model. The letters are those of the paper and of the kernels' reference.
+// The sizes of a model. The letters are those of the paper and of the kernels' reference.
 struct Sizes {
   std::size_t sample_rate;  // Hz
-  std::size_t segment;      // samples that one token hears
+  std::size_t segment;      // samples for one token
   std::size_t hop;          // samples between the ends of two tokens
   std::size_t deep;         // F
   std::size_t positions;    // P
@@ -29,24 +29,24 @@ struct Sizes {
   std::size_t heads;        // h
   std::size_t taps;         // k
   std::size_t gate_hidden;  // H, hidden units of the gate
-  std::size_t gate_memory;  // M, tokens before its own that the gate hears
+  std::size_t gate_memory;  // M, earlier tokens that the gate's score depends on
 };
 
-// What of a stream's own speech its speaker's statistics are made of; see docs/reference/bundle.md.
+// Constants of the speaker statistics; see docs/reference/bundle.md.
 struct SpeakerRules {
-  bool adapt;            // whether streams adapt unless told
-  double prior;          // utterances that the training's statistics are worth
-  double floor;          // share of what was learned that counts for a speaker who never varied
+  bool adapt;            // whether streams adapt by default
+  double prior;          // weight of the training's statistics, in utterances
+  double floor;          // least weight for a speaker without variation
   double bound;          // of the shift
-  double most;           // utterances that the statistics remember
-  std::size_t shortest;  // tokens of speech below which a sequence teaches nothing
-  double calibration;    // utterances that a calibration is worth
+  double most;           // utterances that count at most
+  std::size_t shortest;  // sequences with fewer tokens of speech are ignored
+  double calibration;    // weight of a calibration, in utterances
 };
 
 struct Thresholds {
-  double speech;      // below it nobody speaks
-  double confidence;  // below it the model is not sure
-  double utterance;   // seconds of speech below which a verdict carries no label
+  double speech;      // least score of speech
+  double confidence;  // least confidence for a label
+  double utterance;   // least seconds of speech for a verdict's label
 };
 
 struct MemberFacts {
@@ -54,7 +54,7 @@ struct MemberFacts {
   std::string sha256;
 };
 
-// A checked manifest.
+// A manifest that was checked.
 struct Manifest {
   std::string name;
   std::string version;
@@ -62,19 +62,19 @@ struct Manifest {
   std::vector<std::string> labels;
   std::vector<std::string> notices;
   Sizes sizes;
-  std::optional<Network> network;  // the front end's layers, if the bundle tells them
+  std::optional<Network> network;  // the front end's layers, if the bundle contains them
   double level_initial;            // dBFS
   Thresholds thresholds;
-  std::size_t pause;  // tokens without speech that end a sequence
+  std::size_t pause;  // tokens without speech after which a sequence ends
   SpeakerRules speaker;
   std::map<std::string, MemberFacts> members;
 };
 
-// Throws BundleError for the first thing that is wrong, by name.
+// Throws BundleError for the first error, with its name.
 Manifest parse_manifest(std::string_view text);
 
-// Name to shape of every tensor that the kernels need, but for the front end's; (in, out) for
-// matrices.
+// Name and shape of every tensor that the kernels need, except for the front end's; matrices are
+// (in, out).
 std::vector<std::pair<std::string, std::vector<std::size_t>>> tensor_shapes(const Sizes& sizes,
                                                                             std::size_t labels);
 

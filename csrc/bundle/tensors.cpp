@@ -90,7 +90,7 @@ Tensors parse_tensors(const std::string& name, std::string_view bytes) {
     require_printable(key, name + ": the name of a tensor");
     places.push_back(parse_place(key, facts, name, data.size()));
   }
-  // Side by side, so that no byte is claimed twice and none is left for others to read into it.
+  // Adjacent, so that no byte is used twice or not at all.
   std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
   });

@@ -14,9 +14,9 @@ struct Tensor {
 };
 using Tensors = std::map<std::string, Tensor>;
 
-// Everything in a safetensors file (github.com/huggingface/safetensors, README, "Format"). Throws
-// BundleError, in which the file is called `name`, if it is damaged, holds another type than
-// float32, or a value that is not finite.
+// Reads a safetensors file (github.com/huggingface/safetensors, README, "Format"). Throws
+// BundleError, with the file's `name`, if it is damaged, has another type than float32, or a value
+// that is not finite.
 Tensors parse_tensors(const std::string& name, std::string_view bytes);
 
 }  // namespace edgeser

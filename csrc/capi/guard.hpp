@@ -18,7 +18,7 @@ inline edgeser_status tell(edgeser_error* error, edgeser_status status,
                            std::string_view message) noexcept {
   if (error == nullptr) return status;
   std::size_t length = std::min(message.size(), sizeof error->message - 1);
-  if (length < message.size()) {  // cut between two characters of UTF-8, not within one
+  if (length < message.size()) {  // cut between UTF-8 characters, not within one
     while (length > 0 && (message[length] & 0xc0) == 0x80) --length;
   }
   if (length > 0) std::memcpy(error->message, message.data(), length);
@@ -26,7 +26,7 @@ inline edgeser_status tell(edgeser_error* error, edgeser_status status,
   return status;
 }
 
-// Runs `body`, and turns whatever it throws into a status and a message: nothing gets past.
+// Runs `body`, and converts every exception into a status and a message.
 template <class Body>
 edgeser_status guarded(edgeser_error* error, const Body& body) noexcept {
   try {

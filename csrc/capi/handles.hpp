@@ -11,7 +11,7 @@
 
 namespace edgeser {
 
-// A bundle ready to run. Immutable, and shared by all streams made of it.
+// A loaded bundle. Immutable; all its streams share it.
 struct Model {
   explicit Model(Bundle bundle);
 

@@ -1,4 +1,4 @@
-// edgeser_model_*: opening a bundle, and what it says.
+// edgeser_model_*: opens a bundle, and describes it.
 #include "bundle/file.hpp"
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
@@ -9,7 +9,8 @@
 namespace edgeser {
 namespace {
 
-// `name` is what errors call the bundle. Whatever is wrong, if only for a kernel, the bundle is.
+// `name` is the bundle's name in messages. All errors become errors of the bundle, even those of
+// kernels.
 void open(const std::string& name, std::string_view bytes, edgeser_model** model) try {
   *model = new edgeser_model{std::make_shared<const Model>(parse_bundle(bytes, false))};
 } catch (const Error& error) {

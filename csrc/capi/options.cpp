@@ -1,4 +1,4 @@
-// What a caller in C wants of a stream.
+// Converts a C caller's options.
 #include "capi/options.hpp"
 
 #include "capi/guard.hpp"
@@ -18,7 +18,7 @@ class CDetector final : public Detector {
   edgeser_detector detector_;
 };
 
-// 0 stands for nothing said.
+// 0 means unspecified.
 std::optional<double> given(double value) {
   return value == 0 ? std::nullopt : std::optional<double>(value);
 }

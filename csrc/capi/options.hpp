@@ -9,10 +9,10 @@
 
 namespace edgeser {
 
-// What the options say; null: the defaults. Throws Error for values that say nothing.
+// Converts the options; null: the defaults. Throws Error for invalid values.
 StreamOptions options_from(const Core& core, const edgeser_options* options);
 
-// A detector that is a function in C; null if there is none.
+// A detector that calls a C function; null if there is none.
 std::shared_ptr<Detector> detector_from(const edgeser_detector* detector);
 
 }  // namespace edgeser

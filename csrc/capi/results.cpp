@@ -1,4 +1,4 @@
-// What a call brought, into the arrays of a caller in C.
+// Writes the results of a call to a C caller's arrays.
 #include "capi/results.hpp"
 
 #include <algorithm>

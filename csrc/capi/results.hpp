@@ -5,10 +5,10 @@
 
 namespace edgeser {
 
-// Throws Error, having written nothing, unless there is room for what a call brought.
+// Throws Error before anything is written if the arrays are too small for a call's results.
 void check_room(const Stream& stream, const edgeser_results& results);
 
-// Writes what a call brought, for which there is room.
+// Writes a call's results; the arrays must be large enough.
 void write_results(const Stream& stream, edgeser_results& results) noexcept;
 
 edgeser_verdict verdict_of(const Verdict& verdict) noexcept;

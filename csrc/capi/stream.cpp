@@ -1,4 +1,4 @@
-// edgeser_stream_*: sound to frames and utterances, by the core in stream/.
+// edgeser_stream_*: from audio to frames and utterances, with the core in stream/.
 #include <algorithm>
 #include <string>
 
@@ -12,7 +12,7 @@
 namespace edgeser {
 namespace {
 
-// One call's hold on a stream. Throws BusyError if another call is in it.
+// Holds a stream for one call. Throws BusyError if another call is running.
 class Hold {
  public:
   explicit Hold(edgeser_stream* stream) {
@@ -56,7 +56,7 @@ Chunk chunk_of(const T* samples, SampleType type, std::size_t count, std::size_t
           .channel_stride = sizeof(T)};
 }
 
-// A chunk, or the end if there is none; all or nothing.
+// Processes a chunk, or the end of the stream if there is none; all or nothing.
 void hear(edgeser_stream& handle, const Chunk* chunk, edgeser_results& results,
           edgeser_verdict* verdict, float* probabilities) {
   Stream* const stream = handle.stream.get();
@@ -83,7 +83,7 @@ edgeser_status process(edgeser_stream* stream, const T* samples, SampleType type
     require_pointer(stream, "stream");
     const Chunk chunk = chunk_of(samples, type, count, channels);
     if (count > 0) return hear(*stream, &chunk, *results, nullptr, nullptr);
-    const Hold hold(stream);  // nothing came, but another call would be an error all the same
+    const Hold hold(stream);  // no audio, but a concurrent call is still an error
   });
 }
 

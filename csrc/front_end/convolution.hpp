@@ -10,7 +10,7 @@
 
 namespace edgeser {
 
-// Sets the border of a map to zeros, and nothing else.
+// Sets only the border of a map to zeros.
 template <class S>
 inline void clear_border(const MapPlan& plan, float* map) {
   const std::size_t row = plan.width * plan.channels;
@@ -23,7 +23,7 @@ inline void clear_border(const MapPlan& plan, float* map) {
   std::memset(map + at, 0, (plan.floats - at) * sizeof(float));
 }
 
-// Copies a map without a border into one with.
+// Copies a map without a border into one with a border.
 template <class S>
 inline void frame_map(const MapPlan& plan, const float* from, float* to) {
   clear_border<S>(plan, to);
@@ -33,8 +33,7 @@ inline void frame_map(const MapPlan& plan, const float* from, float* to) {
   }
 }
 
-// What the bodies' weights are stored as in a precision, see Matrix; and what the maps that they
-// multiply.
+// How a precision stores the weights of the bodies, see Matrix; and the type of their input maps.
 template <class S, Precision P>
 struct Stored {
   using Weight = float;
@@ -52,8 +51,8 @@ struct Stored<S, Precision::int8> {
 };
 
 // The results of R positions and one panel: bias + kernel @ patches. A kernel's row reads
-// consecutive values at each position. Kernels of few inputs, such as those of one-channel maps,
-// are a single run; of others each row is one or more.
+// consecutive values at each position. Kernels with few inputs, such as those on one-channel maps,
+// are a single run; in others, each row has one run or more.
 template <class S, std::size_t R, std::size_t V, class Weight>
 EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
                                      const float* const (&positions)[R], std::size_t column,
@@ -93,7 +92,7 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
   }
 }
 
-// The same in int8: sums of products are exact, and the map has one scale.
+// The same in int8: integer sums are exact, and the map has one scale.
 template <class S, std::size_t R, std::size_t V>
 EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
                                      const typename S::Input* const (&positions)[R],
@@ -125,7 +124,7 @@ EDGESER_NOINLINE void convolve_block(const ConvolutionPlan& plan,
   }
 }
 
-// `input` is a map with its border, of which the values are `scale` times what is stored.
+// `input` is a map with its border; its values are the stored ones times `scale`.
 template <class S, class Weight, class Input>
 inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float scale,
                          float* output) {
@@ -174,10 +173,10 @@ inline void convolve_map(const ConvolutionPlan& plan, const Input* input, float 
       });
 }
 
-// One convolution, and ReLU where the plan has it. `input` and `output` point to maps with borders,
-// of which only the output's inside is written. With channels fastest, a row of the kernel reads
-// consecutive floats at every position, so a block of positions is a block of rows of a matrix
-// product. In int8 the whole map is quantised as one row first, into `quantised`.
+// One convolution, followed by ReLU if the plan says so. `input` and `output` point to maps with
+// borders; only the inside of the output is written. Channels are the fastest axis, so a row of the
+// kernel reads consecutive floats at every position, and a block of positions is a block of rows of
+// a matrix product. In int8 the whole map is first quantised as one row, into `quantised`.
 template <class S, Precision P>
 inline void convolve(const ConvolutionPlan& plan, const float* input, float* output,
                      typename S::Input* quantised) {

@@ -153,7 +153,7 @@ void FrontEnd::check_scratch() const {
     most = std::max(most, h.frames * (h.window + 2 * h.cosines.padded));
   }
   for (const BodyPlan& body : {plan_.wide, plan_.narrow, plan_.encoder}) {
-    std::size_t before = 0;  // maps of earlier layers stay where they are
+    std::size_t before = 0;  // maps of earlier layers keep their places
     for (std::size_t n = 0; n < body.count; ++n) {
       const ConvolutionPlan& layer = body.layers[n];
       before += layer.input.floats;

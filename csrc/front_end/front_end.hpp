@@ -21,16 +21,16 @@ struct ConvolutionWeights {
   const float* bias;  // (outputs)
 };
 
-// Constants of the running level; decibels, and shares a hop.
+// Constants of the running level, in decibels, and in shares per hop.
 struct LevelWeights {
-  float rise = 0.5f;          // share of the way up to a louder hop
-  float fall = 0.005f;        // the same towards a softer one
-  float fall_limit = 30;      // a softer hop pulls as if at most this far below
-  float headroom = 10;        // the level is never further below the present hop
+  float rise = 0.5f;          // share of the distance to a louder hop
+  float fall = 0.005f;        // share of the distance to a softer hop
+  float fall_limit = 30;      // a softer hop counts as at most this far below
+  float headroom = 10;        // the level is at most this far below the current hop
   float quietest = -140;      // the lowest level, dBFS
-  float dynamic_range = 50;   // the floor lies this far below the level
-  float unset = -1000;        // the level of a stream that has heard nothing yet
-  std::size_t first_bin = 2;  // bins of the spectrogram below do not count
+  float dynamic_range = 50;   // the floor is this far below the level
+  float unset = -1000;        // the level at the start of a stream
+  std::size_t first_bin = 2;  // bins of the spectrogram below it are ignored
 };
 
 struct FrontEndWeights {
@@ -42,21 +42,21 @@ struct FrontEndWeights {
   double harmonics_lowest;  // Hz
   double harmonics_bands_an_octave;
   LevelWeights level;
-  std::vector<ConvolutionWeights> wide;     // spectrogram (frames, window / 2, 1) to features
-  std::vector<ConvolutionWeights> narrow;   // harmonics (frames, bands, 1) to features; may be none
-  std::vector<ConvolutionWeights> encoder;  // spectrogram to (P, D), P counting rows first
+  std::vector<ConvolutionWeights> wide;    // spectrogram (frames, window / 2, 1) to features
+  std::vector<ConvolutionWeights> narrow;  // harmonics (frames, bands, 1) to features; may be empty
+  std::vector<ConvolutionWeights> encoder;  // spectrogram to (P, D); P counts rows first
   std::size_t deep;                         // F
   std::size_t head_inputs;                  // wide's features, then narrow's, each channels fastest
   const float* head_weight;                 // (head_inputs, F)
   const float* head_bias;                   // (F)
 };
 
-// The stateless half of the model: a segment and a running level to deep and latent features.
-// Immutable, and safe to use from any number of threads at once.
+// The stateless part of the model: from a segment and a running level to deep and latent features.
+// Immutable; may be used from any number of threads at once.
 class FrontEnd {
  public:
   // Copies what it needs. The network's matrices are packed in `precision`, the Fourier transforms
-  // in float32. Throws Error for sizes that do not fit each other or are out of range.
+  // in float32. Throws Error for sizes that are inconsistent or out of range.
   FrontEnd(const Level& level, const FrontEndWeights& weights,
            Precision precision = Precision::float32);
   FrontEnd(const FrontEnd&) = delete;

@@ -9,9 +9,9 @@
 
 namespace edgeser {
 
-// The mean over the newest frames of `power` (frames, bins) above rumble, hum and DC, in dBFS; the
-// logarithm of no power is -200 dB. Sixteen sums side by side, on every level, so that all add in
-// the same order.
+// The mean over the newest frames of `power` (frames, bins) without rumble, hum and DC, in dBFS;
+// zero power is -200 dB. Sixteen interleaved sums on every level, so that all add in the same
+// order.
 template <class S>
 inline float hop_level(const LevelPlan& plan, const float* power, std::size_t frames,
                        std::size_t bins) {
@@ -27,12 +27,12 @@ inline float hop_level(const LevelPlan& plan, const float* power, std::size_t fr
   }
   double total = 0;
   for (const float part : sum) total += static_cast<double>(part);
-  // The C function: an inline template of <cmath> could be kept with this level's instructions.
+  // The C function: an inline template of <cmath> could be compiled to this level's instructions.
   return static_cast<float>(10.0 * ::log10(total / static_cast<double>(plan.frames) * 1e20 + 1.0) -
                             200.0);
 }
 
-// The level after a hop that is itself `heard` loud.
+// The running level after a hop whose own level is `heard`.
 template <class S>
 inline float next_level(const LevelPlan& plan, float level, float heard) {
   float next = heard;
@@ -44,7 +44,7 @@ inline float next_level(const LevelPlan& plan, float level, float heard) {
   return next > plan.quietest ? next : plan.quietest;
 }
 
-// Power to [-1, 1 + 20 / dynamic_range], in place: -1 is the floor, 1 the level.
+// Maps power in place to [-1, 1 + 20 / dynamic_range]: the floor to -1, the level to 1.
 template <class S>
 inline void normalise(const LevelPlan& plan, float level, float* power, std::size_t count) {
   constexpr double decibel = 0.23025850929940457;  // ln(10) / 10

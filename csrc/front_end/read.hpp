@@ -11,14 +11,14 @@
 
 namespace edgeser {
 
-// A spectrogram alone.
+// Computes only a spectrogram.
 template <class S>
 void read_spectrum(const SpectrogramPlan& plan, const float* samples, float* power) noexcept {
   alignas(64) float scratch[front_end_scratch];
   spectrogram<S>(plan, samples, power, scratch);
 }
 
-// A view (without a border) through all layers of a body to `result`, a map without a border.
+// Takes a view (without a border) through all layers of a body to `result`, a map without a border.
 template <class S, Precision P>
 inline void read_body(const BodyPlan& body, const float* view, float* result, float* scratch,
                       typename S::Input* quantised) {
@@ -34,15 +34,15 @@ inline void read_body(const BodyPlan& body, const float* view, float* result, fl
   }
 }
 
-// Segments (rows, segment) and running levels (rows) to R_d (rows, F), E_o (rows, P, D) and the new
-// levels. See FrontEnd::read.
+// Maps segments (rows, segment) and running levels (rows) to R_d (rows, F), E_o (rows, P, D) and
+// new levels. See FrontEnd::read.
 template <class S, Precision P>
 void front_end_read(const FrontEndPlan& plan, const float* segments, const float* levels,
                     std::size_t rows, float* deep, float* latent, float* levels_out) noexcept {
   alignas(64) float stack[front_end_scratch];
   alignas(64) typename S::Input quantised[P == Precision::int8 ? front_end_map + quad : 1];
   const std::size_t features = plan.wide_features + plan.narrow_features;
-  float* const read = stack;  // features of the rows that go through the head together
+  float* const read = stack;  // features of the rows that share a pass of the head
   float* const wide = read + front_end_head_rows * features;
   float* const narrow = wide + plan.wide_view.floats;
   float* const scratch = narrow + plan.narrow_view.floats;

@@ -18,10 +18,10 @@ Spectrogram::Spectrogram(const Level& level, std::size_t window, std::size_t hop
   for (std::size_t n = 0; n <= window / 2; ++n) {
     hann_.push_back(static_cast<float>(hann(n, window)));
   }
-  // The bins' powers sum to the mean square (Parseval): every bin but the last stands for two.
+  // The bins' powers sum to the mean square (Parseval): every bin except the last represents two.
   const double twice = std::sqrt(2.0 / (static_cast<double>(window) * energy));
   const double once = std::sqrt(1.0 / (static_cast<double>(window) * energy));
-  std::vector<double> cosine(window), sine(window);  // of the window's parts of a turn
+  std::vector<double> cosine(window), sine(window);  // of fractions of a turn
   for (std::size_t n = 0; n < window; ++n) {
     const double phase =
         2 * std::numbers::pi * static_cast<double>(n) / static_cast<double>(window);

@@ -15,7 +15,7 @@ double hann(std::size_t n, std::size_t size);
 // The transform of a SpectrogramPlan, packed for a level. Immutable.
 class Spectrogram {
  public:
-  // Frames of `window` samples, a multiple of 4, every `hop`, in `samples`, which are at least one.
+  // Frames of `window` samples, a multiple of 4, every `hop` samples; `samples` holds at least one.
   Spectrogram(const Level& level, std::size_t window, std::size_t hop, std::size_t samples);
 
   const SpectrogramPlan& plan() const { return plan_; }

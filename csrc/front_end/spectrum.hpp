@@ -7,7 +7,7 @@
 
 namespace edgeser {
 
-// Frames whose products are formed together, so that their scratch stays in the L1 cache.
+// Frames per matrix product, so that their scratch memory stays in the L1 cache.
 constexpr std::size_t spectrum_frames = 16;
 
 // The four folded inputs of one frame, `stride` floats apart: those of even_cosines, even_sines,
@@ -24,7 +24,7 @@ inline void fold_twice(const SpectrogramPlan& plan, const float* x, float* folde
   float* const even_sines = folded + stride;
   float* const odd_cosines = folded + 2 * stride;
   float* const odd_sines = folded + 3 * stride;
-  // x[0] meets a zero of the window; x[N/2] has no partner.
+  // The window is zero at x[0]; x[N/2] has no partner.
   const float middle = hann[half] * x[half];
   even_cosines[0] = middle;
   odd_cosines[0] = -middle;
@@ -72,7 +72,7 @@ inline void spectrogram(const SpectrogramPlan& plan, const float* segment, float
       const float* const odd_real = even_imaginary + padded;
       const float* const odd_imaginary = odd_real + padded;
       for (std::size_t j = 0; j < plan.bins / 2; ++j) {
-        // Bin 1 comes first: odd k at even places.
+        // Bin 1 comes first, so odd k are at even places.
         to[2 * j] = odd_real[j] * odd_real[j] + odd_imaginary[j] * odd_imaginary[j];
         to[2 * j + 1] = even_real[j] * even_real[j] + even_imaginary[j] * even_imaginary[j];
       }

@@ -6,20 +6,20 @@
 #include <cstdlib>
 #include <cstring>
 
-// What the targets share. Each is libFuzzer's LLVMFuzzerTestOneInput; without clang main.cpp runs
+// Common to all targets. Each is libFuzzer's LLVMFuzzerTestOneInput; without clang, main.cpp runs
 // it over the corpus.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace fuzz {
 
-// What must hold whatever the input is.
+// Asserts a property that must hold for any input.
 inline void must(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", what);
   std::abort();
 }
 
-// The input as a source of decisions; zeros once it is used up.
+// Reads decisions from the input; zeros after its end.
 class Input {
  public:
   Input(const std::uint8_t* data, std::size_t size) : data_(data), left_(size) {}

@@ -1,6 +1,6 @@
-// The reader of bundles. Hashes would keep nearly all changes from everything behind them, so the
-// first byte says which part reads the rest: the whole, the manifest, the graph, the tensors; or a
-// model that is made by a manifest, and hears.
+// The reader of bundles. Almost every change would fail the hash check and get no further, so the
+// first byte selects what reads the rest: the whole reader, the manifest, the graph, the tensors;
+// or a model with the manifest's sizes, which then processes audio.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t most_values = std::size_t{1} << 18;
 
-// Fills `tensor`; false if a model of that size would only be slow.
+// Fills `tensor`; returns false if a model of that size would only be slow.
 bool fill(Tensor& tensor, std::size_t& budget, Random& random) {
   std::size_t count = 1;
   for (const std::size_t side : tensor.shape) {
@@ -35,8 +35,8 @@ bool fill(Tensor& tensor, std::size_t& budget, Random& random) {
   return true;
 }
 
-// A model of any sizes that the manifest may have, with random weights; the front end's are of
-// shapes that the input says.
+// A model of any sizes that the manifest may have, with random weights; the input chooses the
+// shapes of its front end.
 void model(std::string_view bytes) {
   const std::size_t end = std::min(bytes.find('\0'), bytes.size());
   Bundle bundle;
@@ -113,7 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   try {
     read(data[0], {reinterpret_cast<const char*>(data) + 1, size - 1});
-  } catch (const Error& error) {  // named, whatever it is, in words that may be printed
+  } catch (const Error& error) {  // an error of any kind, with a printable message
     const std::string_view said = error.what();
     fuzz::must(said.size() > 10 && said.size() < 4096, "an error says what is wrong, and ends");
     for (const char c : said) {

@@ -1,5 +1,5 @@
-// Saved states: the input changes one that a stream left, seals it with a hash that fits, and a
-// stream goes on from it. Either it is refused, or the stream is as good as any other.
+// Saved states: the input modifies a valid one, which gets a matching hash and is resumed. Either
+// it is refused, or the stream works normally.
 #include <cmath>
 #include <vector>
 
@@ -52,7 +52,7 @@ void go_on(const Saved& from, const std::vector<std::byte>& bytes) {
   try {
     toy::push(*stream, more, told);
     toy::flush(*stream, told);
-  } catch (const BackendError&) {  // the model itself overflows: named, and undone
+  } catch (const BackendError&) {  // the model itself overflows: reported and undone
   }
   for (const Frame& frame : told.frames) {
     fuzz::must(std::isfinite(frame.level) && std::isfinite(frame.speech), "frames are finite");
@@ -64,7 +64,7 @@ void go_on(const Saved& from, const std::vector<std::byte>& bytes) {
   try {
     fuzz::must(toy::saved(*toy::resumed(again, from.core)) == again, "it is saved as it was");
   } catch (const StateError& error) {
-    fuzz::must(false, error.what());  // it refuses its own save
+    fuzz::must(false, error.what());  // it must accept its own state
   }
 }
 
@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Saved& from = saved()[data[0] % saved().size()];
   std::vector<std::byte> bytes = from.bytes;
-  if ((data[0] & 0x80) != 0) {  // the bytes themselves
+  if ((data[0] & 0x80) != 0) {  // changes the bytes themselves
     bytes.assign(reinterpret_cast<const std::byte*>(data) + 1,
                  reinterpret_cast<const std::byte*>(data) + size);
   } else {

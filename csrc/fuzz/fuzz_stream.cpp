@@ -1,5 +1,5 @@
-// The core of a stream: any sequence of calls on three streams of one model, alone and together,
-// with bad input in between, and each beside a twin that hears the same in other pieces.
+// The stream core: any sequence of calls on three streams of one model, alone and together, with
+// bad input in between. Each has a twin that receives the same audio in other chunks.
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -46,7 +46,7 @@ std::vector<float> sound(fuzz::Input& input) {
   return samples;
 }
 
-// Every call that fails leaves a stream as it was.
+// A call that fails must leave the stream as it was.
 template <class Call>
 void fails(Stream& stream, const Call& call) {
   const auto before = toy::saved(stream);
@@ -76,7 +76,7 @@ void push(Twins& pair, const std::vector<float>& samples, std::size_t cut) {
   toy::push(*pair.twin, samples.data() + cut, samples.size() - cut, pair.twins);
 }
 
-// All three in one turn; their twins alone.
+// All three in one turn; their twins one by one.
 void together(std::vector<Twins>& pairs, fuzz::Input& input) {
   static Workspace scratch(*toy::core(), 2);
   std::vector<std::vector<float>> sounds;
@@ -90,7 +90,8 @@ void together(std::vector<Twins>& pairs, fuzz::Input& input) {
   {
     Turn turn(*toy::core(), of, chunks, streams, Stream::Kind::process, scratch);
     turn.run();
-    if (input.take<std::uint8_t>() % 4 == 0) return;  // never finished: it never was
+    if (input.take<std::uint8_t>() % 4 == 0)
+      return;  // destroyed without finish: nothing has happened
     turn.finish();
   }
   for (std::size_t i = 0; i < streams; ++i) {

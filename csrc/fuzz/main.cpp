@@ -1,4 +1,4 @@
-// Runs a target over files and folders, where the compiler has no libFuzzer.
+// Runs a target on files and folders, for compilers without libFuzzer.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -20,7 +20,7 @@ void run(const std::filesystem::path& file) {
 int main(int count, char** arguments) {
   std::size_t files = 0;
   for (int i = 1; i < count; ++i) {
-    if (arguments[i][0] == '-') continue;  // libFuzzer's
+    if (arguments[i][0] == '-') continue;  // an option of libFuzzer
     for (const auto& entry : std::filesystem::directory_iterator(arguments[i])) {
       run(entry.path());
       ++files;

@@ -9,9 +9,9 @@
 
 namespace edgeser {
 
-// Quantises a row: to[i] = round(x[i] / scale) + S::byte_zero with the returned scale, by which the
-// row's greatest value becomes 127 or -127. Writes a whole number of vectors; what is beyond the
-// row is zeros. A row of values below 2^-100 counts as zeros.
+// Quantises a row: to[i] = round(x[i] / scale) + S::byte_zero, where the returned scale maps the
+// row's largest magnitude to 127. Writes a whole number of vectors, padded with zeros. A row of
+// values below 2^-100 counts as zeros.
 template <class S>
 inline float quantise_row(const float* x, std::size_t inputs, typename S::Input* to) {
   using Vec = typename S::Vec;
@@ -36,7 +36,7 @@ inline float quantise_row(const float* x, std::size_t inputs, typename S::Input*
   return peak / 127.0f;
 }
 
-// sum[r][v] += x[r] @ weights, as many inputs at a time as S::dot takes. Quads of weights lie
+// sum[r][v] += x[r] @ weights, for as many inputs at a time as S::dot takes. Quads of weights are
 // `stride` apart.
 template <class S, std::size_t Rows, std::size_t Vectors>
 inline void dot_rows(typename S::Ints (&sum)[Rows][Vectors],
@@ -60,10 +60,10 @@ inline void dot_rows(typename S::Ints (&sum)[Rows][Vectors],
   }
 }
 
-// multiply() in int8, of rows that are quantised as they are needed: `supply(row, to)` writes one
-// as quantise_row does and returns its scale; it is called once a row, in their order. Sums of
-// products are exact, so their order is free; what is rounded is each row of inputs, by its own
-// scale, and y = bias + sum * (scale of the row * scale of the output).
+// multiply() in int8, with rows that are quantised when needed: `supply(row, to)` writes a row as
+// quantise_row does and returns its scale; it is called once for each row, in order. Sums of
+// integer products are exact, so their order is free. Only the inputs are rounded, each row with
+// its own scale: y = bias + sum * (scale of the row * scale of the output).
 template <class S, class Supply, class Between>
 inline void multiply_quantised(const Matrix& m, Supply&& supply, std::size_t rows, float* y,
                                std::size_t y_stride, Between&& between) {

@@ -11,9 +11,8 @@
 
 namespace edgeser {
 
-// multiply() in the precisions whose weights become float32. A run of a panel's
-// inputs fits the L1 cache, and is used for all rows while it is there; until the last run, y holds
-// the total so far.
+// multiply() for precisions whose weights are widened to float32. A run of a panel's inputs fits
+// the L1 cache and is used for all rows; until the last run, y holds partial sums.
 template <class S, class Weight, class Between>
 inline void multiply_floats(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
                             float* y, std::size_t y_stride, Between&& between) {
@@ -43,9 +42,9 @@ inline void multiply_floats(const Matrix& m, const float* x, std::size_t x_strid
   });
 }
 
-// y = x @ m + bias for `rows` rows, m being packed in precision P. x and y rows lie `x_stride` and
+// y = x @ m + bias for `rows` rows; m is packed in precision P. Rows of x and y are `x_stride` and
 // `y_stride` floats apart; y rows have room for m.padded values. `between` is called after each of
-// product_pieces() pieces of the work: to do what had better not be done all at once.
+// product_pieces() pieces of the work, for work that is best spread out, such as prefetching.
 template <class S, Precision P, class Between>
 inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std::size_t rows,
                      float* y, std::size_t y_stride, Between&& between) {
@@ -62,7 +61,7 @@ inline void multiply(const Matrix& m, const float* x, std::size_t x_stride, std:
   multiply<S, P>(m, x, x_stride, rows, y, y_stride, [] {});
 }
 
-// In how many pieces multiply() forms so many rows.
+// Number of pieces in which multiply() processes this many rows.
 template <class S, Precision P>
 inline std::size_t product_pieces(const Matrix& m, std::size_t rows) {
   const std::size_t panels = (m.padded / S::lanes + S::panel_vectors - 1) / S::panel_vectors;

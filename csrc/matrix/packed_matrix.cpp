@@ -14,7 +14,7 @@ struct Source {
   const float* weights;  // row-major (inputs, outputs)
   std::size_t inputs, outputs;
 
-  // Zero beyond the edges.
+  // Zero outside the matrix.
   float at(std::size_t row, std::size_t column) const {
     return row < inputs && column < outputs ? weights[row * outputs + column] : 0.0f;
   }
@@ -45,7 +45,7 @@ void pack_float32(const Level& level, const Source& source, std::size_t padded, 
   for_each_panel(level, padded, [&](std::size_t column, std::size_t width) {
     const std::size_t filled = std::min(width, source.outputs - column);
     for (std::size_t row = 0; row < source.inputs; ++row, to += width) {
-      // What is beyond the edge is zero already.
+      // The rest is zero already.
       std::copy_n(source.weights + row * source.outputs + column, filled, to);
     }
   });
@@ -67,7 +67,7 @@ void pack_bfloat16(const Level& level, const Source& source, std::size_t padded,
   });
 }
 
-// Symmetric: q = round(w / scale), so that the largest weight of an output becomes 127 or -127.
+// Symmetric: q = round(w / scale), so that the largest weight of an output maps to 127 or -127.
 void pack_int8(const Level& level, const Source& source, std::size_t padded, std::int8_t* to,
                float* scales, std::int32_t* starts) {
   for (std::size_t c = 0; c < source.outputs; ++c) {
@@ -79,7 +79,7 @@ void pack_int8(const Level& level, const Source& source, std::size_t padded, std
   }
   const auto quantised = [&](std::size_t row, std::size_t c) -> std::int8_t {
     const float weight = source.at(row, c);
-    // A peak of a few denormals has no scale that divides it.
+    // Denormal peaks are too small for a scale.
     if (weight == 0.0f || scales[c] == 0.0f) return 0;
     const double q = std::nearbyint(static_cast<double>(weight) / scales[c]);
     return static_cast<std::int8_t>(std::clamp(q, -127.0, 127.0));

@@ -10,7 +10,7 @@
 
 namespace edgeser {
 
-// Zero-filled values on a cache line boundary.
+// Zero-initialised values, aligned to a cache line.
 template <class T>
 class Aligned {
  public:
@@ -31,9 +31,9 @@ class Aligned {
 // Owns a matrix packed for `level` in one precision; see Matrix for the layout. Immutable.
 class PackedMatrix {
  public:
-  // `weights` is row-major (inputs, outputs), finite. `bias` holds `outputs` values, or is null for
-  // zeros; padding columns get `padding` as their bias. Throws Error for more inputs than int8
-  // takes.
+  // `weights` is row-major (inputs, outputs), finite. `bias` has `outputs` values, or is null for
+  // zeros; padding columns have the bias `padding`. Throws Error if int8 does not support so many
+  // inputs.
   PackedMatrix(const Level& level, const float* weights, std::size_t inputs, std::size_t outputs,
                const float* bias = nullptr, float padding = 0.0f,
                Precision precision = Precision::float32);

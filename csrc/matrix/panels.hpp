@@ -13,7 +13,7 @@ struct Size {
   static constexpr std::size_t value = N;
 };
 
-// Calls f(Size<n>) for the n in 1..Max known only at run time.
+// Calls f(Size<n>) for a run-time n in 1..Max.
 template <class S, std::size_t Max, class F>
 inline void with_size(std::size_t n, F&& f) {
   if constexpr (Max > 1) {
@@ -22,8 +22,8 @@ inline void with_size(std::size_t n, F&& f) {
   f(Size<Max>{});
 }
 
-// How many weights, as they are stored, the row of a panel of so many vectors has: floats, Pairs,
-// or the bytes of four rows woven together.
+// Number of stored weights in a row of a panel of this many vectors: floats, Pairs, or the bytes of
+// four interleaved rows.
 template <class S, class Weight>
 constexpr std::size_t row_size(std::size_t vectors) {
   if constexpr (std::is_same_v<Weight, Pair>) return (vectors + 1) / 2 * S::lanes;
@@ -31,7 +31,7 @@ constexpr std::size_t row_size(std::size_t vectors) {
   return vectors * S::lanes;
 }
 
-// How many rows of weights, as they are stored, a panel has.
+// Number of stored rows of weights in a panel.
 template <class S, class Weight>
 inline std::size_t panel_rows(const Matrix& m) {
   return std::is_same_v<Weight, std::int8_t> ? (m.inputs + quad - 1) / quad : m.inputs;
@@ -57,8 +57,8 @@ inline void for_each_panel(const Matrix& m, F&& f) {
   }
 }
 
-// How many of a panel's vectors a block of so many rows takes at a time: a sum for each row and
-// vector, a weight for each vector and one input have to fit the registers.
+// Number of a panel's vectors that a block of this many rows processes at a time: a sum for each
+// row and vector, a weight for each vector, and one input must fit the registers.
 template <class S, std::size_t Rows, std::size_t Vectors>
 constexpr std::size_t tile_vectors() {
   std::size_t vectors = Vectors;

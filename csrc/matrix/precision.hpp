@@ -5,13 +5,13 @@
 
 namespace edgeser {
 
-// How the weights of a matrix are kept. Inputs, sums and results are float32 in all three, and each
-// has bits of its own that are the same at every SIMD level.
+// How weights are stored. Inputs, sums and results are float32 in all three. Results differ between
+// precisions, but not between SIMD levels.
 //
-// float32   as they are.
-// bfloat16  rounded to 8 bits of mantissa; a product is that of float32 with the rounded weights.
-// int8      w = scale * q with one scale an output and q in -127..127. Each row of inputs is
-//           quantised in the same way as it comes; sums of products of integers are exact.
+// float32   unchanged.
+// bfloat16  rounded to 8 bits of mantissa; products are float32 products of the rounded weights.
+// int8      w = scale * q with one scale per output and q in -127..127. Each row of inputs is
+//           quantised in the same way at run time; sums of integer products are exact.
 enum class Precision { float32, bfloat16, int8 };
 
 constexpr std::size_t precision_count = 3;

@@ -9,8 +9,9 @@
 
 namespace edgeser {
 
-// Inputs summed in one go before they join the total: a sum of sums loses less to rounding than one
-// long sum. Runs are even, so that none is too short to be worth its two trips to memory.
+// Number of inputs that are summed before they are added to the total: a sum of partial sums has
+// less rounding error than one long sum. Runs have equal lengths, so that none is too short to be
+// worth its memory accesses.
 constexpr std::size_t longest_run = 80;
 
 template <class S>
@@ -22,7 +23,7 @@ struct Run {
   std::size_t start, count;
 };
 
-// One of the runs of so many inputs: the later ones may be one longer.
+// Length of a run; later ones may be longer by one.
 template <class S>
 inline Run run_at(std::size_t inputs, std::size_t run) {
   const std::size_t runs = run_count<S>(inputs), shorter = runs - inputs % runs;
@@ -30,7 +31,7 @@ inline Run run_at(std::size_t inputs, std::size_t run) {
   return {run * (inputs / runs) + longer_before, inputs / runs + (run >= shorter ? 1 : 0)};
 }
 
-// One input's row of a panel, widened.
+// One input's row of a panel, widened to float32.
 template <class S, std::size_t Vectors>
 inline void load_row(typename S::Vec (&w)[Vectors], const float* weights) {
   EDGESER_UNROLL
@@ -45,9 +46,9 @@ inline void load_row(typename S::Vec (&w)[Vectors], const Pair* weights) {
   }
 }
 
-// sum[r][v] += sum_i x[r][i] * weights[i][v]: a fused multiply-add after another for ascending i.
-// Every output lane has its own sum, so neither the vector width nor the number of rows computed
-// together can change a bit of the result. Rows of weights lie `stride` apart.
+// sum[r][v] += sum_i x[r][i] * weights[i][v], as fused multiply-adds for ascending i. Every output
+// lane has its own sum, so neither the vector width nor the number of rows changes the bits. Rows
+// of weights are `stride` apart.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline void continue_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
                          const Weight* weights, std::size_t stride, std::size_t inputs) {
@@ -73,7 +74,7 @@ inline void begin_run(typename S::Vec (&sum)[Rows][Vectors]) {
   }
 }
 
-// One whole run, from zero.
+// One whole run, starting from zero.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline void multiply_run(typename S::Vec (&sum)[Rows][Vectors], const float* const (&x)[Rows],
                          const Weight* weights, std::size_t stride, std::size_t inputs) {
@@ -90,8 +91,8 @@ inline void add_to_total(const float* total, const typename S::Vec (&sum)[Vector
   }
 }
 
-// acc (Rows, Vectors * lanes) += x @ weights, the first `runs` runs of so many inputs. acc lies in
-// memory: a run needs all the registers. Returns the weights just after those it read.
+// acc (Rows, Vectors * lanes) += x @ weights, for the first `runs` runs. acc is in memory, since a
+// run needs all registers. Returns the address after the weights that it read.
 template <class S, std::size_t Rows, std::size_t Vectors, class Weight>
 inline const Weight* multiply_add(float* acc, const float* const (&x)[Rows], const Weight* weights,
                                   std::size_t inputs, std::size_t runs) {

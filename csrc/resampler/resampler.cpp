@@ -12,11 +12,11 @@
 namespace edgeser {
 namespace {
 
-// More phases than these are interpolated between, at an error below -110 dB: the table, and the
-// time to build it, stay small whatever the two rates are.
+// If there are more phases, they are interpolated with an error below -110 dB. This limits the size
+// of the table and the time to build it, for any pair of rates.
 constexpr std::size_t max_table_phases = 1024;
 
-// The longest filter, from 384000 to 4000 Hz, has 9600 or so taps.
+// The longest filter, from 384000 to 4000 Hz, has about 9600 taps.
 constexpr std::size_t max_taps = 10240;
 constexpr std::size_t block_samples = 4096;
 
@@ -32,10 +32,9 @@ float* history(std::byte* state) { return reinterpret_cast<float*>(state + state
 
 }  // namespace
 
-// The state block: the counter is the number n of samples received, then the last T of them.
-// Output m needs the samples up to floor(m * M / L) + H, so m outputs are done once
-// n > H + (m - 1) * M / L. Taking M from n and L from m changes nothing, which keeps n below M + H
-// for ever.
+// The state block: the counter is the number n of samples received, followed by the last T of them.
+// Output m needs the samples up to floor(m * M / L) + H, so m outputs are complete once n > H + (m
+// - 1) * M / L. Subtracting M from n and L from m changes nothing; this keeps n below M + H.
 
 Resampler::Resampler(const Level& level, int rate_in, int rate_out)
     : level_(level),
@@ -66,12 +65,12 @@ void Resampler::check_state(const std::byte* state) const {
 
 namespace {
 
-// How many outputs lie before input sample `end`: those m with m * M / L < end.
+// Number of outputs before input sample `end`: those m with m * M / L < end.
 std::size_t outputs_before(const ResamplerPlan& plan, std::size_t end) {
   return (end * plan.up + plan.down - 1) / plan.down;
 }
 
-// How many outputs have been released after `received` samples.
+// Number of outputs released after `received` samples.
 std::size_t released(const ResamplerPlan& plan, std::size_t received) {
   const std::size_t half = plan.taps / 2;
   return received > half ? outputs_before(plan, received - half) : 0;

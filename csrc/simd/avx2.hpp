@@ -15,15 +15,14 @@ struct Avx2 : Vec256<Avx2Only> {
   static constexpr const char* name = "avx2";
   using Narrow = Avx2;
 
-  // Inputs of 16 bits, and bytes of weights widened to as many: vpmaddubsw, the product of bytes,
-  // would saturate.
+  // Inputs and weights are widened to 16 bits, since the byte product vpmaddubsw would saturate.
   using Input = std::int16_t;
   using Weights = __m256i;
   using Inputs = __m256i;
   static constexpr int byte_zero = 0;
   static constexpr std::size_t dot_inputs = 2;
 
-  // Input 0 and 1 of each quad lie in the even bytes, 2 and 3 in the odd ones.
+  // Inputs 0 and 1 of each quad are in the even bytes, 2 and 3 in the odd ones.
   static Weights load_weights(const std::int8_t* p, std::size_t part) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return _mm256_srai_epi16(part ? bytes : _mm256_slli_epi16(bytes, 8), 8);

@@ -1,10 +1,10 @@
 #pragma once
 
-// EDGESER_UNROLL unrolls the short constant loop that follows, so that arrays of vectors stay in
-// registers. EDGESER_PREFETCH asks for the cache line at an address to be brought near.
-// EDGESER_NOINLINE keeps a function whose loop needs all registers apart from its callers.
-// EDGESER_NOW(vector) has an x86 vector computed here and not later: GCC gathers products first and
-// adds them then, for which there are no registers.
+// EDGESER_UNROLL unrolls the following short, constant loop, so that arrays of vectors stay in
+// registers. EDGESER_PREFETCH prefetches the cache line at an address. EDGESER_NOINLINE keeps a
+// function whose loop needs all registers separate from its callers. EDGESER_NOW(vector) forces an
+// x86 vector to be computed at this point: GCC would compute all products first and add them later,
+// and run out of registers.
 #if defined(_MSC_VER)
 #define EDGESER_NOINLINE __declspec(noinline)
 #else

@@ -17,7 +17,7 @@ struct Registers {
   std::uint32_t eax, ebx, ecx, edx;
 };
 
-// All zero for a leaf that the CPU does not have.
+// All zero if the CPU does not have this leaf.
 Registers cpuid(std::uint32_t leaf, std::uint32_t part = 0) {
 #if defined(_MSC_VER)
   int r[4];

@@ -2,12 +2,12 @@
 
 namespace edgeser::simd {
 
-// e^x for x <= 0, within 2 ulp; below -87 it stays at e^-87 (1.6e-38), which a softmax cannot tell
-// from zero. The C library's expf differs from one platform to the next; this does not.
+// e^x for x <= 0, within 2 ulp; constant e^-87 (1.6e-38) below -87, which is as good as zero in a
+// softmax. Unlike the C library's expf, it is the same on all platforms.
 //
-// x = n ln 2 + r with |r| <= ln(2)/2; a polynomial gives e^r and the exponent field takes n. Adding
-// 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits, so no conversion is
-// needed.
+// x = n ln 2 + r with |r| <= ln(2)/2: a polynomial gives e^r, and n goes into the exponent field.
+// Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits, without a
+// conversion.
 template <class S>
 inline typename S::Vec exp_nonpositive(typename S::Vec x) {
   using Vec = typename S::Vec;

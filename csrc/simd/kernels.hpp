@@ -4,7 +4,7 @@
 
 namespace edgeser {
 
-// Defined in the kernels' own headers, and compiled in a file for each kernel and level: see
+// Defined in the kernels' own headers, and compiled in one file for each kernel and level: see
 // compile/.
 template <class S, Precision P>
 TacnStep tacn_step;
@@ -22,8 +22,8 @@ namespace simd {
 template <class S, Precision P>
 MultiplyRows multiply_rows;
 
-// The table of the level S. A constant expression: loading the library must not execute any
-// instruction of a level that the CPU may not have.
+// The table of level S. A constant expression, because loading the library must not execute any
+// instruction that the CPU may not have.
 template <class S>
 inline constexpr Level kernels = {
     S::name,

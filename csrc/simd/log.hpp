@@ -2,11 +2,11 @@
 
 namespace edgeser::simd {
 
-// ln x for x >= 1, within 2 ulp; infinity gives 88.7, which is ln of the largest float. The C
-// library's logf differs from one platform to the next; this does not.
+// ln x for x >= 1, within 2 ulp; 88.7 (ln of the largest float) for infinity. Unlike the C
+// library's logf, it is the same on all platforms.
 //
-// x = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial gives ln m, and ln 2 comes in two parts,
-// of which the first times e is exact.
+// x = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial gives ln m. ln 2 is split into two parts,
+// so that the product of e and the first part is exact.
 template <class S>
 inline typename S::Vec log_from_one(typename S::Vec x) {
   using Vec = typename S::Vec;

@@ -6,7 +6,7 @@ namespace edgeser::simd {
 
 struct NeonDotprodOnly;
 
-// Advanced SIMD with the dot product of bytes: Cortex-A55 and A75 on, so every Jetson since Orin.
+// Advanced SIMD with byte dot products: Cortex-A55 and A75 or newer, including Jetson Orin.
 struct NeonDotprod : Vec128<NeonDotprodOnly> {
   static constexpr const char* name = "neon_dotprod";
   using Narrow = NeonDotprod;

@@ -9,8 +9,8 @@
 
 namespace edgeser::simd {
 
-// Portable C++: the level every machine has, and the plainest statement of what each operation
-// means. std::fma rounds once, as the vector instructions do, so the bits are the same everywhere.
+// Portable C++: the level that every machine supports, and the definition of each operation.
+// std::fma rounds once, like vector instructions, so all levels return the same bits.
 struct Plain {
   static constexpr const char* name = "plain";
   static constexpr std::size_t lanes = 4;
@@ -112,7 +112,7 @@ struct Plain {
     return r;
   }
 
-  // bfloat16: the two vectors of weights that are woven together at p, widened.
+  // bfloat16: the two interleaved vectors of weights at p, widened.
   static void load(const Pair* p, Vec& low, Vec& high) {
     for (std::size_t i = 0; i < lanes; ++i) {
       const std::uint32_t halves[] = {p[i].bits << 16, p[i].bits & 0xffff0000u};

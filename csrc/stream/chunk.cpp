@@ -28,7 +28,7 @@ std::string text(double value) {
   return digits;
 }
 
-// What floats from `low` to `high` seem to be scaled to, and what brings them to [-1, 1].
+// Guesses the scale of floats from `low` to `high`, and says how to bring them to [-1, 1].
 std::string scale_hint(double low, double high) {
   if (low >= 0 && high <= 255) {
     return "this looks like unsigned 8-bit scale; subtract 128, then divide by 128";
@@ -52,7 +52,7 @@ void check_values(const Chunk& chunk) {
   bool good = true;
   for (std::size_t channel = 0; channel < chunk.channels; ++channel) {
     for (std::size_t i = 0; i < chunk.samples; ++i) {
-      good &= std::abs(sample<T>(chunk, i, channel)) <= most;  // never true of NaN
+      good &= std::abs(sample<T>(chunk, i, channel)) <= most;  // false for NaN
     }
   }
   if (good) return;

@@ -16,16 +16,16 @@
 
 namespace edgeser {
 
-// What all streams of a model share. Immutable, and safe to use from any number of threads at once.
+// What all streams of a model share. Immutable; may be used from any number of threads at once.
 struct Core {
-  // Copies what it needs of the bundle. With `projections`, rings are those that GPUs step: see
-  // Rings. Throws Error or BundleError if the bundle cannot be run.
+  // Copies what it needs of the bundle. With `projections`, rings have the layout that GPUs use:
+  // see Rings. Throws Error or BundleError if the bundle cannot be executed.
   explicit Core(const Bundle& bundle, const Level& level = find_level(nullptr),
                 Precision precision = Precision::float32, bool projections = false);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  std::unique_ptr<const FrontEnd> front_end;  // null if the bundle does not tell its layers
+  std::unique_ptr<const FrontEnd> front_end;  // null if the bundle does not contain its layers
   VqFusion fusion;
   Tacn tacn;
   Gate gate;
@@ -35,17 +35,17 @@ struct Core {
   Sizes sizes;
   Thresholds thresholds;
   std::size_t pause;    // hops without speech that end a sequence
-  bool adapt;           // whether streams learn their speaker unless told
-  float level_initial;  // running level of a sequence that has heard nothing yet, dBFS
-  Digest hash;          // names the model
+  bool adapt;           // whether streams adapt to their speaker by default
+  float level_initial;  // running level at the start of a sequence, dBFS
+  Digest hash;          // identifies the model
 
   double hop_seconds() const {
     return static_cast<double>(sizes.hop) / static_cast<double>(sizes.sample_rate);
   }
 };
 
-// The filter bank between two rates; streams of the same rates share it while one of them lives.
-// Takes a lock: for opening streams only.
+// The filter bank between two rates. Streams of the same rates share it. Takes a lock, so it is
+// used only when a stream is opened.
 std::shared_ptr<const Resampler> shared_resampler(const Level& level, int rate_in, int rate_out);
 
 }  // namespace edgeser

@@ -4,14 +4,14 @@
 
 namespace edgeser {
 
-// Another speech score in the place of the model's own. Belongs to one stream, and may remember;
-// what it remembers is no part of the stream's state.
+// A voice activity detector that replaces the model's own speech score. Belongs to one stream and
+// may have a state, which is not part of the stream's saved state.
 class Detector {
  public:
   virtual ~Detector() = default;
 
-  // How sure it is, in [0, 1], that the newest hop, `count` samples at the model's rate, holds
-  // speech. May throw; the stream is then as before the call.
+  // The probability in [0, 1] that the newest hop, `count` samples at the model's rate, is speech.
+  // May throw; the stream is then as it was before the call.
   virtual double score(const float* hop, std::size_t count) = 0;
 };
 

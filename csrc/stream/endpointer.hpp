@@ -11,34 +11,33 @@
 
 namespace edgeser {
 
-// What the rules of utterances say after a frame.
+// An event of the endpointing rules, after a frame.
 struct Event {
   enum class Kind : std::int32_t { started, ended };
   enum class Why : std::int32_t { silence, longest, flush };
   Kind kind;
-  Why why;              // it ended
-  std::size_t frame;    // how many frames the call had brought by then
+  Why why;              // the reason for its end
+  std::size_t frame;    // frames that the call had produced by then
   double start, end;    // seconds
-  std::int64_t frames;  // started: the newest that belong to it; ended: its first, all that it has
-  Verdict verdict;      // of one that ended; the probabilities (L) lie elsewhere
+  std::int64_t frames;  // started: frames of it so far; ended: all of its frames
+  Verdict verdict;      // if it ended; its probabilities (L) are stored elsewhere
 };
 
-// Speech between two silences: where an utterance begins, where it ends, and what it was. A score
-// of speech decides, with a little patience at both ends. Immutable; what it remembers belongs to
-// the caller.
+// Endpointing: finds where utterances begin and end, from speech scores with an onset and a
+// hangover time, and computes their verdicts. Immutable; the caller owns its memory.
 class Endpointer {
  public:
-  // `speech` is the score at which a frame is speech if the rules do not say. Throws AudioError.
+  // `speech` is the default threshold of the speech score. Throws AudioError.
   Endpointer(const Core& core, const UtteranceRules& rules, double speech);
 
   double threshold() const { return threshold_; }
 
-  // The next frame. True if it brings an event. Writes the verdict's probabilities (L) if an
-  // utterance ended.
+  // Processes the next frame. Returns true if it causes an event. Writes the verdict's
+  // probabilities (L) if an utterance ended.
   bool hear(const Frame& frame, const float* probabilities, UtteranceMemory& memory, double* sums,
             Event& event, float* verdict) const noexcept;
 
-  // The end of the stream.
+  // Ends the stream.
   bool flush(UtteranceMemory& memory, double* sums, Event& event, float* verdict) const noexcept;
 
  private:

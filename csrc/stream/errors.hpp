@@ -4,28 +4,28 @@
 
 namespace edgeser {
 
-// What a stream refuses, by kind: each is one of the package's own errors in Python and a status
-// in C. Messages say what was wrong and what to do.
+// The errors of streams, by kind. Each corresponds to an exception class in Python and a status in
+// C. Messages say what is wrong and what to do.
 
-// Sound that cannot be used: its type, shape, length, scale, rate; or rules that fit none.
+// Unusable audio (type, shape, length, scale or rate), or options that contradict each other.
 class AudioError : public Error {
  public:
   using Error::Error;
 };
 
-// A saved stream that is damaged or belongs elsewhere, or a stream where it does not fit.
+// A saved stream that is damaged or of another model, or a stream in a place where it does not fit.
 class StateError : public Error {
  public:
   using Error::Error;
 };
 
-// Two calls met in one stream.
+// Two calls in one stream at the same time.
 class BusyError : public Error {
  public:
   using Error::Error;
 };
 
-// The model failed while it ran.
+// The model failed during execution.
 class BackendError : public Error {
  public:
   using Error::Error;

@@ -7,19 +7,19 @@
 
 namespace edgeser {
 
-// What is known at one moment of a stream. Its probabilities (L) lie elsewhere.
+// The result of one hop. Its probabilities (L) are stored elsewhere.
 struct Frame {
-  double time;       // seconds, of the last sample heard
+  double time;       // seconds, of its last sample
   float confidence;  // the largest probability
   float speech;      // score in [0, 1]
   float level;       // running level, dBFS
   std::int32_t label;
-  bool open;  // the gate was: else all probabilities are equal
+  bool open;  // whether the gate was open; if not, all probabilities are equal
 };
 
 constexpr float silence_level = -200;  // dBFS, of digital silence
 
-// Softmax in float64, rounded once. False, and nothing written, if a logit is not finite.
+// Softmax in float64, rounded once. Returns false and writes nothing if a logit is not finite.
 inline bool softmax(const float* logits, std::size_t labels, float* probabilities) noexcept {
   if (!std::all_of(logits, logits + labels, [](float x) { return std::isfinite(x); })) return false;
   const double top = *std::max_element(logits, logits + labels);

@@ -14,12 +14,12 @@ inline float sigmoid(float x) {
   return static_cast<float>((x >= 0 ? 1.0 : power) / (1.0 + power));
 }
 
-// Is anybody speaking? A score of a token and the few before it, whether those were speech or not:
+// The speech gate: a score from a token and the tokens before it, whether speech or not:
 //
 //     sigmoid(out . relu(bias + sum_i x_(t-i) W_i) + out_bias),  i = 0..M
 //
-// Tokens that do not exist add nothing. Plain loops in a fixed order: the bits are those of no SIMD
-// level. Immutable.
+// Tokens before the start add nothing. Plain loops in a fixed order, so the bits do not depend on
+// the SIMD level. Immutable.
 class Gate {
  public:
   static constexpr std::size_t max_hidden = 1024;
@@ -37,7 +37,7 @@ class Gate {
 
   std::size_t memory() const { return memory_; }  // M
 
-  // The score in [0, 1] of a token (C), given the `count` <= M before it, newest first (M, C).
+  // The score in [0, 1] of a token (C), given `count` <= M tokens before it, newest first (M, C).
   float score(const float* token, const float* earlier, std::size_t count) const noexcept {
     float hidden[max_hidden];
     std::copy(bias_.begin(), bias_.end(), hidden);
@@ -48,7 +48,7 @@ class Gate {
     return sigmoid(sum);
   }
 
-  // Lets a token be the newest of those remembered; `count` of them are.
+  // Adds a token to the memory, which holds `count` tokens.
   void remember(const float* token, float* earlier, std::size_t& count) const noexcept {
     if (memory_ == 0) return;
     std::memmove(earlier + width_, earlier, (memory_ - 1) * width_ * sizeof(float));

@@ -9,18 +9,18 @@ namespace {
 constexpr std::size_t most_frames = 128;
 constexpr std::size_t most_bins = 192;  // of 8 ms at 48 kHz
 
-// The first bin of each band, and one behind the last; a bin is 125 Hz. Up to 1 kHz of the width of
-// some harmonics, then of a third of an octave or more: what of a voice is above the noise is a
-// harmonic or two, or a hiss. The last band goes on to the end. Bin 0, which is offset and rumble,
-// is no part of a spectrogram.
+// First bin of each band, and one past the last; a bin is 125 Hz wide. Bands are a few harmonics
+// wide up to 1 kHz, and a third of an octave or more above: speech above noise shows as one or two
+// harmonics, or as a hiss. The last band extends to the end. Bin 0 (offset and rumble) is not part
+// of a spectrogram.
 constexpr std::array<std::size_t, quiet_bands> first_bins{1, 3, 5, 8, 12, 18, 26, 40};
 
-// 8 ms, for bins of 125 Hz; folding wants a multiple of 4 and half of it is the step.
+// 8 ms, for bins of 125 Hz. Folding needs a multiple of 4; the step is half of it.
 std::size_t window_of(const Sizes& sizes) {
   return std::min(sizes.sample_rate / 125, sizes.segment) / 8 * 8;
 }
 
-// Samples that the frames lie in: the hop, and half a window before, so that none of it is unheard.
+// Samples that the frames cover: the hop and half a window before it, so that no sample is missed.
 std::size_t span_of(const Sizes& sizes) {
   const std::size_t window = window_of(sizes);
   return std::min(sizes.segment, std::max(window, sizes.hop + window / 2));
@@ -79,7 +79,7 @@ void Quiet::refuse(const Impression& hop, float speech, float level,
   memory.passed = 0;
   memory.speech = speech;
   memory.level = level;
-  if (memory.refused == enough_) return;  // it stays what it is, or it would creep away
+  if (memory.refused == enough_) return;  // constant from here on, otherwise it would drift
   memory.refused += 1;
   for (std::size_t band = 0; band < quiet_bands; ++band) {
     memory.heard.loudest[band] = std::max(memory.heard.loudest[band], hop.loudest[band]);

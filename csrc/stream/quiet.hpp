@@ -11,31 +11,31 @@ namespace edgeser {
 
 constexpr std::size_t quiet_bands = 8;
 
-// What a hop sounds like to a rough ear: power by band.
+// A rough spectrum of a hop: power by band.
 struct Impression {
-  float loudest[quiet_bands];  // of the hop's parts
+  float loudest[quiet_bands];  // largest over the hop's parts
   float mean[quiet_bands];     // over the hop
 };
 
-// What the rule remembers of the quiet that it goes by.
+// State of the rule: the silence that hops are compared with.
 struct QuietMemory {
-  std::int64_t refused = 0;  // hops in a row that the gate heard and refused, up to enough()
-  std::int64_t passed = 0;   // hops since the last of them, which sounded like them
-  float speech = 0;          // of the last that the gate heard
+  std::int64_t refused = 0;  // consecutive hops that the gate computed and refused, up to enough()
+  std::int64_t passed = 0;   // hops skipped since the last of them
+  float speech = 0;          // score of the last hop that the gate computed
   float level = 0;
-  Impression heard{};  // of all that were refused: the most of the loudest, the least of the mean
+  Impression heard{};  // over refused hops: largest of `loudest`, smallest of `mean`
 };
 static_assert(sizeof(QuietMemory) == 88);
 
-// A hop that sounds like the quiet before it needs no second look:
+// Skips hops that sound like the silence before them:
 //
-//     where the gate has refused M + 1 hops in a row that sound alike, as many as a score of it
-//     hears, the next that sounds like them is refused as well, without a token
+//     once the gate has refused M + 1 similar hops in a row, as many as one score depends on,
+//     the next similar hop is refused without computing its token
 //
-// It sounds alike if in no band any part of it is louder than the loudest part of these hops, nor
-// the whole of it softer than the softest of them, by more than a factor. At most so many hops are
-// passed; then the gate hears one again. All is relative to what was heard, so gain does not
-// matter. Immutable.
+// A hop is similar if, in every band, its loudest part is not louder than the loudest part of these
+// hops, and its mean not lower than the lowest mean of them, by more than a factor. After
+// `most_passed` skipped hops, the gate computes one again. Everything is relative to the signal, so
+// gain does not matter. Immutable.
 class Quiet {
  public:
   static constexpr float factor = 2;               // 3 dB
@@ -43,18 +43,18 @@ class Quiet {
 
   Quiet(const Level& level, const Sizes& sizes);
 
-  // Whether the model's hops are neither too short nor too long for it.
+  // Whether the rule supports the hop length of the model.
   bool usable() const { return usable_; }
 
-  // Hops that the gate has to refuse first.
+  // Number of hops that the gate has to refuse first.
   std::int64_t enough() const { return enough_; }
 
-  // Of a segment's newest hop.
+  // The spectrum of a segment's newest hop.
   Impression listen(const float* segment) const noexcept;
 
   bool sounds_alike(const Impression& hop, const QuietMemory& memory) const noexcept;
 
-  // Takes up a hop that the gate refused.
+  // Adds a hop that the gate refused.
   void refuse(const Impression& hop, float speech, float level, QuietMemory& memory) const noexcept;
 
  private:
@@ -62,7 +62,7 @@ class Quiet {
 
   Spectrogram spectrogram_;
   const Level& level_;
-  std::size_t start_;  // of the frames, in a segment
+  std::size_t start_;  // first sample of the frames within a segment
   std::int64_t enough_;
   bool usable_;
 };

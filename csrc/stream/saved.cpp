@@ -14,7 +14,7 @@
 namespace edgeser {
 namespace {
 
-// An option that is not there is -1.
+// Absent options are stored as -1.
 struct SavedOptions {
   double new_speaker_after = -1, threshold = -1, speech = -1;
   double onset = 0, hangover = 0, longest = 0;
@@ -79,19 +79,19 @@ StreamOptions unpack(const SavedOptions& packed) {
 
 bool bounded(const float* values, std::size_t count, float most) {
   for (std::size_t i = 0; i < count; ++i) {
-    if (!(std::abs(values[i]) <= most)) return false;  // never true of NaN
+    if (!(std::abs(values[i]) <= most)) return false;  // false for NaN
   }
   return true;
 }
 
-constexpr float largest_ring = 1e12f;  // products of two are far from overflowing
-constexpr float largest_power = 1e9f;  // of samples up to the largest that a tail may hold
+constexpr float largest_ring = 1e12f;  // products of two stay far below overflow
+constexpr float largest_power = 1e9f;  // power of the largest samples that the buffer may hold
 
 bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
   return value >= low && value <= high;
 }
 
-// 0 <= sums <= what so many frames can add.
+// 0 <= sums <= the maximum for so many frames.
 bool sums_fit(const double* sums, std::size_t labels, std::int64_t frames) {
   for (std::size_t i = 0; i <= labels; ++i) {
     if (!(sums[i] >= 0 && sums[i] <= static_cast<double>(frames) * 1.001)) return false;
@@ -99,7 +99,7 @@ bool sums_fit(const double* sums, std::size_t labels, std::int64_t frames) {
   return true;
 }
 
-// What the rule for quiet hops can have left: nothing, or what the gate refused.
+// Whether the state of the rule for quiet hops is possible.
 bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
   const QuietMemory nothing;
   if (quiet.refused == 0) return std::memcmp(&quiet, &nothing, sizeof quiet) == 0;
@@ -116,7 +116,7 @@ bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
 
 constexpr double longest_time = 1e12;  // seconds
 
-// All but the rings.
+// Checks everything except the rings.
 bool fits(const Stream& stream) {
   const Core& core = stream.core();
   const Layout& layout = stream.layout();
@@ -186,11 +186,11 @@ Rings rings_of(const SavedHead& head, Rings own) {
          kept(own) + ": load the model in a precision that fits, or begin a new stream");
 }
 
-// Puts the rings of a saved block where the stream has its own.
+// Copies or converts the rings of a saved block to the stream's own.
 void take_rings(const Stream& stream, Rings kept, const char* from) {
   const Tacn& tacn = stream.core().tacn;
   std::byte* const own = stream.rings();
-  std::vector<std::byte> other;  // which bytes of anybody's may not be aligned for
+  std::vector<std::byte> other;  // input bytes may be unaligned
   std::byte* theirs = own;
   if (kept != tacn.rings()) {
     other.resize(tacn.state_bytes(kept));
@@ -299,7 +299,7 @@ std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void
   std::memcpy(stream->block(), bytes + sizeof head, layout.head_bytes());
   if (!fits(*stream) || !resampler_fits(*stream)) contradicts();
   take_rings(*stream, kept, bytes + sizeof head + layout.head_bytes());
-  // Weight and shift follow from the rest.
+  // Weight and shift are derived from the rest.
   const Memory before = stream->memory();
   stream->core().speaker.settle(stream->speaker());
   if (!(std::abs(before.weight - stream->memory().weight) < 1e-3f)) contradicts();

@@ -9,7 +9,7 @@
 
 namespace edgeser {
 
-// A stream as bytes that can be kept, sent and put back, on this machine or another:
+// A serialised stream, which can be stored, sent, and resumed on this machine or another:
 //
 //     8 bytes   magic            "EDGESER" and a zero
 //     u32       format version
@@ -22,20 +22,20 @@ namespace edgeser {
 //     block                      see layout.hpp
 //     32 bytes  SHA-256          of everything before it
 //
-// All numbers are little-endian. Slots of rings that no token will read are zero, so that the bytes
-// depend on what the stream remembers alone.
+// All numbers are little-endian. Ring slots that will never be read are zero, so the bytes depend
+// only on the state itself.
 
 constexpr std::uint32_t saved_format = 3;
 
-// How many bytes a stream takes; it never changes.
+// Size in bytes; constant for a stream.
 std::size_t saved_size(const Stream& stream) noexcept;
 
-// Writes saved_size() bytes. The stream is held.
+// Writes saved_size() bytes. The caller holds the stream.
 void save_stream(const Stream& stream, std::byte* bytes);
 
-// A stream of `core` that goes on where the saved one went. Throws StateError for bytes that are
-// damaged, belong to another model, or that no stream could have left, and where one of the two
-// keeps its rings in int8; others are converted, see tacn/convert.hpp.
+// Restores a stream of `core`. Throws StateError for bytes that are damaged, of another model or
+// impossible, and if only one of the two uses int8 rings; other rings are converted, see
+// tacn/convert.hpp.
 std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void* bytes,
                                     std::size_t size, std::shared_ptr<Detector> detector);
 

@@ -26,9 +26,9 @@ void Source::open(const Chunk& chunk) noexcept {
   draining_ = false;
 }
 
-// Follows the silence in the next `count` samples, at most silence() of them: so it can only end
-// behind the zeros that they begin with. Returns how many may be resampled together: what the
-// filter made before that end is what followed the sound before.
+// Tracks silence in the next `count` samples, at most silence() of them, so it can only end after
+// their leading zeros. Returns how many may be resampled together: output that was made before the
+// end of the silence still belongs to the sound before it.
 std::size_t Source::listen(std::size_t count, const SourceMemory& memory) const noexcept {
   std::size_t first = 0, last = 0;
   while (first < count && mono_[first] == 0) ++first;

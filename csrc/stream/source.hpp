@@ -10,48 +10,49 @@
 
 namespace edgeser {
 
-// What a source remembers from one chunk to the next.
+// State of a source between chunks.
 struct SourceMemory {
   std::byte* resampler;  // its state
-  std::int64_t& quiet;   // the newest samples that are exactly 0, up to silence()
-  std::int64_t& muted;   // so many of the resampler's next outputs are 0
+  std::int64_t& quiet;   // the newest samples that are exactly 0, at most silence()
+  std::int64_t& muted;   // the resampler's next outputs that are set to 0
 };
 
-// A chunk as samples at the model's rate, made piece by piece so that no buffer depends on how long
-// it is; at the end of a stream also what the resampler still holds, and zeros.
+// Converts a chunk to samples at the model's rate, piece by piece, so that buffers do not depend on
+// its length. At the end of a stream, also gives the resampler's remaining output, and zeros.
 //
-// A resampler's filter rings before the sound that it hears. In a fresh stream nothing is before
-// the first sample, so after as much digital silence as a segment and the filter hold, what lies
-// before the first sample that is not 0 is muted: then silence in front changes no bit of what
-// follows.
+// The filter of a resampler responds already before the first non-zero sample. A new stream has no
+// output before its first sample. For the same result after long digital silence (a segment and
+// the filter's length), the output before the first non-zero sample is set to 0. So leading silence
+// does not change any bit of what follows.
 class Source {
  public:
-  // `segment`: of the model, in samples at its rate.
+  // `segment`: the model's, in samples at its rate.
   Source(std::shared_ptr<const Resampler> resampler, std::size_t segment);
 
   const Resampler& resampler() const { return *resampler_; }
 
-  // The chunk, already checked, must live until all of it is read.
+  // `chunk` must be checked, and must live until all of it is read.
   void open(const Chunk& chunk) noexcept;
 
-  // The resampler is drained after the chunk, if there is one.
+  // Also gives the resampler's remaining output, after the chunk.
   void drain() noexcept { draining_ = true; }
 
-  // Zeros, once all else is read.
+  // Gives zeros at the end.
   void pad(std::size_t zeros) noexcept { zeros_ = zeros; }
 
-  // Makes the next piece. False if there is none.
+  // Makes the next piece. Returns false if there is none.
   bool next(const SourceMemory& memory) noexcept;
 
-  // Samples of digital silence after which a stream hears as a fresh one; 0 without a resampler.
+  // Samples of digital silence after which a stream behaves as a new one; 0 without a resampler.
   std::int64_t silence() const noexcept { return silence_; }
 
-  // What of the piece is not taken yet.
+  // The part of the piece that is not taken yet.
   const float* samples() const noexcept { return piece_ + taken_; }
   std::size_t left() const noexcept { return made_ - taken_; }
   void take(std::size_t count) noexcept { taken_ += count; }
 
-  // At most so many samples at the model's rate come of so many of a chunk and of a drain.
+  // Upper bound on the samples at the model's rate for a chunk of `samples` and the remaining
+  // output.
   std::size_t most(std::size_t samples) const noexcept;
 
  private:

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,19 +17,21 @@
 
 namespace edgeser {
 
-// What a call brought; valid until the next call of its stream.
+constexpr std::int64_t most_samples = std::int64_t{1} << 53;  // exact in float64; 1400 years
+
+// Results of a call; valid until the next call of its stream.
 struct Results {
   std::vector<Frame> frames;
   std::vector<float> probabilities;  // (frames, L)
   std::vector<Event> events;
-  std::vector<float> event_probabilities;  // (events, L), of those that ended
+  std::vector<float> event_probabilities;  // (events, L), of utterances that ended
 };
 
-// One stream: what it remembers, and what a hop does to it. Used through a Turn, which makes a call
-// of many streams all or nothing. One call at a time.
+// One stream: its state, and the processing of a hop. Used through a Turn, which makes a call over
+// many streams all or nothing. One call at a time.
 class Stream {
  public:
-  // A fresh one, for audio of `rate` Hz. Throws AudioError for a rate or options that cannot be.
+  // A new stream for audio of `rate` Hz. Throws AudioError for an unsupported rate or bad options.
   Stream(std::shared_ptr<const Core> core, long long rate, const StreamOptions& options,
          std::shared_ptr<Detector> detector = nullptr);
   Stream(const Stream&) = delete;
@@ -40,11 +43,11 @@ class Stream {
   const Layout& layout() const { return layout_; }
   const Source& source() const { return source_; }
   const Resampler& resampler() const { return source_.resampler(); }
-  // The score below which a hop is quiet that may pass unread afterwards; 0: none is.
+  // Gate score below which similar hops may be skipped afterwards; 0: none are.
   double quiet_below() const { return quiet_below_; }
   int rate() const { return source_.resampler().rate_in(); }
 
-  // At any time.
+  // Callable at any time, from any thread.
   double position() const { return static_cast<double>(received_.load()) / rate(); }  // seconds
   std::size_t until_frame() const { return until_frame_.load(); }  // samples, at least
   bool speaking() const { return speaking_.load(); }
@@ -53,7 +56,7 @@ class Stream {
   }
   double delay() const { return core_->hop_seconds() + resampler().delay(); }
 
-  // Of a stream that is held: these read what it remembers.
+  // The stream must be held: these read its state.
   const Memory& memory() const { return layout_.memory(block()); }
   SpeakerMemory speaker() const { return layout_.speaker(block()); }
   std::byte* rings() const { return layout_.rings(block()); }
@@ -67,45 +70,45 @@ class Stream {
 
   enum class Kind { process, flush, calibrate };
 
-  // Throws BusyError if another call is in it.
+  // Throws BusyError if another call is running.
   void hold();
   void release() noexcept {
     publish();
     busy_.clear(std::memory_order_release);
   }
 
-  // Begins a call with a checked chunk (samples = 0: none). Keeps what undoing needs, the rings too
-  // if the stream's own will be stepped. Throws before anything changed.
+  // Begins a call with a checked chunk (samples = 0: none). Saves what undo needs, including the
+  // rings if this stream's own rings will be stepped. Throws before anything changes.
   void begin(const Chunk& chunk, Kind kind, bool rings);
 
-  // Goes on to the next segment that somebody has to read; null if there is none. Frames of digital
-  // silence are recorded on the way.
+  // Advances to the next segment that must be computed; null if there is none. Records the frames
+  // of digital silence on the way.
   const float* next_segment();
   float level() const { return memory().level; }
 
-  // The token (C) of that segment, and its running level. True if the gate is open: what the TACN
-  // hears is then in `heard`, and `begins` says whether the sequence begins with it.
+  // Takes the token (C) of that segment, and its running level. Returns true if the gate is open;
+  // then `heard` is the TACN's input, and `begins` says whether the sequence begins with it.
   bool take_token(const float* token, float level, float* heard, bool* begins);
 
-  // Gives the rings for a step by the core's own TACN.
+  // The rings, for a step by the core's own TACN.
   std::byte* rings_to_step();
 
-  // The logits (L) of that step.
+  // Takes the logits (L) of that step.
   void take_logits(const float* logits);
 
-  // Ends what a flush ends. May be undone.
+  // Ends the utterance and sequence at a flush. Can be undone.
   void conclude();
 
-  // Makes the stream what it was at `begin`.
+  // Restores the state at `begin`.
   void undo() noexcept;
 
-  // --- apart from turns; hold it ---
+  // --- outside of turns; the caller holds the stream ---
 
   void reset() noexcept;
   void new_speaker() noexcept;
   void skip(double seconds);
-  // Learns from a stream that has just heard a calibration. Throws AudioError if it heard too
-  // little speech, StateError if this one does not adapt.
+  // Learns from a stream that has processed calibration audio. Throws AudioError if it has too
+  // little speech, StateError if this stream does not adapt.
   void calibrate(const Stream& heard);
 
  private:
@@ -131,24 +134,24 @@ class Stream {
   Layout layout_;
   std::optional<Endpointer> endpointer_;
   double threshold_;           // of a detector's score
-  std::int64_t forget_after_;  // hops without speech; 0: never
-  double quiet_below_;         // of the gate's score; 0: every hop is read
+  std::int64_t forget_after_;  // hops without speech until the speaker is forgotten; 0: never
+  double quiet_below_;         // of the gate's score; 0: every hop is computed
   std::unique_ptr<void, Free> block_;
   std::atomic_flag busy_ = {};
   std::atomic<std::int64_t> received_ = 0;
   std::atomic<std::size_t> until_frame_ = 1;
   std::atomic<bool> speaking_ = false;
 
-  // Of the call.
+  // Of the current call.
   Kind kind_ = Kind::process;
   bool padded_ = false;
   float token_level_ = 0, token_speech_ = 0;
-  std::optional<Impression> impression_;  // of the segment that somebody reads, if it was needed
+  std::optional<Impression> impression_;  // of the current segment, if it was needed
   Results results_;
   Verdict verdict_{};
   std::vector<float> verdict_probabilities_;
 
-  // What undoing needs: the head, and of the rings either all or what each step overwrites.
+  // For undo: the head, and either all rings or the slots that each step overwrites.
   std::vector<std::byte> kept_head_, journal_;
   std::size_t journaled_ = 0;  // steps
   bool kept_rings_ = false;

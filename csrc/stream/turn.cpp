@@ -54,7 +54,7 @@ std::size_t Turn::collect(std::size_t most) {
   workspace_.batch.clear();
   workspace_.segments.clear();
   const std::size_t room = std::min(most, workspace_.rows);
-  // Round and round: a stream may have many segments, and has one in a batch.
+  // Round-robin: a stream may have many segments, and has at most one in a batch.
   for (std::size_t seen = 0; seen < count_ && workspace_.batch.size() < room; ++seen) {
     if (at_ >= count_) at_ = 0;
     const std::size_t i = at_++;

@@ -6,26 +6,27 @@
 
 namespace edgeser {
 
-// How frames add up to a verdict: the mean over speech, weighted. A frame weighs its speech score,
-// times how much speech had been heard by then, up to three seconds of it: the model judges by all
-// that it has heard, so the first frames of an utterance know least.
+// The verdict: a weighted mean over frames with speech. A frame's weight is its speech score times
+// the amount of speech so far, up to three seconds: the model judges by all it has heard, so the
+// first frames of an utterance are the least reliable.
 //
-// Sums are float64 (1 + L): the weight, then the weighted probabilities. In an utterance of a year
-// the last frame still counts for what it should.
+// Sums are float64 (1 + L): the weight, then the weighted probabilities. Even in an utterance of a
+// year the last frame still counts fully.
 
 constexpr std::int64_t ramp_frames = 24;  // about three seconds
 
-// What one utterance, or all since a flush, was. Its probabilities (L) lie elsewhere.
+// The verdict on one utterance, or on all since a flush. Its probabilities (L) are stored
+// elsewhere.
 struct Verdict {
   std::int32_t label;  // index, or no_label
-  float confidence;    // the largest probability; 0 if nobody spoke
+  float confidence;    // the largest probability; 0 without speech
   double duration;     // seconds
-  double speech;       // seconds of it in which somebody spoke
+  double speech;       // seconds of speech in it
 };
 
 constexpr std::int32_t no_label = -1;
 
-// Lets a frame of speech count. `nth` is how many counted so far, this one included.
+// Adds a frame of speech to the sums. `nth` is its number, from 1.
 inline void add_to_verdict(double* sums, const float* probabilities, std::size_t labels,
                            float speech, std::int64_t nth) noexcept {
   const double weight = double{speech} * static_cast<double>(std::min(nth, ramp_frames)) /
@@ -34,13 +35,13 @@ inline void add_to_verdict(double* sums, const float* probabilities, std::size_t
   for (std::size_t i = 0; i < labels; ++i) sums[1 + i] += weight * double{probabilities[i]};
 }
 
-// When a verdict carries a label.
+// When a verdict has a label.
 struct VerdictRules {
-  double confidence;  // at least
-  double shortest;    // seconds of speech, at least
+  double confidence;  // minimum
+  double shortest;    // minimum, in seconds of speech
 };
 
-// What the sums amount to; writes the probabilities (L).
+// Computes the verdict from its sums; writes the probabilities (L).
 inline Verdict conclude(const double* sums, std::size_t labels, const VerdictRules& rules,
                         double duration, double speech, float* probabilities) noexcept {
   Verdict verdict{no_label, 0, duration, std::min(speech, duration)};

@@ -12,12 +12,12 @@
 
 namespace edgeser {
 
-// The scratch of a turn, for batches of up to `rows` streams. One turn at a time.
+// Scratch memory of a turn, for batches of up to `rows` streams. One turn at a time.
 struct Workspace {
-  // Segments that lie together while the front end reads them: few, so that they stay in cache.
+  // Segments that are packed for one call of the front end: few, so that they stay in cache.
   static constexpr std::size_t group = 4;
 
-  // `features`: the core's own front end will be used.
+  // `features`: whether the core's own front end is used.
   Workspace(const Core& core, std::size_t rows, bool features = true)
       : rows(rows),
         together(features && rows > 1 ? std::min(rows, group) * core.sizes.segment : 0),
@@ -47,8 +47,7 @@ struct Workspace {
   std::vector<std::byte*> rings;         // of the open rows
 };
 
-// A stream of its own, or a pool, lends its workspace to one turn; a second one at the same time
-// makes another.
+// Lends one workspace to a turn of a stream or pool; a second turn at the same time makes another.
 class Loan {
  public:
   Loan(const Core& core, Workspace& lent, std::atomic_flag& taken)

@@ -8,15 +8,16 @@
 
 namespace edgeser {
 
-// The tokens that one convolution of one stream reads, newest first: each points at the Q, K and V
-// of one token, side by side.
+// The tokens that one convolution of one stream reads, newest first. Each pointer leads to the Q, K
+// and V of one token, side by side.
 struct Taps {
   std::size_t count;
   const float* row[tacn_max_taps];
 };
 
-// A score is the sum over the even elements of a head plus that over the odd ones, each from zero
-// in ascending order: so a vector of two elements of all heads and one of one element agree.
+// A score is the sum over the even elements of a head plus the sum over the odd ones, each from
+// zero in ascending order, so that vectors of two elements of all heads and of one element give the
+// same bits.
 
 // sum[i][m] += Q_i K_m for the elements at `first`, `first + step`, ... of the width.
 template <class S, std::size_t Queries, std::size_t Keys, class Load>
@@ -38,7 +39,7 @@ inline void add_scores(typename S::Vec (&sum)[Queries][Keys],
   }
 }
 
-// The scores of one query become its weights.
+// Turns the scores of one query into its weights.
 template <class S, std::size_t Keys>
 inline void softmax(typename S::Vec (&weight)[Keys], typename S::Vec factor) {
   using Vec = typename S::Vec;
@@ -89,8 +90,8 @@ inline void clear(typename S::Vec (&a)[Rows][Columns]) {
 }
 
 // Self-attention among the first `Count` taps, for the S::lanes heads from `head` on, or only
-// `lanes` of them if not Full. Vectors have heads fastest, so that a lane is a head and neither the
-// dot products nor the softmax ever cross lanes; elements of a head lie `heads` floats apart.
+// `lanes` of them if not Full. Heads are the fastest axis, so a lane is a head, and neither dot
+// products nor softmax cross lanes; elements of a head are `heads` floats apart.
 template <class S, std::size_t Count, bool Full>
 inline void attend_heads(const Taps& taps, std::size_t width, std::size_t heads, std::size_t head,
                          std::size_t lanes, float scale, float* out) {
@@ -122,8 +123,8 @@ inline void attend_heads(const Taps& taps, std::size_t width, std::size_t heads,
   mix<S>(weight, row, width, head, heads, out, load, store);
 }
 
-// The same where two elements of all heads fill a vector: lane l is head l of an even element,
-// lane l + lanes/2 the same head of an odd one. Two queries share the vectors of a softmax.
+// The same if two elements of all heads fill a vector: lane l is head l of an even element, lane l
+// + lanes/2 the same head of an odd one. Two queries share the vectors of a softmax.
 template <class S, std::size_t Count>
 inline void attend_pairs(const Taps& taps, std::size_t width, float scale, float* out) {
   using Vec = typename S::Vec;

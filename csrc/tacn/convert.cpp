@@ -10,7 +10,7 @@
 namespace edgeser {
 namespace {
 
-// Finds the x (n) of which x @ w (n, m) is nearest to a y (m).
+// Least squares: the x (n) that minimises |x @ w - y| for w (n, m) and y (m).
 class LeastSquares {
  public:
   LeastSquares(std::vector<float> weights, std::size_t n, std::size_t m)
@@ -24,9 +24,9 @@ class LeastSquares {
       }
       trace += factor_[i * n + i];
     }
-    // Directions that the weights hardly see are left at nothing, which is what they give.
+    // Directions with almost no weight stay zero, since their result is zero, too.
     const double least = std::max(1e-11 * trace / static_cast<double>(n), 1e-200);
-    for (std::size_t i = 0; i < n; ++i) {  // Cholesky's
+    for (std::size_t i = 0; i < n; ++i) {  // Cholesky decomposition
       double* const row = &factor_[i * n];
       row[i] += least;
       for (std::size_t j = 0; j <= i; ++j) {
@@ -70,7 +70,7 @@ std::vector<float> projected(const Tacn& tacn, const TacnLayer& layer, const flo
   return result;
 }
 
-// (C, 3C): the weights that are multiplied by, as the precision rounds them.
+// (C, 3C): the weights as the kernel multiplies by them, rounded to the precision.
 std::vector<float> weights_of(const Tacn& tacn, const TacnLayer& layer) {
   const std::size_t width = tacn.width();
   std::vector<float> one(width * width);

@@ -7,17 +7,17 @@
 
 namespace edgeser {
 
-// Limits that keep the scratch of a step on the stack.
+// Limits, so that a step's scratch memory fits on the stack.
 constexpr std::size_t tacn_max_width = 512;
 constexpr std::size_t tacn_max_taps = 8;
 constexpr std::size_t tacn_max_outputs = 64;
 
-// What a ring keeps of a token. The first two are the layer's input, from which each step projects
-// Q, K and V of its taps anew, to the bits that they had: a third of the memory, and in int8 a
-// twelfth. The last is what streams that a GPU has stepped are made of.
+// What a ring stores for a token. The first two store the layer's input, from which each step
+// projects Q, K and V of its taps again, with the same bits; this takes a third of the memory, or a
+// twelfth in int8. The last is the layout of streams on a GPU.
 enum class Rings : std::uint32_t {
   float32 = 0,      // C values
-  int8 = 1,         // the same as int8 products take them: float32 scale, C bytes, padding to 4
+  int8 = 1,         // as int8 products read them: float32 scale, C bytes, padding to 4
   projections = 2,  // (3, C/h, h) float32: Q, K and V with heads fastest
 };
 
@@ -26,10 +26,10 @@ struct TacnLayer {
   Matrix convolution;    // k * C -> C, the taps with the output projection folded in, newest first
   std::size_t dilation;  // d
   std::size_t ring_slots;  // (k-1)d
-  std::size_t ring;        // where the layer's ring starts, in bytes from the start of the block
+  std::size_t ring;        // offset of the layer's ring in the block, in bytes
 };
 
-// What a step needs to know, as plain data (see Matrix for why). Points into a Tacn.
+// The parameters of a step, as plain data (see Matrix for the reason). Points into a Tacn.
 struct TacnPlan {
   std::size_t width;  // C
   std::size_t heads;  // h

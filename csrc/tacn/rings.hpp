@@ -9,8 +9,8 @@
 
 namespace edgeser {
 
-// A slot of Rings::int8: the row's scale, then its values, as int8 products take them whatever the
-// level: from -127 to 127.
+// A slot of Rings::int8: the row's scale, then its values from -127 to 127, the same for all SIMD
+// levels.
 
 template <class S>
 inline void put_int8(std::byte* slot, const typename S::Input* row, float scale,
@@ -20,7 +20,7 @@ inline void put_int8(std::byte* slot, const typename S::Input* row, float scale,
   for (std::size_t i = 0; i < width; ++i) to[i] = static_cast<std::int8_t>(row[i] - S::byte_zero);
 }
 
-// Writes a whole number of vectors, as quantise_row does; returns the scale.
+// Writes a whole number of vectors, like quantise_row; returns the scale.
 template <class S>
 inline float get_int8(const std::byte* slot, std::size_t width, typename S::Input* row) {
   float scale;

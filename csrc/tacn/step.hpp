@@ -11,7 +11,7 @@
 
 namespace edgeser {
 
-// The streams that go through the layers together, and their scratch, all on the stack.
+// The streams that are stepped together, and their scratch memory, all on the stack.
 struct TacnBlock {
   static constexpr std::size_t max_rows = 64;
   static constexpr std::size_t scratch_floats = 56 * 1024;  // 224 KiB
@@ -20,13 +20,13 @@ struct TacnBlock {
   std::size_t index[max_rows];  // row of the batch
   std::byte* state[max_rows];
   std::int64_t position[max_rows];
-  // Of the layer being computed, or of the next one: how many taps each row has, where the ring has
-  // those before the newest, and where the newest will go.
+  // For the current or the next layer: each row's number of taps, the places of the older taps in
+  // the ring, and the place for the newest.
   std::size_t taps[max_rows];
   std::byte* slot[max_rows][tacn_max_taps];
 };
 
-// Finds each row's taps in the layer's ring.
+// Locates each row's taps in the layer's ring.
 template <class S>
 inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock& block) {
   for (std::size_t r = 0; r < block.count; ++r) {
@@ -44,12 +44,12 @@ inline void locate_taps(const TacnPlan& plan, const TacnLayer& layer, TacnBlock&
   }
 }
 
-// Fetches the located taps piece by piece: a stream that wakes every 128 ms finds its rings far
-// from the CPU, those of many streams fill no cache, and all at once they would only queue.
+// Prefetches the located taps in parts. A stream that runs every 128 ms has its rings in no cache,
+// and prefetching everything at once would only queue up.
 template <class S>
 class TapFetch {
  public:
-  // Everything will have been asked for after `calls` calls.
+  // All prefetches are issued after `calls` calls.
   TapFetch(const TacnBlock& block, std::size_t slot_bytes, std::size_t calls)
       : block_(block), slot_bytes_(slot_bytes), rows_a_call_((block.count + calls - 1) / calls) {}
 
@@ -68,18 +68,18 @@ class TapFetch {
   std::size_t slot_bytes_, rows_a_call_, row_ = 0;
 };
 
-// The rows of a block in a step's scratch, each a stream's.
+// The rows of a block in a step's scratch memory, one for each stream.
 struct TacnScratch {
-  float* x;  // (C): in, a layer's input; out, its output
+  float* x;  // (C): the layer's input, later its output
   std::size_t x_stride;
-  float* qkv;  // rows of Q, K and V: `projected` of a stream, the newest tap last; later C sums
+  float* qkv;  // rows of Q, K and V: `projected` per stream, newest tap last; later C sums
   std::size_t qkv_stride;
   std::size_t projected;
-  float* mixed;  // (k, C): inputs of all taps, newest last; later what the attention gives
+  float* mixed;  // (k, C): inputs of all taps, newest last; later the attention's output
   std::size_t mixed_stride;
 };
 
-// Projects the newest token alone, whose taps' Q, K and V the rings have.
+// Projects only the newest token; the rings store Q, K and V of the other taps.
 template <class S, Precision P>
 inline void project_newest(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
                            const TacnScratch& scratch) {
@@ -88,9 +88,9 @@ inline void project_newest(const TacnPlan& plan, const TacnLayer& layer, const T
                  scratch.qkv_stride, fetch);
 }
 
-// Projects all taps of all rows from the inputs that the rings have, and puts the newest input
-// there. Its slot is that of the oldest tap: so the newest comes last. Missing taps are projected
-// as zeros, for the same time every step; nobody reads what that gives.
+// Projects all taps of all rows from the inputs in the rings, and stores the newest input there. It
+// takes the slot of the oldest tap, so it comes last. Missing taps are projected as zeros, which
+// keeps the time of a step constant; the result is never read.
 template <class S, Precision P>
 inline void project_all(const TacnPlan& plan, const TacnLayer& layer, const TacnBlock& block,
                         const TacnScratch& scratch) {
@@ -132,7 +132,7 @@ inline void project_all(const TacnPlan& plan, const TacnLayer& layer, const Tacn
   }
 }
 
-// Where the Q, K and V of a row's taps are.
+// The addresses of Q, K and V of a row's taps.
 template <class S>
 inline Taps taps_of(const TacnPlan& plan, const TacnBlock& block, const TacnScratch& scratch,
                     std::size_t r) {
@@ -147,7 +147,7 @@ inline Taps taps_of(const TacnPlan& plan, const TacnBlock& block, const TacnScra
   return taps;
 }
 
-// Layer n, whose taps are located; locates those of the next.
+// Computes layer n, whose taps are located, and locates those of the next layer.
 template <class S, Precision P>
 inline void tacn_layer(const TacnPlan& plan, std::size_t n, TacnBlock& block,
                        const TacnScratch& scratch) {
@@ -166,7 +166,7 @@ inline void tacn_layer(const TacnPlan& plan, std::size_t n, TacnBlock& block,
     with_size<S, tacn_max_taps>(taps.count, [&](auto count) {
       attend<S, decltype(count)::value>(taps, width, plan.heads, plan.scale, out);
     });
-    // Missing taps add nothing to the convolution: exact zeros, and the same time every step.
+    // Missing taps are exact zeros in the convolution, which keeps the time of a step constant.
     std::memset(out + taps.count * width, 0, (plan.taps - taps.count) * width * sizeof(float));
     // Token t takes the slot of token t - (k-1)d, which was the oldest tap until now.
     if (kept) std::memcpy(block.slot[r][0], taps.row[0], plan.slot_bytes);
@@ -191,7 +191,7 @@ inline void tacn_layer(const TacnPlan& plan, std::size_t n, TacnBlock& block,
   }
 }
 
-// One token of every active row through all layers and the output head. See Tacn::step.
+// Takes one token of every active row through all layers and the output head. See Tacn::step.
 template <class S, Precision P>
 void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* states,
                const bool* active, std::size_t rows, float* logits) noexcept {
@@ -200,7 +200,7 @@ void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* stat
   const std::size_t outputs = plan.head.outputs;
   TacnScratch scratch;
   scratch.x_stride = plan.layers[0].convolution.padded;
-  // The same rows later hold the convolution (C) and the logits.
+  // The same memory later holds the convolution (C) and the logits.
   scratch.qkv_stride = plan.layers[0].projection.padded > plan.head.padded
                            ? plan.layers[0].projection.padded
                            : plan.head.padded;
@@ -210,7 +210,7 @@ void tacn_step(const TacnPlan& plan, const float* tokens, std::byte* const* stat
       scratch.x_stride + scratch.projected * scratch.qkv_stride + scratch.mixed_stride;
   std::size_t capacity = TacnBlock::scratch_floats / row_floats;
   if (capacity > TacnBlock::max_rows) capacity = TacnBlock::max_rows;
-  // Even blocks: the weights are read again for each, however few its rows are.
+  // Blocks of equal size: each reads all the weights again, even for few rows.
   const std::size_t blocks = (rows + capacity - 1) / capacity;
   if (blocks > 1) capacity = (rows + blocks - 1) / blocks;
   scratch.x = floats;

@@ -32,13 +32,13 @@ void check_sizes(const TacnWeights& w, const std::vector<std::size_t>& dilations
   for (const std::size_t d : dilations) in_range("a dilation", d, 1, Tacn::max_dilation);
 }
 
-// Where column c of the natural order (head by head) goes when heads are fastest.
+// Maps column c of the natural order (head by head) to the order with heads fastest.
 std::size_t heads_fastest(std::size_t c, std::size_t width, std::size_t heads) {
   const std::size_t depth = width / heads;
   return c % depth * heads + c / depth;
 }
 
-// (C, 3C): the query, key and value matrices of one layer side by side, columns heads fastest.
+// (C, 3C): the query, key and value matrices of one layer side by side, columns with heads fastest.
 std::vector<float> side_by_side(const TacnWeights& w, std::size_t layer) {
   const std::size_t width = w.width;
   const float* const sources[] = {w.query, w.key, w.value};
@@ -54,8 +54,8 @@ std::vector<float> side_by_side(const TacnWeights& w, std::size_t layer) {
   return result;
 }
 
-// (k * C, C): G_i = output @ taps[i] for each tap, rows heads fastest. Products and sums are in
-// float64, rounded once.
+// (k * C, C): G_i = output @ taps[i] for each tap, rows with heads fastest. Computed in float64,
+// rounded once.
 std::vector<float> fold_taps(const TacnWeights& w, std::size_t layer) {
   const std::size_t width = w.width;
   const float* const output = w.output + layer * width * width;
@@ -143,7 +143,7 @@ std::size_t Tacn::state_bytes(Rings rings) const {
 }
 
 bool Tacn::bounded(Rings rings, const std::byte* state, float most) const {
-  const auto within = [most](float value) { return std::abs(value) <= most; };  // never of NaN
+  const auto within = [most](float value) { return std::abs(value) <= most; };  // false for NaN
   const std::byte* const end = state + state_bytes(rings);
   if (rings != Rings::int8) {
     return std::all_of(reinterpret_cast<const float*>(state + state_header_bytes),

@@ -33,16 +33,16 @@ std::size_t bytes_of_slot(Rings rings, std::size_t width);
 // "float32", "int8" or "projections".
 const char* rings_name(Rings rings) noexcept;
 
-// The temporal attention convolutional network, one token at a time. Immutable, and safe to use
-// from any number of threads at once; states belong to the caller.
+// The temporal attention convolutional network, one token at a time. Immutable; may be used from
+// any number of threads at once. The caller owns the states.
 class Tacn {
  public:
   static constexpr std::size_t max_layers = 64;
   static constexpr std::size_t max_dilation = std::size_t{1} << 20;
 
-  // Copies what it needs. `dilations` holds one a layer. All matrices are packed in `precision`.
-  // Rings keep inputs, in int8 if that is the precision, or with `projections` Q, K and V.
-  // Throws Error for sizes out of range.
+  // Copies what it needs. `dilations` has one per layer. All matrices are packed in `precision`.
+  // Rings store inputs (in int8 if that is the precision), or Q, K and V with `projections`. Throws
+  // Error for sizes out of range.
   Tacn(const Level& level, const TacnWeights& weights, const std::vector<std::size_t>& dilations,
        Precision precision = Precision::float32, bool projections = false);
   Tacn(const Tacn&) = delete;
@@ -60,19 +60,18 @@ class Tacn {
   Precision precision() const { return precision_; }
   Rings rings() const { return plan_.rings; }
 
-  // Of a state of this network with other rings.
+  // Size of a state of this network with other rings.
   std::size_t state_bytes(Rings rings) const;
-  // Whether such a state holds only what a step could have left there: values of at most `most`,
-  // which NaN is not.
+  // Whether such a state is possible: all values are finite and at most `most`.
   bool bounded(Rings rings, const std::byte* state, float most) const;
 
-  // Throws Error unless all `rows` states may be stepped together: right alignment, a header that
-  // a step could have left, no two overlapping. `states` are state_bytes() long.
+  // Throws Error unless all `rows` states can be stepped together: aligned, with a possible header,
+  // none overlapping. `states` are state_bytes() long.
   void check_states(std::byte* const* states, std::size_t rows) const;
 
-  // Steps every row for which `active` (null: all) holds. tokens (rows, C), logits (rows, outputs);
-  // rows that sit out are neither read nor written. The states must have passed check_states.
-  // Never throws, allocates or locks; uses about 300 KiB of stack.
+  // Steps every row with `active` set (null: all). tokens (rows, C), logits (rows, outputs); other
+  // rows are neither read nor written. The states must have passed check_states. Never throws,
+  // allocates or locks; uses about 300 KiB of stack.
   void step(const float* tokens, std::byte* const* states, const bool* active, std::size_t rows,
             float* logits) const noexcept {
     step_(plan_, tokens, states, active, rows, logits);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t steps_at = state_header_bytes;
 constexpr std::size_t slots_at = state_header_bytes + sizeof(std::uint64_t);
 
-// Calls f(first byte in the state, bytes) for the pieces of rings that the steps overwrite.
+// Calls f(first byte in the state, bytes) for the parts of the rings that the steps overwrite.
 template <class F>
 void for_each_piece(const TacnPlan& plan, std::int64_t position, std::size_t steps, F&& f) {
   const std::size_t slot_bytes = plan.slot_bytes;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-// A test framework of one page. TEST(name) { ... } registers a test; CHECK and its kin report the
-// file and line of what failed and go on. main() is in check.cpp.
+// A minimal test framework. TEST(name) { ... } registers a test; CHECK and its variants report file
+// and line of a failure and continue. main() is in check.cpp.
 namespace check {
 
 struct Test {

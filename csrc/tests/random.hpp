@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-// The same numbers on every platform, unlike std::normal_distribution.
+// The same numbers on all platforms, unlike std::normal_distribution.
 class Random {
  public:
   explicit Random(std::uint32_t seed) : engine_(seed) {}
@@ -24,7 +24,7 @@ class Random {
   std::mt19937 engine_;
 };
 
-// FNV-1a of the bits of floats, which are hashed as numbers so that byte order does not matter.
+// FNV-1a of the bits of floats, hashed as numbers, so that byte order does not matter.
 inline std::uint32_t bits_hash(const std::vector<float>& values) {
   std::uint32_t hash = 2166136261u;
   for (const float& value : values) {

@@ -1,6 +1,6 @@
-// A running stream allocates nothing and locks nothing: every way to ask for memory counts, and
-// where that can be, every way to wait for another thread. Built with -DEDGESER_SANITIZE=realtime,
-// RealtimeSanitizer holds it to both, and to no call of the system that may block.
+// A running stream neither allocates nor locks: every way to request memory is counted, and where
+// possible every way to wait for another thread. Built with -DEDGESER_SANITIZE=realtime,
+// RealtimeSanitizer checks both, and that no blocking system call is made.
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -49,7 +49,7 @@ std::atomic<long> locks = 0;
 
 }  // namespace
 
-// These stand before the C library's, for all that this program is made of.
+// These replace the C library's functions in this whole program.
 #define COUNTED(name, type)                                                             \
   extern "C" int name(type* what) noexcept {                                            \
     static const auto real = reinterpret_cast<int (*)(type*)>(dlsym(RTLD_NEXT, #name)); \
@@ -88,7 +88,7 @@ using namespace edgeser;
 
 namespace {
 
-// A chunk, or without one the end of the recording.
+// A chunk, or the end of the recording if there is none.
 void hear(const Core& core, Stream* stream, const Chunk* chunk, Workspace& scratch) NONBLOCKING {
   Turn turn(core, &stream, chunk, 1, chunk ? Stream::Kind::process : Stream::Kind::flush, scratch);
   turn.run();
@@ -104,7 +104,7 @@ TEST(allocation_and_locks_none_while_a_stream_runs) {
     const auto stream = toy::stream(toy::core(), rate, options);
     Workspace scratch(*toy::core(), 1);
     std::vector<float> samples = toy::sound(3, 120'000);
-    for (std::size_t i = 80'000; i < 100'000; ++i) {  // what is passed
+    for (std::size_t i = 80'000; i < 100'000; ++i) {  // audio that is skipped
       samples[i] = 0.01f * std::sin(0.3f * static_cast<float>(i));
     }
     std::size_t frames = 0, events = 0;
@@ -135,7 +135,7 @@ TEST(allocation_of_a_long_call_is_given_back) {
     turn.finish();
     return allocations - before;
   };
-  CHECK(push(120'000) > 0);  // the counter counts
+  CHECK(push(120'000) > 0);  // checks that the counter counts
   push(100);
   CHECK_EQUAL(push(100), 0);
   CHECK(stream->results().frames.capacity() < 20);

@@ -52,7 +52,7 @@ TEST(bundle_cut_anywhere_is_refused) {
   CHECK(refused(std::string(good) + '\0'));
 }
 
-// A bit changed in the table of contents, in the ends of the members or in the comment.
+// One bit changed in the table of contents, in the ends of the members or in the comment.
 TEST(bundle_flipped_anywhere_is_refused_or_means_the_same) {
   std::string bytes = shipped();
   const std::size_t end = bytes.size();
@@ -60,7 +60,7 @@ TEST(bundle_flipped_anywhere_is_refused_or_means_the_same) {
   for (std::size_t back = 1; back <= 330; ++back) {
     bytes[end - back] = static_cast<char>(bytes[end - back] ^ (1 << back % 8));
     try {
-      // Only the zip is looked at here, hashing all members would take a minute.
+      // Reads only the zip; hashing all members would take a minute.
       const Archive archive = read_archive(bytes, 79);
       for (const auto& [name, contents] : archive.members) {
         const auto within = [&](const char* at) {
@@ -73,7 +73,7 @@ TEST(bundle_flipped_anywhere_is_refused_or_means_the_same) {
     }
     bytes[end - back] = static_cast<char>(bytes[end - back] ^ (1 << back % 8));
   }
-  CHECK(accepted < 300);  // the comment, dates and attributes, which only hashes can tell
+  CHECK(accepted < 300);  // in the comment, dates and attributes, where only hashes can detect it
   bytes[100] ^= 1;
   CHECK(refused(bytes));
   bytes[100] ^= 1;

@@ -1,4 +1,4 @@
-// The C API, used as somebody else would.
+// The C API, as an application uses it.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -54,7 +54,7 @@ struct Room {
   }
 };
 
-// All that a stream tells of some sound.
+// All results of a stream for some audio.
 struct Told {
   std::vector<edgeser_frame> frames;
   std::vector<edgeser_event> events;
@@ -104,7 +104,7 @@ std::vector<char> saved(const Stream& stream) {
   return bytes;
 }
 
-// The call must fail in this way, and say this.
+// The call must fail with this status and this message.
 #define CHECK_FAILS(call, wanted, fragment)                                            \
   {                                                                                    \
     edgeser_error error;                                                               \
@@ -171,7 +171,7 @@ TEST(capi_names_bad_bundles) {
   CHECK_FAILS(edgeser_model_open("/", &model, &error), EDGESER_BAD_BUNDLE, "is a folder");
   CHECK_FAILS(edgeser_model_open_memory("hello", 5, &model, &error), EDGESER_BAD_BUNDLE,
               "is not a bundle");
-  // Messages that do not fit are cut, never within a character.
+  // Messages that do not fit are cut, but never within a character.
   std::string path = "/" + std::string(300, 'a');
   for (int i = 0; i < 200; ++i) path += "\xc3\xa4";
   CHECK_FAILS(edgeser_model_open(path.c_str(), &model, &error), EDGESER_BAD_BUNDLE, "aaa\xc3\xa4");
@@ -246,7 +246,7 @@ TEST(capi_what_a_stream_refuses_is_named) {
 }
 
 TEST(capi_utterances_and_a_detector) {
-  // Somebody speaks from hop 5 to 20 and from 40 to 45, says the detector.
+  // The detector reports speech in hops 5 to 20 and 40 to 45.
   struct Script {
     int hop = 0;
     static double score(void* user, const float*, std::size_t count) {
@@ -306,7 +306,7 @@ TEST(capi_a_saved_stream_goes_on_elsewhere) {
   Told before;
   push(first, begin, 5000, before);
   std::vector<char> bytes = saved(first);
-  edgeser_model* model;  // another opening of one bundle is the same model to a saved stream
+  edgeser_model* model;  // a second model from the same bundle is the same model for a saved stream
   CHECK(edgeser_model_open(EDGESER_TEST_BUNDLE, &model, nullptr) == EDGESER_OK);
   edgeser_stream* raw;
   CHECK(edgeser_stream_resume(model, bytes.data(), bytes.size(), nullptr, &raw, nullptr) ==

@@ -11,7 +11,7 @@ using namespace edgeser;
 
 namespace {
 
-// Two views of 260 samples: 9 frames of 20 bins, and 3 of 11 bands; odd sizes all the way.
+// Two views of 260 samples: 9 frames of 20 bins, and 3 of 11 bands; all sizes are odd.
 struct Network {
   std::vector<float> wide, wider, narrow, encoder, biases, head;
 
@@ -64,7 +64,7 @@ Result run(const FrontEnd& front_end, const std::vector<float>& segments,
   return result;
 }
 
-// Power of 260 samples at `hertz` in the frame that begins at `start`, straight from the formula.
+// Power of 260 samples at `hertz` in the frame that begins at `start`, computed by the formula.
 double power_at(const std::vector<float>& segment, std::size_t start, std::size_t window,
                 double hertz, double scale) {
   double real = 0, imaginary = 0;

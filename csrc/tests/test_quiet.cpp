@@ -1,4 +1,4 @@
-// Hops that sound like the quiet before them: which of them somebody has to read, and that nothing
+// Hops that sound like the silence before them: which of them must be computed, and that nothing
 // else changes.
 #include <cmath>
 #include <cstddef>
@@ -14,10 +14,10 @@ using namespace edgeser;
 namespace {
 
 constexpr std::size_t hop = 128;
-constexpr auto enough = std::size_t{4};  // the toy's gate hears three tokens before its own
+constexpr auto enough = std::size_t{4};  // the toy's gate depends on three earlier tokens
 constexpr auto most = static_cast<std::size_t>(Quiet::most_passed);
 
-// The same hop again and again.
+// The same hop repeatedly.
 std::vector<float> steady(std::size_t hops, float loud = 0.01f) {
   Random random(8);
   const std::vector<float> one = random.floats(hop, loud);
@@ -31,7 +31,7 @@ std::vector<float> scaled(std::vector<float> samples, float by) {
   return samples;
 }
 
-// How many hops of these somebody has to read, who always answers the same.
+// Number of these hops that must be computed, with the same answer for each.
 std::size_t read(Stream& stream, const std::vector<float>& samples, bool open = false) {
   Workspace scratch(stream.core(), 1);
   Random random(2);
@@ -97,7 +97,7 @@ TEST(quiet_has_to_be_heard_again_when_something_was_between) {
   CHECK_EQUAL(again([](Stream& s) { s.new_speaker(); }), enough);
   CHECK_EQUAL(again([](Stream& s) { s.reset(); }), enough);
   CHECK_EQUAL(again([](Stream& s) { read(s, std::vector<float>(5 * hop)); }), enough);
-  // The first hop after a loud one still hears the end of it.
+  // The first hop after a loud one still contains its end.
   CHECK_EQUAL(again([](Stream& s) { read(s, steady(1, 0.1f), true); }), enough + 1);
   CHECK_EQUAL(again([](Stream& s) { read(s, steady(1, 0.1f)); }), enough + 1);  // a door slams
 }
@@ -105,7 +105,7 @@ TEST(quiet_has_to_be_heard_again_when_something_was_between) {
 TEST(quiet_is_heard_anew_when_a_sequence_ends) {
   const auto stream = toy::stream(toy::core(true));
   CHECK_EQUAL(read(*stream, steady(5, 0.1f), true), 5u);
-  CHECK_EQUAL(read(*stream, steady(8)), enough + 1);  // a pause of 8 hops unsets the level
+  CHECK_EQUAL(read(*stream, steady(8)), enough + 1);  // a pause of 8 hops resets the level
   CHECK_EQUAL(stream->memory().tokens, 0);
   CHECK_EQUAL(read(*stream, steady(8)), enough);
 }
@@ -171,7 +171,7 @@ TEST(quiet_is_undone_and_saved) {
     const std::vector<float> samples = steady(5);
     const Chunk given = toy::chunk(samples.data(), samples.size());
     Turn turn(stream->core(), &one, &given, 1, Stream::Kind::process, scratch);
-    CHECK_EQUAL(turn.collect(1), 0u);  // passed, and never finished
+    CHECK_EQUAL(turn.collect(1), 0u);  // skipped, and never finished
   }
   CHECK(toy::saved(*stream) == before);
   const auto other = toy::resumed(before, toy::core(true));

@@ -23,7 +23,7 @@ void append(const Resampler& resampler, State& state, const float* x, std::size_
   resampler.process(x, count, state.data(), y.data() + had);
 }
 
-// The whole of x in chunks of `chunk` samples, flushed.
+// All of x in chunks of `chunk` samples, and a flush.
 std::vector<float> run(const Resampler& resampler, const std::vector<float>& x, std::size_t chunk) {
   State state(resampler.state_bytes());
   std::vector<float> y;
@@ -68,7 +68,7 @@ TEST(resampler_bits_depend_on_neither_chunks_nor_level) {
       const Resampler resampler(*level, in, out);
       for (const std::size_t chunk :
            {std::size_t{1}, std::size_t{37}, std::size_t{1000}, x.size()}) {
-        if (chunk == 1 && x.size() > 2000) continue;  // slow, and nothing new
+        if (chunk == 1 && x.size() > 2000) continue;  // slow, without further coverage
         const auto y = run(resampler, x, chunk);
         CHECK(y.size() == whole.size());
         CHECK(std::memcmp(y.data(), whole.data(), y.size() * sizeof(float)) == 0);

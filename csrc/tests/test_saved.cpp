@@ -1,5 +1,5 @@
-// Saved states: they go on with the same bits, never change their size, and no bytes of a stranger
-// lead a stream anywhere.
+// Saved states: they continue with the same bits, never change their size, and invalid bytes are
+// always refused.
 #include <cstddef>
 #include <limits>
 
@@ -103,11 +103,11 @@ TEST(saved_rings_of_another_kind_are_converted_or_refused) {
   for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
     const auto own = core(precision, false), gpu = core(precision, true);
     CHECK(own->tacn.rings() == Rings::float32 && gpu->tacn.rings() == Rings::projections);
-    // Projected when it is loaded or in each step: the same bits.
+    // Projected on load or in each step: the same bits.
     const auto here = began(own);
     const auto there = toy::resumed(toy::saved(*here), gpu);
     CHECK(toy::same(told(*here), told(*there)));
-    // And back, within rounding.
+    // And back, within rounding error.
     const auto from = began(gpu);
     const auto back = toy::resumed(toy::saved(*from), own);
     const toy::Told a = told(*from), b = told(*back);
@@ -120,7 +120,7 @@ TEST(saved_rings_of_another_kind_are_converted_or_refused) {
   }
   const auto here = began(float32);
   const auto saved = toy::saved(*here);
-  CHECK(toy::saved(*toy::resumed(saved, bfloat16)) == saved);  // they keep the same
+  CHECK(toy::saved(*toy::resumed(saved, bfloat16)) == saved);  // both store the same
   CHECK_ERROR(toy::resumed(saved, int8), "keeps its past in float32");
   CHECK_ERROR(toy::resumed(toy::saved(*began(int8)), float32), "keeps its past in int8");
   CHECK_ERROR(toy::resumed(toy::saved(*began(core(Precision::float32, true))), int8), "float32");
@@ -158,7 +158,7 @@ TEST(saved_states_that_are_refused) {
   CHECK_ERROR(load(with<std::uint32_t>(good, 108, 1)), "contradicts itself");
   CHECK_ERROR(load(with<float>(good, head_bytes + offsetof(Memory, utterances), 2e9f)),
               "contradicts itself");
-  const auto deaf = with<std::uint8_t>(good, 96, 0);  // does not adapt, but knows somebody
+  const auto deaf = with<std::uint8_t>(good, 96, 0);  // does not adapt, but has speaker statistics
   CHECK_ERROR(load(with<float>(deaf, head_bytes + offsetof(Memory, utterances), 1)),
               "contradicts itself");
   CHECK_ERROR(load(with<double>(good, 48, std::numeric_limits<double>::quiet_NaN())),
@@ -179,7 +179,7 @@ TEST(saved_states_cannot_lead_a_stream_astray) {
     try {
       const auto resumed = toy::resumed(bytes, core);
       toy::Told unused;
-      try {  // whatever it says, it says so, and stays bounded
+      try {  // any error is fine, and otherwise all values stay bounded
         toy::push(*resumed, more, unused);
         toy::flush(*resumed, unused);
         for (const Frame& frame : unused.frames) {

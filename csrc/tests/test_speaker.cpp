@@ -1,4 +1,4 @@
-// What a stream learns of its speaker, against the formulas in float64.
+// A stream's speaker statistics, compared with the formulas in float64.
 #include "check.hpp"
 #include "stream/errors.hpp"
 #include "toy_core.hpp"
@@ -12,7 +12,7 @@ const std::vector<float>& constant(const char* name) {
   return bundle.tensors.at(name).values;
 }
 
-// The statistics after utterances, as the reference would have them.
+// The statistics after some utterances, computed like in the reference.
 struct Reference {
   static constexpr std::size_t width = 16;
   double utterances = 0;
@@ -58,7 +58,7 @@ TEST(speaker_is_learned_between_sequences) {
     const auto spoken = toy::tokens(random, 4 + utterance % 3, true);
     const float shift = stream->speaker().shift[2];
     toy::push_tokens(*stream, spoken, -30, told);
-    CHECK(stream->speaker().shift[2] == shift);  // fixed while a sequence lasts
+    CHECK(stream->speaker().shift[2] == shift);  // constant during a sequence
     toy::push_tokens(*stream, toy::tokens(random, 8, false), -60, told);
     reference.hear(spoken);
     CHECK_NEAR(*stream->speaker().utterances, reference.utterances, 1e-4);
@@ -67,7 +67,7 @@ TEST(speaker_is_learned_between_sequences) {
       CHECK_NEAR(stream->speaker().shift[c], reference.shift(c), 1e-4);
     }
   }
-  // Three tokens teach nothing.
+  // Three tokens are too few.
   toy::push_tokens(*stream, toy::tokens(random, 3, true), -30, told);
   toy::push_tokens(*stream, toy::tokens(random, 8, false), -60, told);
   CHECK_NEAR(*stream->speaker().weight, reference.weight(), 1e-4);
@@ -149,7 +149,8 @@ TEST(speaker_is_calibrated_with_neutral_speech) {
   const std::vector<double> mean = calibrate(63);
   const SpeakerMemory speaker = stream->speaker();
   CHECK(*speaker.utterances == 10);
-  // As much spread as between speakers: the weight is that of the utterances alone, less rounding.
+  // As much variation as between speakers: the weight depends on the utterances alone, up to
+  // rounding.
   CHECK_NEAR(*speaker.weight, 10.0 / 12, 1e-4);
   for (std::size_t c = 0; c < 16; ++c) {
     const double a = mean[c] - constant("speaker.neutral")[c];

@@ -1,4 +1,4 @@
-// What a stream promises: chunks, batches and quiet change nothing, and an error undoes a call.
+// Promises of a stream: chunks, batches and silence change nothing, and an error undoes a call.
 #include <limits>
 #include <thread>
 
@@ -87,7 +87,7 @@ TEST(stream_silence_before_changes_no_bit) {
   const toy::Told plain = whole(samples, 8000, 500);
   for (const std::size_t zeros : {1u, 100u, 8000u, 8001u, 12'345u}) {
     const toy::Told late = whole(joined(std::vector<float>(zeros), samples), 8000, 777);
-    // Frames of the silence itself, until the first sample that is not zero.
+    // Frames of the silence itself, until the first non-zero sample.
     CHECK(toy::same(late, plain, zeros / hop, 0, static_cast<double>(zeros) / 8000));
     CHECK(toy::same(late.verdict.confidence, plain.verdict.confidence));
     CHECK(late.verdict.label == plain.verdict.label);
@@ -112,7 +112,7 @@ TEST(stream_silence_between_changes_no_bit) {
     toy::flush(*stream, told);
     return told;
   };
-  const std::size_t enough = 9 * hop + 264;  // ends the sequence, and what a segment holds
+  const std::size_t enough = 9 * hop + 264;  // ends the sequence, and fills a segment
   const toy::Told near = after(enough), far = after(enough + 80'000);
   CHECK(open_frames(near) > 10);
   CHECK(toy::same(near, far, 0, 0, near.frames[0].time - far.frames[0].time));
@@ -138,7 +138,7 @@ TEST(stream_sections_of_quiet_move_nothing) {
   CHECK(*stream->speaker().utterances == 0);
   CHECK(told.frames[7].label == no_label && told.frames[7].level == -90.0f);
   CHECK_NEAR(told.frames[7].confidence, 1.0f / 3, 1e-7f);
-  // One more ends the sequence: the speaker is learned of it, and what comes begins anew.
+  // One more ends the sequence: the speaker statistics are updated, and a new sequence begins.
   toy::push_tokens(*stream, toy::tokens(random, 1, false), -90, told);
   CHECK(stream->memory().tokens == 0 && *stream->speaker().utterances == 1);
   CHECK(stream->level() == -1000.0f);
@@ -164,7 +164,7 @@ TEST(stream_after_a_pause_is_fresh_but_for_the_speaker) {
 
 TEST(stream_errors_undo_the_call) {
   const auto core = toy::core(true);
-  for (const std::size_t hops : {3u, 40u}) {  // kept slot by slot, and as a whole
+  for (const std::size_t hops : {3u, 40u}) {  // undo slot by slot, and as a whole
     const auto stream = toy::token_stream(core);
     Random random(7);
     toy::Told told;
@@ -229,7 +229,7 @@ TEST(stream_turns_go_in_order) {
   CHECK_ERROR(Turn(*core, twice, chunks, 2, Stream::Kind::process, scratch), "twice");
   CHECK_ERROR(Turn(*toy::core(), &one, &given, 1, Stream::Kind::process, scratch), "another model");
   CHECK_EQUAL(stream->memory().received, 0);
-  one->hold();  // nobody was left in it
+  one->hold();  // no call is left in it
   one->release();
 }
 

@@ -50,7 +50,7 @@ struct Model {
   }
 };
 
-// A state block with the alignment of any allocation.
+// A state block with the default alignment of allocations.
 using State = std::vector<std::byte>;
 
 // Logits (times, outputs) of tokens (times, C) from one state.
@@ -92,7 +92,7 @@ std::vector<double> times_matrix(const std::vector<double>& x, const float* m, s
   return y;
 }
 
-// One layer over a whole sequence, straight from the formulas.
+// One layer over a whole sequence, computed by the formulas.
 Rows offline_layer(const Model& m, std::size_t n, const Rows& x) {
   const std::size_t cc = m.c * m.c, depth = m.c / m.h;
   Rows q, k, v, result = x;
@@ -169,7 +169,7 @@ TEST(tacn_steps_equal_the_whole_sequence_at_every_level) {
   }
 }
 
-// A state saved on one machine goes on with the same bits on another.
+// A state that was saved on one machine continues with the same bits on another.
 TEST(tacn_bits_are_the_same_on_every_machine) {
   const Model m(14, 24, 3, 3, {1, 2, 4}, 5);
   const auto tokens = Random(15).floats(40 * m.c);
@@ -179,7 +179,7 @@ TEST(tacn_bits_are_the_same_on_every_machine) {
         const Tacn tacn(*level, m.weights(), m.dilations, precision, projections);
         State state(tacn.state_bytes());
         CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), first);
-        CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), second);  // and from where it was
+        CHECK_EQUAL(bits_hash(run(tacn, tokens, state)), second);  // and the same after a restore
       }
     }
   };
@@ -219,7 +219,7 @@ TEST(tacn_declares_itself) {
   CHECK(tacn.taps() == 3 && tacn.outputs() == 5);
 }
 
-// The block is shared with other backends, so its layout is part of the contract.
+// Other backends share the block, so its layout is part of the interface.
 TEST(tacn_state_layout) {
   const Model m(7, 6, 3, 3, {1, 2}, 2);
   const auto tokens = Random(10).floats(7 * m.c);

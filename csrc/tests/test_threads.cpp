@@ -1,5 +1,4 @@
-// A model is shared by threads, and a stream is in one call at a time: for ThreadSanitizer above
-// all.
+// Threads share a model, and a stream is in one call at a time; mainly for ThreadSanitizer.
 #include <atomic>
 #include <thread>
 
@@ -28,7 +27,7 @@ TEST(threads_on_one_core_give_the_same_bits) {
   for (auto& bytes : left) {
     threads.emplace_back([&] {
       Workspace scratch(*core, 1);
-      const auto stream = toy::stream(core, 11025);  // the resampler is shared too
+      const auto stream = toy::stream(core, 11025);  // the resampler is shared, too
       const std::vector<float> samples = toy::sound(5, 900);
       for (int i = 0; i < 10; ++i) push(*stream, samples, scratch);
       bytes = toy::saved(*stream);
@@ -67,7 +66,7 @@ TEST(threads_that_meet_in_a_stream_are_told) {
       }
     });
   }
-  std::thread watcher([&] {  // what may be asked at any time
+  std::thread watcher([&] {  // functions that may be called at any time
     while (!done) {
       CHECK(stream->position() >= 0 && stream->until_frame() > 0);
       CHECK(saved_size(*stream) > 0 && (stream->speaking() || true));

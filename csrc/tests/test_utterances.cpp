@@ -1,4 +1,4 @@
-// The rules of utterances, frame by frame, and what they end within a stream.
+// The endpointing rules, frame by frame, and what they end within a stream.
 #include "check.hpp"
 #include "stream/errors.hpp"
 #include "toy_core.hpp"
@@ -14,7 +14,7 @@ UtteranceRules rules() {
   return {.speech = 0.5, .onset = 2 * hop, .hangover = 3 * hop, .longest = 10 * hop};
 }
 
-// The rules alone: scores in tenths, one a hop; label 1 is the likeliest.
+// Only the rules: scores in tenths, one per hop; label 1 is the most likely.
 struct Rules {
   Endpointer endpointer{*toy::core(), rules(), 0.9};
   UtteranceMemory memory;
@@ -52,13 +52,13 @@ struct Rules {
 
 TEST(utterances_begin_after_an_onset_and_end_after_a_hangover) {
   Rules r;
-  r.hear("009090");  // speech of one hop is a click
+  r.hear("009090");  // one hop of speech is a click
   CHECK(r.events.empty());
   r.hear("99");
   CHECK_EQUAL(r.events.size(), 1u);
   CHECK(r.events[0].kind == Event::Kind::started && r.events[0].frames == 2);
   CHECK_NEAR(r.events[0].start, 6 * hop, 1e-12);
-  r.hear("900900");  // a pause of two hops ends nothing
+  r.hear("900900");  // a pause of two hops does not end it
   CHECK_EQUAL(r.events.size(), 1u);
   r.hear("0");
   CHECK_EQUAL(r.events.size(), 2u);
@@ -88,7 +88,7 @@ TEST(utterances_end_when_they_are_long_and_at_the_end) {
   r.hear("9");
   CHECK(!r.flush());  // no onset
   r.hear("9");
-  CHECK(r.memory.frames == 1);  // and nothing is left of it
+  CHECK(r.memory.frames == 1);  // and nothing of it remains
 }
 
 TEST(utterances_are_judged_by_open_frames_alone) {
@@ -145,7 +145,7 @@ TEST(utterances_are_timed_since_the_stream_began) {
   toy::push_tokens(*stream, toy::tokens(random, 5, true), -30, told);
   CHECK_NEAR(told.events[2].start, 5 * hop + 2, 1e-9);
   CHECK_ERROR(stream->skip(-1), "0 s or more");
-  // Without rules a flush is the end of time.
+  // Without rules a flush ends everything.
   const auto plain = toy::token_stream(toy::core(true));
   toy::push_tokens(*plain, toy::tokens(random, 5, true), -30, told);
   toy::flush(*plain, told);
@@ -155,7 +155,7 @@ TEST(utterances_are_timed_since_the_stream_began) {
 
 namespace {
 
-// Says what it was told to, hop by hop, and then throws.
+// Returns the given scores, hop by hop, and then throws.
 class Script final : public Detector {
  public:
   explicit Script(std::vector<double> scores) : scores_(std::move(scores)) {}

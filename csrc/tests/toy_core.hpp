@@ -9,13 +9,13 @@
 #include "stream/saved.hpp"
 #include "stream/turn.hpp"
 
-// A small model with random weights, and what tests do with streams of it.
+// A small model with random weights, and helpers for tests of its streams.
 namespace toy {
 
 using namespace edgeser;
 
-// Its gate opens for tokens whose first value is above 0.5, and by nothing else, if `plain`; by a
-// random network else.
+// If `plain`, its gate opens exactly for tokens whose first value is above 0.5; otherwise it is a
+// random network.
 inline Bundle bundle(bool plain) {
   Bundle b;
   Manifest& m = b.manifest;
@@ -99,8 +99,8 @@ inline std::unique_ptr<Stream> stream(const std::shared_ptr<const Core>& of, int
   return std::make_unique<Stream>(of, rate, options);
 }
 
-// One whose gate hears every hop, for tokens that are pushed by themselves: what sounds meanwhile
-// never changes.
+// A stream whose gate gets every hop, for tokens that are pushed directly; the audio itself is
+// constant.
 inline std::unique_ptr<Stream> token_stream(const std::shared_ptr<const Core>& of,
                                             StreamOptions options = {}) {
   options.every_hop = true;
@@ -111,7 +111,7 @@ inline Chunk chunk(const float* samples, std::size_t count) {
   return {.data = reinterpret_cast<const std::byte*>(samples), .samples = count};
 }
 
-// All that a stream has ever told, and its verdict if it was flushed.
+// All results of a stream, and its verdict after a flush.
 struct Told {
   std::vector<Frame> frames;
   std::vector<float> probabilities;
@@ -128,7 +128,7 @@ struct Told {
 
 inline bool same(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
-// The same bits, from these frames on; times differ by `shift` seconds.
+// Whether the bits are the same, starting with these frames; times differ by `shift` seconds.
 inline bool same(const Told& a, const Told& b, std::size_t skip_a = 0, std::size_t skip_b = 0,
                  double shift = 0) {
   if (a.frames.size() - skip_a != b.frames.size() - skip_b) return false;
@@ -184,7 +184,7 @@ inline std::shared_ptr<Stream> resumed(const std::vector<std::byte>& bytes,
   return load_stream(of, bytes.data(), bytes.size(), nullptr);
 }
 
-// Noise of changing loudness and colour, with pauses of digital silence.
+// Noise of changing level and colour, with pauses of digital silence.
 inline std::vector<float> sound(std::uint32_t seed, std::size_t count) {
   Random random(seed);
   std::vector<float> samples;
@@ -202,7 +202,7 @@ inline std::vector<float> sound(std::uint32_t seed, std::size_t count) {
   return samples;
 }
 
-// Pushes tokens by themselves, one a hop, as another engine would.
+// Pushes tokens directly, one per hop, as another engine would.
 inline void push_tokens(Stream& stream, const std::vector<std::vector<float>>& tokens, float level,
                         Told& told) {
   const Core& core = stream.core();

@@ -11,14 +11,14 @@
 
 namespace edgeser {
 
-// The index of the lowest of the scores seen so far, in each lane: `value` starts at +inf, so that
-// lanes beyond the last code (whose score is +inf) never win. Indices are floats, exact to 2^24.
+// The index of the lowest score so far, in each lane: `value` starts at +inf, so that lanes beyond
+// the last code (whose score is +inf) never win. Indices are floats, exact up to 2^24.
 template <class S>
 struct LaneArgmin {
   typename S::Vec value;
   typename S::Vec index;
 
-  // The lowest over all lanes, and of equal ones the one with the lowest index.
+  // The lowest over all lanes; among equal ones, the lowest index.
   std::int32_t lowest() const {
     float values[S::lanes], indices[S::lanes];
     S::store(values, value);
@@ -51,8 +51,8 @@ inline void keep_lowest(const typename S::Vec (&scores)[R][V], std::size_t colum
   }
 }
 
-// The same for a tile of codes of so many values: total + x @ weights, in one run. Rows of `total`
-// lie `total_stride` apart.
+// The same for a tile of codes with this many values: total + x @ weights, in one run. Rows of
+// `total` are `total_stride` apart.
 template <class S, std::size_t R, std::size_t V>
 EDGESER_NOINLINE void score_tile(const float* const (&x)[R], const float* weights,
                                  std::size_t stride, std::size_t inputs, const float* total,
@@ -122,8 +122,8 @@ inline void nearest_codes(const VqFusionPlan& plan, const float* latent, std::si
   }
 }
 
-// acc (R, V * lanes) += what the codes of R rows are worth in one panel of the token's values. The
-// flattened map of codes is never built: each is read where it lies, in the table or the codebook.
+// acc (R, V * lanes) += the contribution of the codes of R rows to one panel of the token. The
+// flattened code vectors are never copied; each is read from the table or the codebook.
 template <class S, std::size_t R, std::size_t V, class Weight>
 inline void add_codes(const VqFusionPlan& plan, const std::int32_t* codes, const Weight* weights,
                       float* acc) {

@@ -6,7 +6,8 @@
 
 namespace edgeser {
 
-// What the fused lookup needs to know, as plain data (see Matrix for why). Points into a VqFusion.
+// The parameters of the fused lookup, as plain data (see Matrix for the reason). Points into a
+// VqFusion.
 struct VqFusionPlan {
   std::size_t codes;       // K
   std::size_t code_width;  // D
@@ -15,8 +16,8 @@ struct VqFusionPlan {
   const float* codebook;   // (K, D)
   Matrix scores;           // D -> K: E @ (-2 e') + |e|^2, the squared distance less |E|^2
   Matrix deep;             // F -> C
-  // What a token gets for its codes: as long as that is small, a table of every code at every
-  // position, already multiplied, (P * K, C); else the weights to multiply them with, P*D -> C.
+  // The contribution of the codes: if it is small enough, a table (P * K, C) of every code at every
+  // position, already multiplied; otherwise the weights to multiply them with, P*D -> C.
   Matrix latent;
   bool premultiplied;
 };

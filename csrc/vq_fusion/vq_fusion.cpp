@@ -42,7 +42,7 @@ PackedMatrix pack_scores(const Level& level, const VqFusionWeights& w) {
           w.codes, norms.data(),   std::numeric_limits<float>::infinity()};
 }
 
-// Codes are looked up one by one, and in int8 a scale for each would cost more than it saves.
+// Codes are looked up one by one, so an int8 scale for each would cost more than it saves.
 Precision fusion_precision(Precision precision) {
   return precision == Precision::int8 ? Precision::bfloat16 : precision;
 }

@@ -23,18 +23,18 @@ struct VqFusionWeights {
   const float* bias;           // (C)
 };
 
-// The nearest code of every position, fused with the deep features into a token. Immutable, and
-// safe to use from any number of threads at once.
+// The nearest code of every position, fused with the deep features into a token. Immutable; may be
+// used from any number of threads at once.
 class VqFusion {
  public:
   static constexpr std::size_t max_codes = std::size_t{1} << 24;
   static constexpr std::size_t largest_table = std::size_t{4} << 20;  // bytes, see VqFusionPlan
 
-  // Copies what it needs, and multiplies the codes with the weights of every position beforehand if
-  // the table takes at most `largest_table`. What the fusion reads is kept in `precision`, or in
-  // bfloat16 for int8: codes are looked up one by one, and a scale for each would cost more than it
-  // saves. The search is always float32, since another code is another input. Throws Error for
-  // sizes out of range.
+  // Copies what it needs. Multiplies codes and weights in advance if the table takes at most
+  // `largest_table`. The fusion's weights are stored in `precision`, or in bfloat16 for int8, since
+  // codes are looked up one by one and a scale for each would cost more than it saves. The search
+  // is always float32, since another code would be another input. Throws Error for sizes out of
+  // range.
   VqFusion(const Level& level, const VqFusionWeights& weights,
            Precision precision = Precision::float32);
   VqFusion(const VqFusion&) = delete;

@@ -1,4 +1,4 @@
-"""The model and its streams in plain NumPy: slow, short, in the natural order of the formulas.
+"""Reference implementation of the model and its streams in plain NumPy: slow and short.
 
-What every backend is held against. Nothing here is used while streaming.
+All backends are tested against it. Streaming never uses it.
 """

@@ -1,8 +1,8 @@
-"""Plain numpy reference of the front end: see :mod:`edgeser.reference.kernels` for what that means.
+"""NumPy reference of the front end; see :mod:`edgeser.reference.kernels` for its purpose.
 
-A segment is seen twice, as a spectrogram and, for the pitch that its short window cannot resolve,
-as power at frequencies evenly spaced in octaves. Both are normalised by the causal running level
-and read by convolutions.
+The front end computes two views of a segment: a spectrogram and, to resolve pitch, the power at
+frequencies that are evenly spaced in octaves. Convolutions read both, after normalisation by the
+causal running level.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeser.reference.kernels import Floats
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution over (time, frequency), channels last."""
+    """A convolution over (time, frequency), with channels last."""
 
     weight: Floats  # (height, width, in, out)
     bias: Floats  # (out,)
@@ -29,7 +29,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class FrontEndWeights:
-    """The network and the constants of its views; the keys are those of ``_kernels.FrontEnd``."""
+    """The network, and the constants of its two views; keys as in ``_kernels.FrontEnd``."""
 
     wide: tuple[Layer, ...]
     narrow: tuple[Layer, ...]
@@ -90,7 +90,7 @@ def spectrogram(weights: FrontEndWeights, wave: Floats) -> Floats:
 
 
 def power_spectrum(wave: Floats, window: int, hop: int) -> Floats:
-    """Power (frames, window / 2) without 0 Hz; with it, a frame's bins sum to its mean square."""
+    """Power (frames, window / 2) without 0 Hz. Including 0 Hz, a frame sums to its mean square."""
     hann = _hann(window)
     k = np.arange(1, window // 2 + 1)
     twice = np.where(k == window // 2, 1, 2)
@@ -100,7 +100,10 @@ def power_spectrum(wave: Floats, window: int, hop: int) -> Floats:
 
 
 def harmonics(weights: FrontEndWeights, wave: Floats) -> Floats:
-    """Power (frames, bands); a tone in a band gives its mean square. Frames end with the wave."""
+    """Power (frames, bands); a tone in a band gives its mean square.
+
+    The last frame and the wave end at the same sample.
+    """
     h = weights.harmonics
     window, hop = int(h["window"]), int(h["hop"])
     hertz = h["lowest"] * 2.0 ** (np.arange(int(h["bands"])) / h["bands_an_octave"])
@@ -116,7 +119,7 @@ def decibels(power: Floats) -> Floats:
 
 
 def follow(constants: Mapping[str, float], level: Floats, heard: Floats) -> Floats:
-    """The running level after a hop whose own is ``heard``: quick to rise, slow to fall."""
+    """The running level after a hop with level ``heard``; it rises fast and falls slowly."""
     if level <= 0.5 * constants["unset"]:
         return np.asarray(np.maximum(heard, constants["quietest"]))
     difference = np.maximum(heard - level, -constants["fall_limit"])
@@ -126,7 +129,7 @@ def follow(constants: Mapping[str, float], level: Floats, heard: Floats) -> Floa
 
 
 def normalise(constants: Mapping[str, float], power: Floats, level: Floats) -> Floats:
-    """Power to [-1, 1 + 20 / dynamic_range]: -1 is the floor, 1 the level."""
+    """Maps power to [-1, 1 + 20 / dynamic_range]: the floor to -1, the running level to 1."""
     span = constants["dynamic_range"]
     above = power * power.dtype.type(10 ** ((span - float(level)) / 10))
     scaled = np.log1p(above) * (20 / (span * np.log(10))) - 1
@@ -134,7 +137,7 @@ def normalise(constants: Mapping[str, float], power: Floats, level: Floats) -> F
 
 
 def convolve(layers: tuple[Layer, ...], view: Floats) -> Floats:
-    """A view (time, frequency) through all layers, to (height, width, channels)."""
+    """Applies all layers to a view (time, frequency); returns (height, width, channels)."""
     values = view[..., None]
     for layer in layers:
         (down, across), (rows, columns) = layer.stride, layer.padding

@@ -1,4 +1,4 @@
-"""Is anybody speaking? A score of a token and of the few before it."""
+"""The speech gate: a score from a token and the few tokens before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class GateWeights:
-    """M tokens of memory, tokens of width C, H hidden units."""
+    """Weights for M tokens of memory, tokens of width C, and H hidden units."""
 
     weight: Floats  # (M + 1, C, H); the i-th is for the token i hops ago
     bias: Floats  # (H,)
@@ -23,7 +23,7 @@ class GateWeights:
 
 
 class Gate:
-    """The gate of one stream. It remembers the last M raw tokens, whether they were speech or not.
+    """The gate of one stream. It remembers the last M raw tokens, speech or not.
 
     Threads: one at a time.
     """
@@ -33,7 +33,7 @@ class Gate:
         self._earlier: deque[Floats] = deque(maxlen=len(weights.weight) - 1)
 
     def score(self, token: Floats) -> float:
-        """In [0, 1], of the next token (C,). Tokens that do not exist add nothing."""
+        """Speech score in [0, 1] of the next token (C,). Tokens before the start add nothing."""
         w = self.weights
         heard = [token, *reversed(self._earlier)]
         hidden = w.bias + sum(x @ w.weight[i] for i, x in enumerate(heard))
@@ -42,5 +42,5 @@ class Gate:
         return float(1 / (1 + np.exp(-logit)))
 
     def forget(self) -> None:
-        """As before the first token: digital silence does this."""
+        """Clears the memory, as digital silence does."""
         self._earlier.clear()

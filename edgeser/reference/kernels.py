@@ -1,11 +1,11 @@
-"""Plain numpy references of the kernels: slow, short, and in the natural order of the formulas.
+"""NumPy references of the kernels: slow, short, and in the order of the formulas.
 
-Everything works in the dtype of its weights. In float64 it is the oracle that every backend is
-held against; in float32 it shows what error single precision costs anyone. Nothing here is used
-while streaming. All matrices are (in, out); vectors are rows. Nothing is checked: see
-``edgeser._kernels`` for functions that check.
+Each function computes in the dtype of its weights. In float64 it is the reference for every
+backend; in float32 it shows the error of single precision itself. Streaming never uses it. Matrices
+are (in, out), vectors are rows. Arguments are not checked; the functions of ``edgeser._kernels``
+check theirs.
 
-Thread rule: the functions are pure; a :class:`TacnPast` belongs to one thread at a time.
+Threads: the functions are pure; a :class:`TacnPast` belongs to one thread at a time.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _attention(q: Floats, k: Floats, v: Floats, valid: npt.NDArray[np.bool_], he
 def _layer(
     w: TacnWeights, n: int, x: Floats, q: Floats, k: Floats, v: Floats, valid: npt.NDArray[np.bool_]
 ) -> Floats:
-    """Finish layer n: x (T, C) and the projections of each time's taps (T, k, C), newest first."""
+    """Finishes layer n: x (T, C) and each time's projected taps (T, k, C), newest first."""
     projected = _attention(q, k, v, valid, w.heads) @ w.output[n]
     z = w.bias[n] + sum(projected[:, i] @ w.taps[n, i] for i in range(w.taps.shape[1]))
     return np.asarray(x + np.maximum(z, 0))
@@ -123,7 +123,7 @@ def tacn_offline(w: TacnWeights, tokens: Floats) -> Floats:
 
 
 class TacnPast:
-    """The past of one stream: the inputs of every layer, as far back as its oldest tap."""
+    """State of one stream: the inputs of every layer, back to its oldest tap."""
 
     def __init__(self, w: TacnWeights) -> None:
         reach = w.taps.shape[1] - 1
@@ -133,7 +133,7 @@ class TacnPast:
 def tacn_step(w: TacnWeights, token: Floats, past: TacnPast) -> Floats:
     """Return the logits (L,) after one more token (C,), and append it to ``past``.
 
-    Projects all taps anew from the stored inputs, so it has nothing to keep in step but those.
+    All taps are projected again from the stored inputs, so there is no other state.
     """
     x = np.asarray(token)
     taps = w.taps.shape[1]

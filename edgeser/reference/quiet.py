@@ -1,4 +1,4 @@
-"""A hop that sounds like the quiet before it needs no second look."""
+"""Skips the front end for hops that sound like the silence before them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Floats = npt.NDArray[np.floating[Any]]
 
 FACTOR, MOST_PASSED, PARTS = 2.0, 15, 4
 FIRST_BINS = (1, 3, 5, 8, 12, 18, 26, 40)
-"""Of each band, in bins of 125 Hz; the last band goes on to the end."""
+"""First bin of each band, in bins of 125 Hz; the last band extends to the end."""
 
 
 @dataclass(frozen=True)
 class Impression:
-    """Power by band of a hop: of its loudest part, and the mean."""
+    """Power in each band of a hop: of its loudest part, and on average."""
 
     loudest: Floats  # (bands,)
     mean: Floats  # (bands,)
 
 
 class Quiet:
-    """The rule of one stream. Threads: one at a time.
+    """The rule for one stream. Threads: one at a time.
 
     Args:
         sample_rate, segment, hop: of the model.
-        memory: tokens before its own that a score of the gate hears.
+        memory: number of earlier tokens that the gate's score depends on.
     """
 
     def __init__(self, sample_rate: int, segment: int, hop: int, memory: int) -> None:
@@ -41,12 +41,12 @@ class Quiet:
         self.forget()
 
     def forget(self) -> None:
-        """Nothing was refused yet."""
+        """Forgets all refused hops."""
         self._refused: list[Impression] = []
         self._passed, self.speech, self.level = 0, 0.0, 0.0
 
     def passes(self, segment: Floats) -> bool:
-        """Whether the newest hop of a segment need not be heard."""
+        """Whether the newest hop of a segment can be skipped."""
         if len(self._refused) < self._enough or self._passed >= MOST_PASSED:
             return False
         if not self._sounds_alike(self.listen(segment)):
@@ -55,7 +55,7 @@ class Quiet:
         return True
 
     def refuse(self, segment: Floats, speech: float, level: float) -> None:
-        """The gate heard the newest hop of a segment, and refused it."""
+        """Notes that the gate refused the newest hop of a segment."""
         hop = self.listen(segment)
         if self._refused and not self._sounds_alike(hop):
             self._refused = []
@@ -64,7 +64,7 @@ class Quiet:
         self._passed, self.speech, self.level = 0, speech, level
 
     def listen(self, segment: Floats) -> Impression:
-        """What the newest hop of a segment sounds like."""
+        """The power by band of the newest hop of a segment."""
         power = power_spectrum(segment[-self._span :], self._window, self._window // 2)
         ends = (*FIRST_BINS[1:], power.shape[1] + 1)
         edges = zip(FIRST_BINS, ends, strict=True)

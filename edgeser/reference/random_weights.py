@@ -1,6 +1,6 @@
-"""Random weights of every kernel, for tests and benchmarks: float32 values in float64.
+"""Random weights for every kernel, for tests and benchmarks: float32 values, stored in float64.
 
-They keep activations near one.
+They are scaled so that activations stay near one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tokens relative to the voice heard so far: statistics of a stream's own speech, shrunk, bounded.
+"""Speaker normalisation: tokens relative to a speaker's statistics, which are shrunk and bounded.
 
-Between sequences only do they move; see docs/streaming.md.
+The statistics change only between sequences; see docs/streaming.md.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class SpeakerWeights:
-    """What training found of voices; all (C,)."""
+    """Statistics of speakers in the training data; all (C,)."""
 
     mean: Floats  # of raw tokens
     deviation: Floats  # the same, above 0
-    between: Floats  # variance of utterances' means, of one speaker, in units of the deviation
+    between: Floats  # variance of the utterances' means of one speaker, in units of the deviation
     neutral: Floats  # mean of neutral speech relative to a speaker's own mean
-    known: Floats  # is added once the speaker is known, times the weight
+    known: Floats  # added once the speaker is known, times the weight
 
 
 class Speaker:
-    """What one stream has learned of its speaker. Threads: one at a time."""
+    """Statistics of the speaker of one stream. Threads: one at a time."""
 
     def __init__(self, weights: SpeakerWeights, rules: SpeakerRules, *, adapt: bool) -> None:
         self.weights, self.rules, self.adapt = weights, rules, adapt
@@ -41,7 +41,7 @@ class Speaker:
         self.forget()
 
     def hear(self, token: Floats) -> Floats:
-        """What the TACN hears of a raw token of speech (C,); counts it for the sequence."""
+        """Normalises a raw token of speech (C,) for the TACN, and counts it for its sequence."""
         w = self.weights
         z = (token - w.mean) / w.deviation
         self.tokens += 1
@@ -49,7 +49,7 @@ class Speaker:
         return np.asarray(z - self.shift + self.weight * w.known)
 
     def end(self) -> None:
-        """The sequence ended: learn of it, if it was long enough."""
+        """Ends the sequence: updates the statistics if it was long enough."""
         if self.adapt and self.tokens >= self.rules.shortest:
             mu = self.sum / self.tokens
             self.utterances = min(self.utterances + 1, self.rules.most)
@@ -58,14 +58,14 @@ class Speaker:
         self._begin()
 
     def calibrate(self, mu: Floats) -> None:
-        """Learn from neutral speech alone, whose mean in units of the deviation is ``mu``."""
+        """Learns from neutral speech only, whose mean in units of the deviation is ``mu``."""
         self.mean = mu - self.weights.neutral
         self.square = self.mean * self.mean + self.weights.between
         self.utterances = min(self.rules.calibration, self.rules.most)
         self._begin()
 
     def forget(self) -> None:
-        """Somebody else will speak."""
+        """Resets the statistics, for another speaker."""
         self.utterances = 0.0
         self.mean = np.zeros_like(self.weights.mean)
         self.square = np.zeros_like(self.weights.mean)

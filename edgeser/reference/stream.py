@@ -1,4 +1,4 @@
-"""A whole stream at the model's own rate: the grid, the gate, the speaker, sequences, frames."""
+"""A whole stream at the model's own rate: grid of hops, gate, speaker, sequences, frames."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from edgeser.reference.verdict import shares
 Floats = npt.NDArray[np.floating[Any]]
 
 SILENCE = -200.0
-"""dBFS, of digital silence."""
+"""Level of digital silence in dBFS."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A frame, with what a frame of the SDK does not say."""
+    """A frame, with values that a frame of the SDK does not have."""
 
     sample: int
     """Samples since the stream began, of the last one heard."""
@@ -41,16 +41,16 @@ class Heard:
     level: float
     open: bool
     begins: bool
-    """Whether a sequence begins with it."""
+    """Whether it is the first frame of a sequence."""
 
 
 class ReferenceStream:
     """One stream in float64. Threads: one at a time.
 
     Args:
-        bundle: one that tells its front end's layers.
-        adapt: whether it learns the speaker; None for what the bundle says.
-        every_hop: whether the gate hears hops that sound like the quiet before them, too.
+        bundle: a bundle that contains the front end's layers.
+        adapt: whether to adapt to the speaker; None for the bundle's setting.
+        every_hop: whether to compute hops that sound like the silence before them, too.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class ReferenceStream:
         self.frames: list[Heard] = []
 
     def process(self, samples: Floats) -> list[Heard]:
-        """Hear samples at the model's rate; returns their frames."""
+        """Processes samples at the model's rate; returns their frames."""
         before = len(self.frames)
         for sample in np.asarray(samples, np.float64):
             if sample != 0 and self._zeros >= self.sizes.segment:
-                self._missing = self.sizes.hop  # the sound begins here, as in a fresh stream
+                self._missing = self.sizes.hop  # the audio starts here, as in a new stream
             self._tail[:-1] = self._tail[1:]
             self._tail[-1] = sample
             self._zeros = 0 if sample != 0 else self._zeros + 1
@@ -110,9 +110,9 @@ class ReferenceStream:
         return self.frames[before:]
 
     def flush(self) -> Floats:
-        """Fill the last hop with zeros and end the sequence; returns the verdict's probabilities.
+        """Pads the last hop with zeros and ends the sequence; returns a verdict's probabilities.
 
-        Of all frames so far.
+        It covers all frames so far.
         """
         if self._missing < self.sizes.hop:
             self.process(np.zeros(self._missing))
@@ -123,7 +123,7 @@ class ReferenceStream:
         return shares(rows, [frame.speech for frame in spoken])
 
     def end_sequence(self) -> None:
-        """What comes is a sequence of its own."""
+        """Ends the sequence; the next frame begins a new one."""
         if self.speaker.tokens:
             self.speaker.end()
         self._past = TacnPast(self.tacn)

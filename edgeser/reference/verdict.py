@@ -1,7 +1,8 @@
-"""How frames add up to a verdict: the mean over speech, weighted.
+"""The verdict: a weighted mean over frames with speech.
 
-A frame weighs its speech score, times how much speech had been heard by then, up to three seconds
-of it: the model judges by all that it has heard, so its first frames of an utterance know least.
+A frame's weight is its speech score times the amount of speech so far, which counts up to three
+seconds. The model judges by all it has heard, so the first frames of an utterance are the least
+reliable.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import numpy.typing as npt
 Doubles = npt.NDArray[np.float64]
 
 RAMP_FRAMES = 24
-"""Frames of speech, about three seconds, over which the weight of a frame rises to its full."""
+"""Frames of speech, about three seconds, until a frame has its full weight."""
 
 
 def shares(probabilities: Doubles, speech: Sequence[float]) -> Doubles:
-    """The verdict's probabilities (L,) of the frames with speech: (T, L) and their scores (T,).
+    """The verdict's probabilities (L,) from the frames with speech: (T, L) and their scores (T,).
 
-    All equal if there are none.
+    Uniform if there are none.
     """
     count, labels = probabilities.shape
     if count == 0:

@@ -1,6 +1,6 @@
-"""Emotions over a WebSocket, and a page for a kiosk. Needs the extra ``serve``.
+"""A WebSocket server for emotions, with a page for a kiosk. Needs the extra ``serve``.
 
-``edgeser serve`` is the same from a terminal. ``protocol.py`` describes the protocol.
+``edgeser serve`` starts the same server from a terminal. ``protocol.py`` describes the protocol.
 """
 
 from edgeser.serve.config import Limits, ServeConfig

@@ -1,7 +1,7 @@
-"""Who may come in: names that this server answers to, pages that may connect, and the token.
+"""Access control: the host names of this server, the allowed web origins, and the token.
 
-Nothing here trusts a header beyond what it proves: a browser sets Host and Origin itself, any other
-program sends what it likes. Headers of proxies are not believed.
+Headers are trusted only as far as they prove something: browsers set Host and Origin themselves,
+but any other program can send any value. Headers of proxies are ignored.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from edgeser.errors import ServeError
 
 LOCAL_NAMES = ("localhost", "ip6-localhost")
 _NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
-"""A name whose last part is one is an address, to browsers."""
+"""Browsers treat a name whose last part is a number as an IP address."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Headers(Protocol):
-    """What is needed of a request's headers; Starlette's have it."""
+    """The part of a request's headers that is used here; Starlette's class has it."""
 
     def getlist(self, key: str) -> list[str]:
-        """All values of a header."""
+        """All values of one header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A web origin as browsers compare it: however its case, port or address is written."""
+    """A web origin in normal form: case, default port and address spelling do not matter."""
 
     scheme: str
     host: str
@@ -40,7 +40,7 @@ class Origin:
 
     @staticmethod
     def of(text: str) -> Origin | None:
-        """From ``https://kiosk.example``, with or without a port or a slash; None if it is none."""
+        """Parses ``https://kiosk.example``, perhaps with port or slash; None for anything else."""
         try:
             parts = urlsplit(text.strip())
             port = parts.port
@@ -49,14 +49,14 @@ class Origin:
         scheme, host = parts.scheme.lower(), _plain(parts.hostname or "")
         odd = parts.path not in {"", "/"} or parts.query or parts.fragment or _odd(parts.netloc)
         if scheme not in DEFAULT_PORTS or not host or odd or not text.isascii():
-            return None  # browsers send other letters as xn--
+            return None  # browsers send non-ASCII names as xn--
         if _NUMBER.fullmatch(host.rpartition(".")[2]) and _address(host) is None:
-            return None  # 127.1, which browsers send as 127.0.0.1
+            return None  # 127.1: browsers send it as 127.0.0.1
         return Origin(scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
 
 
 def host_and_port(header: str) -> tuple[str, int | None] | None:
-    """Of a Host header; None if it is none."""
+    """Host and port of a Host header; None if the header is malformed."""
     try:
         parts = urlsplit(f"//{header.strip()}")
         port = parts.port
@@ -69,7 +69,7 @@ def host_and_port(header: str) -> tuple[str, int | None] | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether a name or an address, from a URL, can only be this machine."""
+    """Whether a host name or address from a URL always means this machine."""
     host = _plain(host)
     if host in LOCAL_NAMES or host.endswith(".localhost"):
         return True
@@ -78,19 +78,19 @@ def is_local(host: str) -> bool:
 
 
 class Access:
-    """The rules of one server.
+    """The access rules of one server.
 
     Args:
-        host: the address that it listens at.
-        token: what clients must send, or None.
-        origins: other origins whose pages may connect; ``*`` for all, ``null`` for pages that have
-            none, such as files.
-        names: further names that it is reached by.
-        secure: whether it speaks TLS. Beyond this machine a page whose name was made to lead here
-            then gets nowhere, nor does it with a token: any name is answered.
+        host: the address that the server listens at.
+        token: the token that clients must send, or None.
+        origins: further origins whose pages may connect; ``*`` for all, ``null`` for pages
+            without an origin, such as files.
+        names: further host names of this server.
+        secure: whether the server speaks TLS. With TLS or with a token any host name is
+            accepted: DNS rebinding then fails anyway, for pages on other machines.
 
     Raises:
-        ServeError: the token is empty, or an origin or a name is none.
+        ServeError: the token is empty, or an origin or a name is malformed.
     """
 
     def __init__(
@@ -132,14 +132,14 @@ class Access:
         self._names = known if self._local_only else known | {machine, f"{machine}.local"}
 
     def wrong_host(self, headers: Headers) -> str | None:
-        """What is wrong with the name that a request is for; None if this server has it.
+        """Why the Host header of a request is wrong; None if it names this server.
 
-        A page of somebody's whose name was made to lead here (DNS rebinding) asks for that name.
-        An address cannot be made to lead elsewhere.
+        This stops DNS rebinding: a foreign page whose own name was made to resolve to this machine
+        sends that name. An IP address cannot be rebound.
         """
         given = headers.getlist("host")
         if not given:
-            return None  # HTTP/1.0: no browser
+            return None  # HTTP/1.0: not a browser
         target = host_and_port(given[0]) if len(given) == 1 else None
         if target is None:
             return "the Host header is none"
@@ -154,7 +154,7 @@ class Access:
         )
 
     def wrong_page(self, headers: Headers) -> str | None:
-        """What is wrong with the page that connects; None of ours, those allowed, and programs."""
+        """Why the page that connects is refused; None for our pages, allowed ones, and programs."""
         given = headers.getlist("origin")
         if not given or self._every_page:
             return None
@@ -177,7 +177,7 @@ class Access:
         return "pages of that origin may not connect: start the server with --origin for it"
 
     def knows_token(self, query: str | None, headers: Headers) -> bool:
-        """Whether a request has the token: of its query, or of its header, the scheme Bearer."""
+        """Whether a request has the token, in its query or as a Bearer token in its header."""
         if self._token is None:
             return True
         given = [] if query is None else [query.encode()]
@@ -190,18 +190,18 @@ class Access:
 
 
 def _odd(place: str) -> bool:
-    """Whether a name and a port have more with them: a user, or what follows an address of IPv6."""
+    """Whether a host and port contain more: a user name, or text after an IPv6 address."""
     _, bracket, rest = place.rpartition("]")
     return "@" in place or (bool(bracket) and rest[:1] not in {"", ":"})
 
 
 def _odd_letters(text: str) -> str:
-    """Why a name that is right in the address bar is none: what is sent is another."""
+    """Explains why a name with non-ASCII letters is refused: browsers send its xn-- form."""
     return "" if text.isascii() else " that browsers send (they send such letters as xn--...)"
 
 
 def _plain(host: str) -> str:
-    """A name as it is compared: lower case, no dot at its end; an address in its shortest form."""
+    """A host name for comparison: lower case, without a final dot; addresses in shortest form."""
     plain = host.lower().removesuffix(".").removeprefix("[").removesuffix("]")
     try:
         return str(ipaddress.ip_address(plain))

@@ -29,10 +29,10 @@ def application(
     progress: Callable[[float], object] | None = None,
     place: Place | None = None,
 ) -> Starlette:
-    """An ASGI application, for a server of one's own; see :func:`edgeser.serve.serve`.
+    """The ASGI application, for use in another server; see :func:`edgeser.serve.serve`.
 
-    ``progress`` is that of :func:`edgeser.load`; ``place`` is that of this process among those of
-    the server, None if there are no others.
+    ``progress`` is passed to :func:`edgeser.load`. ``place`` is this process's row on the board
+    that the server's processes share, or None if there is only one process.
     """
     config = config or ServeConfig()
     access = access_of(config)
@@ -44,7 +44,7 @@ def application(
         progress=progress,
     )
     if config.detector is not None:
-        config.detector()  # what is not installed is said now, not to the first client
+        config.detector()  # report a missing package now, not to the first client
     hub = Hub(model, config, place)
     door = Door(config.limits, hub.place)
 
@@ -87,6 +87,6 @@ def application(
 
 
 def access_of(config: ServeConfig) -> Access:
-    """Who may come in. Raises ServeError for a token, an origin or a name that is none."""
+    """The access rules. Raises ServeError if a token, an origin or a name is malformed."""
     secure = config.certificate is not None
     return Access(config.host, config.token, config.origins, config.names, secure)

@@ -1,4 +1,4 @@
-"""The page's files, and what of them an installation brings itself."""
+"""Serves the page's files, and the logo, theme and languages that a kiosk adds."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 LARGEST_FILE = 16 << 20
-"""Bytes, of what a kiosk brings: a photograph is less."""
+"""Limit in bytes for each file of a kiosk; photographs are smaller."""
 CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-"""A language's name as browsers know it (BCP 47)."""
+"""A language code as browsers use it (BCP 47)."""
 DIRECTIONS = ("ltr", "rtl")
 HOLE = re.compile(r"\{\w+\}")
 LOGOS = {
@@ -46,9 +46,9 @@ LOGOS = {
 
 
 def page_routes(kiosk: Kiosk, labels: tuple[str, ...]) -> list[BaseRoute]:
-    """Where the page is served, for a model with these labels.
+    """The page's routes, for a model with these labels.
 
-    What the kiosk brings is read now: a file that is removed later is missed by nobody.
+    The kiosk's files are read once, now, so deleting them later does no harm.
 
     Raises:
         ServeError: a file of the kiosk cannot be read or used.
@@ -85,7 +85,7 @@ def page_routes(kiosk: Kiosk, labels: tuple[str, ...]) -> list[BaseRoute]:
 
 
 def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
-    """Code to words: the page's own, and those of a folder before them."""
+    """Maps language codes to words: the page's own, overridden by those of a folder."""
     own = {path.stem: path for path in sorted((PAGE / "languages").glob("*.json"))}
     brought: dict[str, Path] = {}
     if folder is not None:
@@ -102,7 +102,7 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
-    """One language's words, which have the keys of ``pattern``."""
+    """The words of one language; their keys must be those of ``pattern``."""
     try:
         words: dict[str, Any] = json.loads(_read(path, "language").decode())
     except ValueError as problem:
@@ -115,7 +115,7 @@ def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _difference(words: Any, pattern: Any, where: str = "") -> str:
-    """What keeps words from having the pattern's shape; empty if nothing does."""
+    """Describes where words differ from the shape of the pattern; empty if they do not."""
     if type(words) is not type(pattern) or words == "":
         return f"{where or 'the file'} is not {_kind(pattern)}"
     if where == "direction" and words not in DIRECTIONS:
@@ -129,7 +129,7 @@ def _difference(words: Any, pattern: Any, where: str = "") -> str:
         return f"{where} has {strays[0]!r}, which is no text" if strays else ""
     if not isinstance(pattern, dict):
         return ""
-    free = where == "labels"  # models have labels of their own
+    free = where == "labels"  # models define their own labels
     for key, value in pattern.items():
         if key not in words and not free:
             return f"{_joined(where, key)} is missing"
@@ -152,7 +152,7 @@ def _joined(where: str, key: str) -> str:
 def _read(path: Path, what: str) -> bytes:
     try:
         return read_plain(path, LARGEST_FILE)[0]
-    except (OSError, ValueError) as problem:  # a pipe, a device, a file without an end
+    except (OSError, ValueError) as problem:  # a pipe, a device, or an endless file
         why = getattr(problem, "strerror", None) or problem
         raise ServeError(
             f"the {what} {path} cannot be read ({why}): give a file that can be"
@@ -176,7 +176,7 @@ def _json(path: str, value: object) -> Route:
 
 
 class _Page(StaticFiles):
-    """The page's files, which may load nothing from anywhere else."""
+    """The page's files, with a policy that forbids loading anything from other servers."""
 
     def file_response(self, *args, **kwargs):  # type: ignore[no-untyped-def]
         response = super().file_response(*args, **kwargs)

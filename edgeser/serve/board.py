@@ -1,8 +1,8 @@
-"""What the processes of one server know of each other: figures in memory that they share.
+"""Shared memory in which the processes of one server publish their state and counters.
 
-Each process writes a row of its own and reads all. A row outlives its process, so that what it
-counted is not lost: whoever takes its place goes on from there. Nobody waits for anybody, but for
-the moment in which a client takes its seat.
+Each process writes one row and reads all rows. A row outlives its process, so counters are not
+lost: the process that replaces it continues from them. There is no lock, except for the moment in
+which a client gets its seat.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from enum import IntEnum
 import numpy as np
 
 CELLS = 128
-"""Numbers of one row, eight bytes each."""
+"""Numbers in one row, eight bytes each."""
 STATE, BEAT, LAST_FRAME, CLIENTS, VISITORS, WAITING, FIRST_FIGURE = range(7)
 _SALT_BYTES = 64
 LOCK_TRIES, LOCK_SECONDS = 50, 0.001
-"""A seat takes microseconds; whoever holds the others up for longer hangs."""
+"""Taking a seat needs microseconds; a process that holds the lock for longer hangs."""
 
 
 class State(IntEnum):
-    """Of one process."""
+    """State of one process."""
 
     starting = 0
     ok = 1
@@ -39,27 +39,27 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fellow:
-    """What one process last said of itself."""
+    """The state that one process last published."""
 
     state: State
     said_at: float
-    """When, of ``time.monotonic``."""
+    """Time of publication, of ``time.monotonic``."""
     silent_seconds: float
-    """Since then."""
+    """Seconds since then."""
     clients: int
     visitors: int
-    """Connections, clients or not."""
+    """Open connections, whether clients or not."""
     since_frame: float | None
-    """Seconds since a frame came, of anybody; None before the first."""
+    """Seconds since the last frame of any client; None before the first."""
 
 
 class Board:
     """The shared memory of one server.
 
     Args:
-        rows: processes.
-        seats: clients that there may be at one time, of all processes together.
-        handle: of the memory, of :meth:`shared`; None for a process by itself.
+        rows: number of processes.
+        seats: limit of clients at one time, over all processes.
+        handle: file descriptor of the memory, from :meth:`shared`; None for a single process.
     """
 
     def __init__(self, rows: int, seats: int, handle: int | None = None) -> None:
@@ -74,21 +74,21 @@ class Board:
 
     @staticmethod
     def shared(rows: int, seats: int) -> Board:
-        """Memory that other processes can be given, by its ``handle``. On Linux alone."""
+        """Memory that can be passed to other processes by its ``handle``. Linux only."""
         handle = os.memfd_create("edgeser serve")
         os.ftruncate(handle, _size(rows, seats))
         return Board(rows, seats, handle)
 
     def row(self, row: int) -> memoryview[float]:
-        """The numbers of one process, which it alone writes."""
+        """The numbers of one process; only that process writes them."""
         return self._cells[row * CELLS : (row + 1) * CELLS]
 
     def sum(self, cell: int) -> float:
-        """Of all processes."""
+        """Sum of a cell over all processes."""
         return float(sum(self._cells[row * CELLS + cell] for row in range(self.rows)))
 
     def fellow(self, row: int) -> Fellow:
-        """What a process last said of itself."""
+        """The state that a process last published."""
         cells, now = self.row(row), time.monotonic()
         return Fellow(
             State(int(cells[STATE])),
@@ -100,15 +100,14 @@ class Board:
         )
 
     def vacate(self, row: int) -> None:
-        """A process is gone: so are its clients. What it counted stays."""
+        """Clears the row of a process that ended, with its clients. Its counters stay."""
         self._seats[row] = 0
         self.row(row)[:FIRST_FIGURE] = memoryview(bytes(8 * FIRST_FIGURE)).cast("d")
 
     def take_seat(self, row: int, group: str, most: int | None) -> int | None:
-        """A seat for a client from a group of addresses; None if it may have none.
+        """Takes a seat for a client from a group of addresses; None if none is allowed.
 
-        ``most`` is how many a group may have, None for any number. Holds for all processes
-        together.
+        ``most`` is the limit of a group, None for no limit. It holds over all processes together.
         """
         key = self._key(group)
         with self._alone():
@@ -122,17 +121,17 @@ class Board:
             return int(free[0])
 
     def leave_seat(self, row: int, seat: int) -> None:
-        """A client is gone."""
+        """Frees the seat of a client that left."""
         self._seats[row, seat] = 0
 
     def _key(self, group: str) -> np.uint64:
-        """Of a group; nobody outside can make two that are alike, nor tell it from the memory."""
+        """Keyed hash of a group: collisions cannot be made on purpose, and it hides the address."""
         digest = hashlib.blake2b(group.encode(), digest_size=8, key=self._memory[:16]).digest()
         return np.uint64(int.from_bytes(digest, "little") or 1)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time; one that is killed lets go, one that hangs is not waited for."""
+        """Locks out other processes. The lock of a dead process is free; a hung one is ignored."""
         if self.handle is None:
             yield
             return
@@ -152,30 +151,30 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One process's row of a board."""
+    """One process's row of the board."""
 
     board: Board
     row: int
 
     @property
     def cells(self) -> memoryview[float]:
-        """Its numbers."""
+        """The row's numbers."""
         return self.board.row(self.row)
 
     @property
     def alone(self) -> bool:
-        """Whether there are no others."""
+        """Whether this is the only process."""
         return self.board.rows == 1
 
     def patience(self) -> float:
-        """Seconds for which a newcomer is left to others, who have fewer connections."""
+        """Seconds to leave a new connection to other processes, which have fewer connections."""
         others = [self.board.fellow(row) for row in range(self.board.rows) if row != self.row]
         free = [o.visitors for o in others if o.state == State.ok and o.silent_seconds < FRESH]
         return PATIENCE if free and min(free) < self.cells[VISITORS] else 0.0
 
 
 FRESH = 2.0
-"""Seconds: a process that has said nothing for longer is not counted on."""
+"""Seconds after which a process that published nothing counts as unavailable."""
 PATIENCE = 0.005
 
 

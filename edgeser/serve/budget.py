@@ -1,4 +1,4 @@
-"""Budgets that refill as time passes."""
+"""Rate limits: budgets that refill over time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 
 class Budget:
-    """So much a second, and so much at once.
+    """A token bucket: a rate per second, and a burst.
 
-    Who takes more than there is owes it, and is told how long to wait. Nothing is saved up beyond
-    ``burst``, however long nothing was taken. Threads: one at a time.
+    Taking more than is there makes a debt, and ``take`` returns how long to wait for it. No more
+    than ``burst`` is ever saved up. Threads: one at a time.
     """
 
     __slots__ = ("_at", "_level", "burst", "rate")
@@ -19,7 +19,7 @@ class Budget:
         self._level, self._at = burst, time.monotonic()
 
     def take(self, amount: float) -> float:
-        """Take an amount; seconds to wait until it is paid for, 0 if it is."""
+        """Takes an amount; returns seconds to wait until it is paid for, 0 if it is already."""
         now = time.monotonic()
         level = self._level + (now - self._at) * self.rate
         if level > self.burst:
@@ -29,7 +29,7 @@ class Budget:
         return 0.0 if level >= 0 else -level / self.rate
 
     def may_take(self, amount: float) -> bool:
-        """Take an amount if it is there; whether it was. Nothing is owed."""
+        """Takes an amount only if it is there; returns whether it was. Makes no debt."""
         self.take(0.0)
         if self._level < amount:
             return False

@@ -1,6 +1,6 @@
-"""What the supervisor and a worker tell each other: lines of JSON over a pair of sockets.
+"""Messages between the supervisor and a worker: lines of JSON over a pair of sockets.
 
-The pair also tells either of them that the other is gone, however it went.
+The sockets also tell each side when the other process ends, whatever the cause.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is begun with."""
+    """What a worker needs to start."""
 
     config: ServeConfig
     verbose: bool
-    """Whether it logs what it does."""
+    """Whether it logs its actions."""
     row: int
-    """Its own, of the board."""
+    """Its row on the board."""
     board: int
-    """The handle of the board's memory."""
+    """File descriptor of the board's memory."""
     listening: int
-    """The handle of the socket at which clients arrive."""
+    """File descriptor of the listening socket."""
 
 
 def send_order(channel: socket.socket, order: Order) -> None:
-    """Tell a worker what to do. Raises pickle.PicklingError or AttributeError if that cannot be."""
+    """Sends a worker its order. Raises PicklingError or AttributeError if it cannot be pickled."""
     content = pickle.dumps(order)
     channel.sendall(len(content).to_bytes(4, "big") + content)
 
 
 def receive_order(channel: socket.socket) -> Order:
-    """What the supervisor, which began this process, told it."""
+    """Receives the order from the supervisor, which started this process."""
     size = int.from_bytes(_exactly(channel, 4), "big")
-    order: Order = pickle.loads(_exactly(channel, size))  # noqa: S301  of our own parent
+    order: Order = pickle.loads(_exactly(channel, size))  # noqa: S301  from our own parent process
     return order
 
 
 def tell(channel: socket.socket, **said: Any) -> None:
-    """Say something to the supervisor."""
+    """Sends a message to the supervisor."""
     channel.sendall(json.dumps(said).encode() + b"\n")
 
 
 class Lines:
-    """What a worker says, as far as it came."""
+    """Splits a worker's bytes into messages."""
 
     def __init__(self) -> None:
         self._kept = b""
 
     def of(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """The lines that these bytes complete."""
+        """The messages that these bytes complete."""
         *lines, self._kept = (self._kept + data[:MOST_BYTES]).split(b"\n")
         yield from map(json.loads, lines)
 

@@ -1,4 +1,4 @@
-"""One connection's stream, with its audio that waits and its events that are to be sent."""
+"""One client: its stream, its audio that waits to be processed, and its events to be sent."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from edgeser.serve.protocol import (
 from edgeser.streaming.utterances import Emotion, Utterance, UtteranceEvent, Utterances
 
 Samples = npt.NDArray[Any]
-"""(n,) float32, or (n, channels) int16; of one client all alike."""
+"""(n,) float32, or (n, channels) int16; always the same for one client."""
 Message = dict[str, Any] | bytes
 """An event, or frames in binary."""
 
 MOST_WAITING_BYTES = 4 << 20
-"""Of one client's audio, whatever its rate."""
+"""Limit of one client's waiting audio, at any sample rate."""
 
 
 class Told(NamedTuple):
-    """What a step brought to one client."""
+    """What one step produced for one client."""
 
     frames: int
     silent: int
-    """Of these, how many are not speech."""
+    """How many of these frames are not speech."""
     utterances: list[Utterance]
-    """Those that ended."""
+    """Utterances that ended."""
     latency: float
-    """Seconds since the last audio of it came."""
+    """Seconds since the newest audio of the step arrived."""
 
 
 class Client:
-    """One connection's stream, the audio it still has to hear, and the events it has to send.
+    """One client's stream, its audio that waits to be processed, and its unsent events.
 
     Raises:
         AudioError: this server cannot decode the format.
@@ -73,29 +73,29 @@ class Client:
             every_hop=config.every_hop,
             on_frame=self._frames.append,
         )
-        """What the pool steps."""
+        """Its stream in the pool."""
         self._threshold = self.utterances.speech_threshold
         self._room = min(
             int(self.limits.burst_seconds * audio.rate), MOST_WAITING_BYTES // audio.sample_bytes
         )
-        """Samples that may wait; more are not read."""
+        """Limit of waiting samples; beyond it the connection is not read."""
         self.events: asyncio.Queue[Message | None] = asyncio.Queue()
-        """What is still to be sent; None after the last."""
+        """Events to be sent; None after the last one."""
         self.unsent = 0
-        """Of those, that whoever sends them has not sent yet; those in its hands count."""
+        """Events that the sender has not sent yet, including those it is sending now."""
         self.outlet: Callable[[list[Message]], bool] = lambda _: False
-        """Sends at once, if that can be; whether it did."""
+        """Sends messages immediately if possible; returns whether it did."""
         self.heard = asyncio.Event()
         """Set while there is room for more audio."""
         self.heard.set()
         self.overrun = asyncio.Event()
-        """Set once more events are unread than may be."""
+        """Set when there are more unread events than allowed."""
         self.awaited_since: float | None = None
-        """Since when its next message is waited for; None while it is not."""
+        """Since when the server waits for its next message; None while it does not."""
         self.seat = -1
-        """On the server's board."""
+        """Its seat on the board."""
         self.due_since: float | None = None
-        """Since when a step would do anything for it."""
+        """Since when a step would produce something for it."""
         self._needed = self.utterances.until_frame
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
@@ -104,24 +104,24 @@ class Client:
 
     @property
     def waiting(self) -> float:
-        """Seconds of audio that were received and not yet heard."""
+        """Seconds of audio that arrived and are not processed yet."""
         return self._samples / self.audio.rate
 
     @property
     def due(self) -> bool:
-        """Whether a step would do anything for it; what brings no frame yet can wait for more."""
+        """Whether a step would produce something; audio too short for a frame can wait for more."""
         if self.failed or not self._samples:
             return False
         return self.ending or self._samples >= self._needed
 
     def push(self, samples: Samples) -> None:
-        """Checked samples, to be heard at the worker's next turn."""
+        """Appends checked samples; the worker's next step processes them."""
         self._waiting.append((time.monotonic(), samples))
         self._samples += len(samples)
         self._look()
 
     def take(self, seconds: float) -> tuple[float, Samples]:
-        """What is waiting, up to so much, and when that came."""
+        """Takes up to so many seconds of waiting samples; returns their arrival time, too."""
         parts, came = [], 0.0
         most = max(1, int(seconds * self.audio.rate))
         while self._waiting and most > 0:
@@ -138,20 +138,20 @@ class Client:
         return came, taken
 
     def deliver(self, events: list[UtteranceEvent], came: float) -> Told:
-        """Send what a step brought; returns what that was."""
+        """Sends the events of a step; returns a summary of them."""
         self._needed = self.utterances.until_frame
         self._look()
         return self._tell(events, came)
 
     def finish(self) -> Told:
-        """Judge what was said last; returns what that brought."""
+        """Ends the utterance that is open; returns a summary of the events."""
         came = time.monotonic()
         told = self._tell(self.utterances.flush(), came)
         self._queue(None)
         return told
 
     def fail(self, code: str, message: str) -> None:
-        """One last event that says why; the first reason stays."""
+        """Sends one last event with an error; only the first error counts."""
         if self.failed:
             return
         self.ending = self.failed = True
@@ -163,7 +163,7 @@ class Client:
         self.events.put_nowait(message)
 
     def _look(self) -> None:
-        """See how much there is to hear."""
+        """Updates how much audio waits."""
         full = self._samples > self._room
         if full == self.heard.is_set():
             (self.heard.clear if full else self.heard.set)()
@@ -196,7 +196,7 @@ class Client:
             return
         for message in messages:
             if self.events.qsize() >= self.limits.unread_events:
-                # The rest is not kept: nobody reads it, and it would grow.
+                # Drop further events: nobody reads them, and they would fill the memory.
                 self.ending = self.failed = True
                 self.overrun.set()
                 return

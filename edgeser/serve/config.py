@@ -13,7 +13,7 @@ from edgeser.streaming.utterances import Endpointing
 from edgeser.streaming.vad import SpeechDetector
 
 GOODBYE_SECONDS = 5
-"""In which clients get what they are still owed when the server ends."""
+"""Time in which clients still receive their last events when the server ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +21,35 @@ class Limits:
     """Limits of one client; more is refused or slowed down, without affecting other clients."""
 
     connections: int = 64
-    """At one time; one more is told to come back later."""
+    """Clients at one time; further ones are told to try again later."""
     message_bytes: int = 1 << 18
-    """Of one message; more ends the connection."""
+    """Size of one message; a larger one ends the connection."""
     idle_seconds: float = 30.0
-    """Without a message, or without reading what was sent; then the connection ends."""
+    """The connection ends after so long without a message, or if the client does not read."""
     speed: float = 4.0
-    """Audio is taken this many times as fast as it was spoken, at most; faster senders wait."""
+    """Audio is accepted at most this many times faster than real time; faster senders wait."""
     burst_seconds: float = 10.0
-    """So much audio may come at once all the same."""
+    """Audio that may arrive at once in spite of ``speed``."""
     unread_events: int = 512
-    """A client that leaves more than this unread is cut off."""
+    """Unread events of one client; a client that leaves more unread is disconnected."""
     per_address: int | None = None
-    """Of one address, or one /64 of IPv6. None for half of all; connections of this machine are not
-    counted then, since all that a proxy passes on come from here."""
+    """Clients of one IPv4 address, or one /64 of IPv6. None for half of ``connections``, not
+    counting clients from this machine, because a proxy's clients all come from there."""
     waiting: int = 128
-    """Connections that are no clients yet, or no longer; one more pushes out the oldest."""
+    """Waiting connections (before or after being a client); one more closes the oldest one."""
     handshake_seconds: float = 10.0
-    """Until a request has come as a whole and is answered; then the connection ends."""
+    """Time for the complete request, including TLS, and its answer; then the connection closes."""
     messages_a_second: float = 500.0
-    """Pings and fragments count too; who sends more is read more slowly."""
+    """Rate of messages, including pings and fragments; faster senders are read more slowly."""
     bytes_a_second: float = 8 << 20
-    """Who sends more is read more slowly."""
+    """Rate of data; faster senders are read more slowly."""
     stalled_seconds: float = 5.0
-    """Audio that is due waits so long: ``/healthz`` says so."""
+    """``/healthz`` reports a failure if audio waits this long for a step."""
     stuck_seconds: float = 60.0
-    """One step takes so long: the server ends, for whoever started it to start another."""
+    """The server exits if one step takes this long, so that a service manager can restart it."""
 
     def __post_init__(self) -> None:
-        """Raises ServeError for limits that nobody could keep."""
+        """Raises ServeError if a limit is not positive."""
         for name in (item.name for item in fields(self)):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Configuration of a server. Only this machine is served unless ``host`` allows others."""
+    """Configuration of a server. Unless ``host`` changes it, only this machine can connect."""
 
     host: str = "127.0.0.1"
     port: int = 8765
@@ -68,26 +68,26 @@ class ServeConfig:
     """If given, clients must send it: ``?token=`` or ``Authorization: Bearer``. Not empty."""
     origins: tuple[str, ...] = ()
     """Other web origins whose pages may connect, as ``https://kiosk.example``; ``*`` for all,
-    ``null`` for pages without one, such as files.
+    ``null`` for pages without an origin, such as files.
 
-    The page that the server itself serves always may. Programs that send no origin may, too.
+    The server's own page may always connect, and so may programs that send no origin.
     """
     certificate: Path | None = None
-    """PEM file for TLS, with ``key``: browsers give a page the microphone over TLS or on localhost
-    only."""
+    """PEM file for TLS, with ``key``. Browsers allow the microphone only over TLS or on
+    localhost."""
     key: Path | None = None
     names: tuple[str, ...] = ()
-    """Further names that this server is reached by, without TLS and without a token.
+    """Further host names of this server, needed without TLS and without a token.
 
-    Known are its addresses, this machine's name, ``host`` and those of ``origins``. A page whose
-    name was made to lead here is refused.
+    Its addresses, this machine's name, ``host`` and the hosts of ``origins`` are always allowed.
+    Requests for other names are refused, as a defence against DNS rebinding.
     """
     limits: Limits = field(default_factory=Limits)
     rules: Endpointing = field(default_factory=Endpointing)
     detector: Callable[[], SpeechDetector] | None = None
-    """Makes what decides who speaks, one for each client, as ``edgeser.Silero``.
+    """Makes the voice activity detector of each client, such as ``edgeser.Silero``.
 
-    None for the model's own score.
+    None for the model's own speech score.
     """
     every_hop: bool = True
     """Whether the model hears hops that sound like the quiet before them: see
@@ -97,17 +97,17 @@ class ServeConfig:
     backend: Backend = "cpu"
     """See :func:`edgeser.load`."""
     signed_by: Path | None = None
-    """The public key of whom the bundle must be: ``key`` of :func:`edgeser.load`."""
+    """Public key that must have signed the bundle: ``key`` of :func:`edgeser.load`."""
     count_labels: bool = False
-    """Whether ``/metrics`` counts labels. It tells them once an hour, but of few clients even that
-    says something of each."""
+    """Whether ``/metrics`` counts labels. They are published once an hour, but with few clients
+    even that reveals something about each of them."""
     kiosk: Kiosk = field(default_factory=Kiosk)
-    """What the page says and looks like."""
+    """Texts and appearance of the page."""
     workers: int = 1
-    """Processes that serve, behind the one port; more than one on Linux alone. The limits hold for
-    all of them together, but for those of what is no client yet, which are each one's own."""
+    """Processes behind the one port; more than one on Linux only. Limits hold for all of them
+    together, except those of waiting connections, which hold for each."""
 
     def __post_init__(self) -> None:
-        """Raises ServeError if nobody would serve."""
+        """Raises ServeError if there is no worker."""
         if self.workers < 1:
             raise ServeError(f"{self.workers} workers serve nobody: give 1 or more")

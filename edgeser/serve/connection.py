@@ -1,8 +1,8 @@
-"""One connection's bytes, on their way between its transport and uvicorn.
+"""Passes one connection's bytes between its transport and uvicorn.
 
-uvicorn parses HTTP and WebSocket. Here stands what it does not do: telling the door who comes and
-goes, refusing requests that its parsers stumble over, and giving each client its turn. What a live
-voice sends and hears, whole binary messages and frames, takes a short cut past parser and tasks.
+uvicorn parses HTTP and WebSocket. This module adds what uvicorn lacks: it reports connections to
+the door, refuses requests that break uvicorn's parsers, and gives each client its turn. A live
+voice consists of whole binary messages and frames; they bypass the parser and its tasks.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from edgeser.serve.turns import Turns
 from edgeser.serve.whole import framed, whole_messages
 
 MOST_REQUEST_BYTES = 1 << 14
-"""Of a request's line and headers together."""
+"""Limit of a request's line and headers together."""
 MOST_HEADERS = 100
 MOST_LINE = 8000
-"""Bytes; websockets takes 8192."""
+"""Bytes; the limit of websockets is 8192."""
 MESSAGES_AT_ONCE = 2.0
-"""Seconds' worth of messages that may come at once."""
+"""Burst of messages, in seconds at the allowed rate."""
 
 
 class Settings(uvicorn.Config):
-    """uvicorn's, and what the connections of one server share."""
+    """uvicorn's settings, and the objects that all connections of a server share."""
 
     def __init__(self, app: Any, door: Door, limits: Limits, **options: Any) -> None:
         self.door, self.limits = door, limits
@@ -47,24 +47,24 @@ class Settings(uvicorn.Config):
 
 
 class HttpConnection(H11Protocol):
-    """Until it is a WebSocket, if ever."""
+    """A connection that speaks HTTP, until it becomes a WebSocket."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tell the door."""
+        """Reports the connection to the door."""
         cast(Settings, self.config).door.entered(cast(asyncio.Transport, transport))
         super().connection_made(cast(asyncio.Transport, transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the door."""
+        """Reports the end of the connection to the door."""
         cast(Settings, self.config).door.left(self.transport)
         super().connection_lost(exc)
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
-    """A WebSocket, from its request on."""
+    """A WebSocket, beginning with its request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Stand between uvicorn and the transport."""
+        """Puts itself between uvicorn and the transport."""
         limits = self._limits = cast(Settings, self.config).limits
         self._own = cast(asyncio.Transport, transport)
         messages = Budget(limits.messages_a_second, MESSAGES_AT_ONCE * limits.messages_a_second)
@@ -77,7 +77,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         super().connection_made(_Valve(self._own, self._turns))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the door."""
+        """Reports the end of the connection to the door."""
         cast(Settings, self.config).door.left(self._own)
         self._turns.close()
         if self._resting is not None:
@@ -85,7 +85,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """First the request, as a whole; then frames."""
+        """Handles the request as a whole first, then frames."""
         if self._asked:
             self._turns.received(data)
             return
@@ -99,27 +99,27 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._own.close()
 
     def handle_connect(self, event: Request) -> None:
-        """Let the application know of the short cut."""
+        """Tells the application about the short cut."""
         super().handle_connect(event)
         if not self.close_sent:
             cast(dict[str, Any], self.scope["extensions"])[SHORT_CUT] = self
 
     def listen(self, ear: Ear) -> bool:
-        """As :class:`edgeser.serve.ear.ShortCut`."""
+        """See :class:`edgeser.serve.ear.ShortCut`."""
         if not self.queue.empty():
             return False
         self._ear = ear
         return True
 
     def tell(self, messages: list[Message]) -> bool:
-        """As :class:`edgeser.serve.ear.ShortCut`."""
+        """See :class:`edgeser.serve.ear.ShortCut`."""
         if self.close_sent or not self.writable.is_set() or self._own.is_closing():
             return False
         self._own.write(b"".join(map(framed, messages)))
         return True
 
     async def send(self, message: Any) -> None:
-        """For the application; after its goodbye nothing rests, so that the client's is read."""
+        """Sends for the application. After the close frame, reads on, to get the client's own."""
         await super().send(message)
         if self.close_sent:
             self._ear = None
@@ -128,12 +128,12 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self._turns.go_on()
 
     def send_receive_event_to_app(self) -> None:
-        """A whole message came by way of the parser."""
+        """Handles a whole message that the parser found."""
         if self.close_sent:
             super().send_receive_event_to_app()
         elif self.curr_msg_data_type == "text":
-            self._ear = None  # the end, or an error: whatever follows comes after it
-            # What is no text is answered by the application as every other one is.
+            self._ear = None  # the end, or an error; what follows is ignored
+            # The application answers text that is not UTF-8 like any other unknown text.
             self.frames = [b"".join(self.frames).decode(errors="replace").encode()]
             super().send_receive_event_to_app()
         elif self._ear is None:
@@ -143,9 +143,9 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self._ahead = max(self._ahead, self._ear.take(message))
 
     def _turn(self, data: bytes) -> None:
-        """Frames whose turn it is."""
+        """Parses the frames of one turn."""
         ear, messages = self._ear, None
-        if ear is not None and self._turns.whole and not self.frames:  # of a message in parts
+        if ear is not None and self._turns.whole and not self.frames:  # not inside a message
             messages = whole_messages(data, self._limits.message_bytes)
         if ear is None or messages is None:
             super().data_received(data)
@@ -156,7 +156,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self._rest(ear)
 
     def _rest(self, ear: Ear) -> None:
-        """Read nothing until the client may send again."""
+        """Reads nothing until the client may send again."""
 
         async def rest() -> None:
             await ear.rest(ahead)
@@ -170,7 +170,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
 
 class _Valve(asyncio.Transport):
-    """A transport whose reading is paused by turns, not by the system's calls."""
+    """A transport whose pausing is decided by ``Turns``, not by uvicorn."""
 
     def __init__(self, transport: asyncio.Transport, turns: Turns) -> None:
         super().__init__()
@@ -193,7 +193,7 @@ class _Valve(asyncio.Transport):
 
 
 def _too_much(request: bytes) -> str | None:
-    """The status for a request that the WebSocket's parser would stumble over."""
+    """The HTTP status for a request that would break the WebSocket parser; None if it is fine."""
     first, *lines = request.split(b"\r\n")
     if len(first) > MOST_LINE:
         return "414 URI Too Long"

@@ -1,4 +1,4 @@
-"""One client's connection, from its request to its goodbye."""
+"""One client's connection, from its request to its close."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from edgeser.serve.protocol import AudioFormat, Wanted, error, parameters, ready
 
 TRY_AGAIN, BAD_REQUEST, TOO_SLOW, GOING = 1013, 1008, 1013, 1001
 LONGEST_TEXT = 1024
-"""Characters of a text message; the only one has 15."""
+"""Limit in characters of a text message; the only valid one has 15."""
 
 
 async def converse(connection: WebSocket, hub: Hub, access: Access, door: Door) -> None:
-    """Serve one connection, if it may come in."""
+    """Serves one connection, if access is allowed."""
     refusal = access.wrong_page(connection.headers)
     if not access.knows_token(connection.query_params.get("token"), connection.headers):
         refusal = "the token is missing or wrong: send ?token= or Authorization: Bearer"
@@ -38,21 +38,21 @@ async def converse(connection: WebSocket, hub: Hub, access: Access, door: Door) 
     try:
         await _talk(connection, hub, door)
     except WebSocketDisconnect:
-        pass  # it left before it was told
+        pass  # it left before it was refused
     finally:
         hub.sockets -= 1
 
 
 async def deny(connection: WebSocket, why: str, status: int) -> None:
-    """Answer a request for a WebSocket with a status and a line that says why."""
+    """Refuses a request for a WebSocket, with a status and one line with the reason."""
     try:
         await connection.send_denial_response(PlainTextResponse(why, status))
-    except RuntimeError:  # a server that cannot: it answers 403
+    except RuntimeError:  # servers without this extension answer 403
         await connection.close(BAD_REQUEST)
 
 
 async def _talk(connection: WebSocket, hub: Hub, door: Door) -> None:
-    """A connection that was accepted."""
+    """Serves a connection that was accepted."""
     peer = None if connection.client is None else (connection.client.host, connection.client.port)
     try:
         query = parameters(connection.query_params.multi_items())
@@ -73,7 +73,7 @@ async def _talk(connection: WebSocket, hub: Hub, door: Door) -> None:
 
 
 async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
-    """Audio in, events out, until one side ends it."""
+    """Receives audio and sends events until one side ends the connection."""
     hello = ready(hub.model, client.audio, client.utterances.speech_threshold)
     await connection.send_json(hello)
     if (short_cut := _short_cut(connection)) is not None:
@@ -87,7 +87,7 @@ async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         still_there = idle.done() or (receiving.done() and receiving.result())
         if still_there and not sending.done():
-            # The last events; unless nobody reads them.
+            # The last events, unless the client does not read.
             await asyncio.wait((sending, overrun), return_when=asyncio.FIRST_COMPLETED)
         if overrun.done():
             code = TOO_SLOW
@@ -99,7 +99,7 @@ async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
 
 
 async def _say_goodbye(connection: WebSocket, code: int) -> None:
-    """Close; whoever left events unread is told why, if it reads at last."""
+    """Closes; a client that left events unread gets the reason, if it reads at last."""
 
     async def say() -> None:
         if code == TOO_SLOW:
@@ -112,11 +112,11 @@ async def _say_goodbye(connection: WebSocket, code: int) -> None:
 
 
 async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
-    """Take audio until the client ends it; whether it still wants to hear the rest."""
+    """Takes audio until the client ends it; returns whether the client waits for the rest."""
     ear, short_cut = Ear(client, hub.wake, hub.metrics.gap), _short_cut(connection)
     while not client.ending:
         if short_cut is not None and short_cut.listen(ear):
-            short_cut = None  # what comes here now is what ends it
+            short_cut = None  # from here on messages arrive here; the next one ends the audio
         client.awaited_since = time.monotonic()
         message = await connection.receive()
         client.awaited_since = None
@@ -128,7 +128,7 @@ async def _receive(connection: WebSocket, client: Client, hub: Hub) -> bool:
             if ahead > 0 or not client.heard.is_set():
                 await ear.rest(ahead)
         elif _is_end(message.get("text") or ""):
-            await ear.rest(ear.owed)  # it may have come in one turn with the last audio
+            await ear.rest(ear.owed)  # it may have arrived together with the last audio
             break
         else:
             client.fail("audio", 'the only text message is {"type": "end"}; audio is binary')
@@ -143,9 +143,9 @@ def _short_cut(connection: WebSocket) -> ShortCut | None:
 
 
 async def _become_idle(client: Client) -> None:
-    """Wait until the client has said nothing for too long; it is told so.
+    """Waits until the client was idle for too long, and tells it.
 
-    One task that seldom wakes costs less than a deadline for each message.
+    One task that wakes rarely is cheaper than a deadline for each message.
     """
     patience = client.limits.idle_seconds
     while True:
@@ -158,7 +158,7 @@ async def _become_idle(client: Client) -> None:
 
 
 async def _send(connection: WebSocket, client: Client) -> None:
-    """Pass on what could not be sent at once, until there is no more."""
+    """Sends the events that could not be sent immediately, until the last."""
     while (event := await client.events.get()) is not None:
         if isinstance(event, bytes):
             await connection.send_bytes(event)

@@ -1,9 +1,9 @@
-"""The door: how many connections there are, from whom, and how long one may stay without a purpose.
+"""Admission: limits the number of connections, in total and per address, and their waiting time.
 
-A connection that has not become a client yet, because its request is half sent, its TLS is not
-agreed or it is being answered, is *waiting*. So many may wait; one more pushes out the one that has
-waited longest, of the address from which most wait. Whoever sends a request as a whole is served
-while others hold theirs back, and no connection waits longer than its deadline.
+A connection *waits* while it is not a client: its request is incomplete, its TLS handshake runs, or
+it is being answered. The number of waiting connections is limited: one more closes the one that
+waited longest, of the address with the most waiting ones. So clients that send complete requests
+are served while others hold theirs back, and every waiting connection has a deadline.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from edgeser.serve.budget import Budget
 from edgeser.serve.config import Limits
 
 OPENED_A_SECOND, OPENED_AT_ONCE = 400, 500
-"""Connections that are let in; more wait in the system's queue."""
+"""Rate of accepting connections; others wait in the system's queue."""
 QUEUE = 256
-"""Of the system: it passes in less than a second, so that nobody waits long behind a flood."""
+"""Length of the system's queue. It empties in less than a second, even in a flood."""
 OTHER_FILES = 64
-"""What a server opens beside its connections."""
+"""Files that a server opens besides its connections."""
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +43,7 @@ class Visitor:
     deadline: asyncio.TimerHandle | None = None
 
     def drop(self) -> None:
-        """Cut it off, whatever it does."""
+        """Closes the connection at once."""
         if self.transport is not None:
             self.transport.abort()
         elif self.opening is not None:
@@ -51,9 +51,9 @@ class Visitor:
 
 
 class Door:
-    """Lets connections in. Threads: the event loop's.
+    """Accepts connections. Threads: the event loop's.
 
-    ``place`` is that of this process among those of the server; None if there are no others.
+    ``place`` is this process's row on the board; None if there is only one process.
     """
 
     def __init__(self, limits: Limits, place: Place | None = None) -> None:
@@ -64,11 +64,11 @@ class Door:
         self._pace = Budget(OPENED_A_SECOND, OPENED_AT_ONCE)
         self._accepting: asyncio.Task[None] | None = None
         self.pushed_out = 0
-        """Connections that were cut off while they waited, so far."""
+        """Waiting connections that were closed to make room, so far."""
 
     @property
     def waiting(self) -> int:
-        """Connections that are no clients."""
+        """Connections that are not clients."""
         return sum(map(len, self._waiting.values()))
 
     def open(
@@ -77,35 +77,35 @@ class Door:
         protocol: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Begin to let in whoever connects."""
+        """Starts to accept connections."""
         listening.setblocking(False)
         run = self._run(listening, protocol, tls)
         self._accepting = asyncio.get_running_loop().create_task(run)
 
     async def close(self) -> None:
-        """Let nobody else in."""
+        """Stops accepting connections."""
         if self._accepting is not None:
             self._accepting.cancel()
             with suppress(asyncio.CancelledError):
                 await self._accepting
 
     def entered(self, transport: asyncio.Transport) -> None:
-        """A connection is open, and agreed on TLS if that is asked for."""
+        """Registers a connection that is open, after the TLS handshake if there is one."""
         if (visitor := self._visitors.get(_peer(transport))) is not None:
             visitor.transport = transport
 
     def left(self, transport: asyncio.Transport) -> None:
-        """A connection is gone."""
+        """Forgets a connection that ended."""
         if (visitor := self._visitors.get(_peer(transport))) is not None:
             self._forget(visitor)
 
     def seat(self, peer: tuple[str, int] | None) -> None:
-        """A connection became a client: it waits no more."""
+        """A connection became a client, so it no longer waits."""
         if peer is not None and (visitor := self._visitors.get(peer)) is not None:
             self._stop_waiting(visitor)
 
     def see_off(self, peer: tuple[str, int] | None) -> None:
-        """It is a client no more: it may still hear why, and then it has to go."""
+        """A client ended. Its connection has a deadline again, to receive the last events."""
         if peer is not None and (visitor := self._visitors.get(peer)) is not None:
             self._wait(visitor)
 
@@ -117,12 +117,12 @@ class Door:
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._pace.take(0))  # others have their turn, also after 0 s
+            await asyncio.sleep(self._pace.take(0))  # lets other tasks run, even for 0 s
             try:
                 connection, address = await self._accept(listening)
             except BlockingIOError:
-                continue  # another process had it
-            except OSError as problem:  # as one that is gone again, or no file is left
+                continue  # another process accepted it
+            except OSError as problem:  # the peer closed it, or too many files are open
                 log.warning("cannot accept a connection: %s", problem)
                 self._make_room(0)
                 await asyncio.sleep(0.1)
@@ -135,9 +135,9 @@ class Door:
             visitor.opening = loop.create_task(self._enter(visitor, connection, protocol, tls))
 
     async def _accept(self, listening: socket.socket) -> tuple[socket.socket, Any]:
-        """Whoever connects next; of several processes the one with the fewest connections does.
+        """Accepts the next connection; among processes, the one with the fewest connections does.
 
-        Raises BlockingIOError if another did.
+        Raises BlockingIOError if another process accepted it.
         """
         loop = asyncio.get_running_loop()
         if self._place.alone:
@@ -166,7 +166,7 @@ class Door:
             await loop.connect_accepted_socket(
                 protocol, connection, ssl=tls, ssl_handshake_timeout=patience
             )
-        except (OSError, asyncio.CancelledError):  # ssl.SSLError is one; no TLS, or too late
+        except (OSError, asyncio.CancelledError):  # includes ssl.SSLError: no TLS, or too late
             connection.close()
             self._forget(visitor)
         finally:
@@ -194,7 +194,7 @@ class Door:
         cells[VISITORS], cells[WAITING] = len(self._visitors), self.waiting
 
     def _make_room(self, most: int) -> None:
-        """Push out one that waits, if there are more than so many."""
+        """If more than ``most`` wait, closes the oldest one of the greediest address."""
         if self.waiting > most:
             greediest = max(self._waiting.values(), key=len)
             visitor = next(iter(greediest))
@@ -210,7 +210,7 @@ class Door:
 
 
 def group_of(host: str) -> str:
-    """Addresses that count as one: an IPv4 address, or the /64 that one IPv6 subscriber has."""
+    """Groups addresses for the limits: an IPv4 address, or the /64 of an IPv6 subscriber."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -223,14 +223,14 @@ def group_of(host: str) -> str:
 
 
 def allow_files(limits: Limits) -> None:
-    """See that the system lets this process open as many files as its limits may take.
+    """Checks that the process may open as many files as its limits can require.
 
     Raises:
-        ServeError: it does not.
+        ServeError: it may not.
     """
     try:
         import resource
-    except ImportError:  # not on Windows, where there is no such limit
+    except ImportError:  # Windows has no such limit
         return
     needed = limits.connections + limits.waiting + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

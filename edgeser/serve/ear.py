@@ -1,4 +1,4 @@
-"""What takes one client's messages of audio, at the pace at which it may send them."""
+"""Receives one client's audio messages, no faster than the client may send."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edgeser.serve.budget import Budget
 from edgeser.serve.client import Client, Message
 
 GAP_SECONDS = 0.5
-"""Audio that comes so much later than it should was away: a gap."""
+"""Audio that is later than usual by this much counts as a gap."""
 DRIFT = 1e-3
-"""Seconds that a microphone's clock may lose in a second: that makes no gap."""
+"""Clock drift of a microphone, in seconds per second, that is not a gap."""
 SHORT_CUT = "edgeser.short_cut"
-"""Of an ASGI scope's extensions: a :class:`ShortCut`."""
+"""Key in the extensions of an ASGI scope; its value is a :class:`ShortCut`."""
 
 
 class Ear:
-    """One client's. Threads: the event loop's.
+    """Receives the audio of one client. Threads: the event loop's.
 
     Args:
-        client: whose audio it is.
-        wake: called once a step would do anything for the client.
-        gap: called with the seconds for which a client's audio stayed away.
+        client: the client.
+        wake: called when a step would produce something for the client.
+        gap: called with the length of a gap in the client's audio, in seconds.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Ear:
         self._pace = Budget(client.limits.speed, client.limits.burst_seconds)
 
     def take(self, message: bytes) -> float:
-        """Hear a message; seconds to wait until the next is taken.
+        """Takes a message; returns seconds to wait before the next one is taken.
 
-        What cannot be decoded ends the client's stream, and it is told why.
+        A message that cannot be decoded ends the client's stream with an error event.
         """
         client, limits = self.client, self.client.limits
         if client.ending:
@@ -66,7 +66,7 @@ class Ear:
         return self._pace.take(seconds)
 
     def _arrived(self, seconds: float, now: float) -> None:
-        """See whether it comes as late as it usually does: who is behind real time missed some."""
+        """Detects gaps: audio that is later than this client's usual delay."""
         if self._begun is None:
             self._begun = now - seconds
         self._heard += seconds
@@ -79,27 +79,27 @@ class Ear:
 
     @property
     def owed(self) -> float:
-        """Seconds until all that was heard is paid for."""
+        """Seconds until the audio so far is within the client's budget."""
         return self._pace.take(0.0)
 
     async def rest(self, seconds: float) -> None:
-        """Wait so long, and until there is room for more audio."""
+        """Waits so long, and until there is room for more audio."""
         self.client.awaited_since = None
         await asyncio.sleep(seconds)
         await self.client.heard.wait()
-        if not self.client.ending:  # else nothing is waited for, however long the rest takes
+        if not self.client.ending:  # an ending client is not timed
             self.client.awaited_since = time.monotonic()
 
 
 class ShortCut(Protocol):
-    """A connection that hands messages over without a task's turn for each.
+    """A connection that passes messages on directly, without waking a task for each.
 
-    ``edgeser.serve.connection`` has one; under another server than uvicorn there is none, and all
-    goes through ASGI.
+    ``edgeser.serve.connection`` implements it for uvicorn. Under other servers there is none, and
+    all messages go through ASGI.
     """
 
     def listen(self, ear: Ear) -> bool:
-        """From now on binary messages go to the ear; False if some came that nobody received."""
+        """Passes binary messages to ``ear`` from now on; False if there are older, unread ones."""
 
     def tell(self, messages: list[Message]) -> bool:
-        """Send these now; False, and nothing is sent, if others must be read first."""
+        """Sends these now; sends nothing and returns False if earlier ones are unsent."""

@@ -1,14 +1,14 @@
-"""The encoding of events: JSON, or for frames a fixed binary layout.
+"""Encodes events: as JSON, or frames in a fixed binary layout.
 
-A frame in binary is 48 bytes and 8 for each label, little-endian, and holds what its JSON does:
+A binary frame has 48 bytes and 8 for each label, little-endian, with the content of its JSON form:
 
 ====== ========= =====================================================
 offset type      holds
 ====== ========= =====================================================
 0      uint8     1: a frame
 1      uint8     n, the number of labels
-2      int16     which of the labels of ``ready`` it carries, -1 for none
-4      uint32    the first eight digits of the model's hash, as a number
+2      int16     index of its label in ``ready``, -1 for none
+4      uint32    the model's hash: its first eight hexadecimal digits
 8      float64   time
 16     float64   confidence
 24     float64   speech
@@ -17,7 +17,7 @@ offset type      holds
 48     float64   probabilities, n of them, in the order of the labels
 ====== ========= =====================================================
 
-A binary message has one frame or several, one behind the other; other events stay JSON.
+A binary message has one frame or more, without gaps; all other events are JSON.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ FRAME = 1
 NO_LABEL = -1
 
 encode_json: Callable[[dict[str, Any]], str] = json.JSONEncoder(allow_nan=False).encode
-"""An event as the text of its message."""
+"""An event as JSON text."""
 
 
 class FrameLayout:
-    """Encodes and decodes frames of a model with these labels.
+    """Encodes and decodes the frames of a model with these labels.
 
-    ``version`` is that of its events: the version, a plus, and eight digits of its hash.
+    ``version`` is the ``model`` of its events: the version, a plus, and eight digits of the hash.
     """
 
     def __init__(self, labels: Sequence[str], version: str) -> None:
@@ -49,10 +49,10 @@ class FrameLayout:
         self._places[None] = NO_LABEL
         self._struct = struct.Struct(f"<BBhI5d{len(self._labels)}d")
         self.size = self._struct.size
-        """Bytes of one frame."""
+        """Size of one frame in bytes."""
 
     def pack(self, frame: EmotionFrame, latency_ms: float) -> bytes:
-        """One frame."""
+        """Encodes one frame."""
         return self._struct.pack(
             FRAME,
             len(self._labels),
@@ -67,10 +67,10 @@ class FrameLayout:
         )
 
     def unpack(self, message: bytes) -> list[dict[str, Any]]:
-        """The frames of a message, as their JSON events would be.
+        """Decodes the frames of a message, into the form of their JSON events.
 
         Raises:
-            ValueError: it holds none, or of other labels.
+            ValueError: it holds no frames, or frames of another model.
         """
         if not message or len(message) % self.size:
             raise ValueError(f"{len(message)} bytes are no frames of {self.size} bytes each")

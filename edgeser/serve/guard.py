@@ -1,4 +1,4 @@
-"""What stands before every request: its name is ours, and it ends with a clear answer."""
+"""Middleware around every HTTP request: checks the Host header, limits the rate, answers errors."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from edgeser.serve.conversation import deny
 
 STREAM, HEALTH = "/v1/stream", "/healthz"
 ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100, 500
-"""Of HTTP, health apart; more are told to come back: a file costs more than a frame."""
+"""Limit of HTTP requests, except for health; further ones are told to come back later."""
 log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Middleware. A request of HTTP has a connection to itself, which ends with the answer."""
+    """ASGI middleware. Each HTTP request has its own connection, which closes after the answer."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
         self._answers = Budget(ANSWERS_A_SECOND, ANSWERS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let it pass."""
+        """Answers, or passes the request on."""
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -65,7 +65,7 @@ class Guard:
             return
         try:
             await self._app(scope, receive, send_once)
-        except (OSError, ValueError) as odd:  # a path that no file system takes
+        except (OSError, ValueError) as odd:  # a path that the file system refuses
             if begun:
                 raise
             log.debug("an odd request: %s", odd)

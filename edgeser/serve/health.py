@@ -1,4 +1,4 @@
-"""What ``/healthz`` tells: of this process as it is now, of the others what they said last."""
+"""The content of ``/healthz``: this process's state, and what the others last published."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgeser.serve.protocol import version_of
 
 
 def health(hub: Hub) -> tuple[dict[str, Any], int]:
-    """The answer and its status: 200 while anybody can be served as they should be.
+    """The answer and its status: 200 if at least one process works.
 
-    ``degraded`` is a server some of whose processes are well. Who is not is begun again by the
-    supervisor: ending the others as well would help nobody.
+    ``degraded``: only some processes work. The supervisor restarts the others, so a restart of the
+    whole server would not help.
     """
     hub.tell()
     board = hub.place.board
@@ -40,7 +40,7 @@ def health(hub: Hub) -> tuple[dict[str, Any], int]:
 
 
 def said(fellow: Fellow, patience: float) -> str:
-    """In a word; who says nothing for long is not believed to be well."""
+    """State of a process in one word; one that published nothing for too long is not trusted."""
     if fellow.state == State.ok and fellow.silent_seconds > patience:
         return State.stalled.name
     return fellow.state.name

@@ -1,6 +1,6 @@
-"""Everybody who is connected, stepped together: one worker owns the pool, nobody else steps it.
+"""All clients of a process. One worker thread owns the pool and steps it; nothing else does.
 
-What goes wrong in a step ends nobody else's stream, and never the work itself.
+A failure in a step ends at most the stream that caused it, and never the worker.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from edgeser.streaming.utterances import UtteranceEvent
 Result = list[UtteranceEvent] | Exception
 
 STEP_HOPS = 8
-"""Of audio in one step, shared by those who have some: who sends much does not make others wait."""
+"""Audio of one step, in hops, shared by the clients that have some, so fast senders delay
+nobody."""
 TOGETHER_SECONDS = 0.008
-"""Two steps begin so far apart at least, so that those who are due by then share one: a stream in a
-batch costs less than alone. Who is behind does not wait for it."""
+"""Least time between the starts of two steps: streams that are due in between share a step, which
+is cheaper than one each. Clients that are behind do not wait."""
 CHECK_SECONDS, BEAT_SECONDS = 1.0, 0.5
 log = logging.getLogger(__name__)
 
 
 class Hub:
-    """The clients and the worker that steps them.
+    """The clients, and the worker that steps their streams.
 
-    Everything here runs in the event loop's thread, but for the stepping itself. ``place`` is where
-    it tells other processes of the same server of itself; None if there are none.
+    Everything here runs in the event loop's thread, except for the steps. ``place`` is the row
+    where this process publishes its state; None if there is only one process.
     """
 
     def __init__(self, model: Model, config: ServeConfig, place: Place | None = None) -> None:
@@ -52,9 +53,9 @@ class Hub:
         self.clients: set[Client] = set()
         self.closing = False
         self.on_stuck: Callable[[], object] = lambda: None
-        """Called once if a step never ends: nothing in this process can end it."""
+        """Called once if a step never ends; only a new process helps then."""
         self.sockets = 0
-        """Open connections; those that are being told goodbye count."""
+        """Open WebSockets, including those that are closing."""
         self._pool = model.pool()
         self._worker = Worker("edgeser worker")
         self._busy_since: float | None = None
@@ -64,15 +65,15 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to work."""
+        """Starts the tasks."""
         loop = asyncio.get_running_loop()
         works = (self._run(), self._watch(), self._beat())
         self._tasks = [loop.create_task(work) for work in works]
 
     async def close(self, patience: float = 5.0) -> None:
-        """Judge what everybody said last, tell them, and stop; again does nothing.
+        """Ends all utterances, sends their events, and stops. A second call does nothing.
 
-        It takes ``patience`` seconds and a little at most, whatever the worker does.
+        It takes at most ``patience`` seconds and a little more, even if the worker hangs.
         """
         if self.closing:
             return
@@ -95,7 +96,7 @@ class Hub:
     def join(
         self, audio: AudioFormat, host: str = "", wanted: Wanted | None = None
     ) -> Client | None:
-        """A new client, or None if there are too many. Raises AudioError as :class:`Client`."""
+        """Adds a client; None if there are too many. Raises AudioError as :class:`Client`."""
         group, seat = group_of(host), None
         if not self.closing:
             seat = self.place.board.take_seat(self.place.row, group, self._most(group))
@@ -113,25 +114,25 @@ class Hub:
         return client
 
     def leave(self, client: Client) -> None:
-        """It is gone; whatever it still had is forgotten."""
+        """Removes a client; its waiting audio is dropped."""
         if client in self.clients:
             self.clients.discard(client)
             self.place.board.leave_seat(self.place.row, client.seat)
             self._count()
 
     def tell(self) -> None:
-        """Tell the others how it is here."""
+        """Publishes this process's state to the others."""
         cells = self.place.cells
         cells[STATE], cells[BEAT] = State[self.status], time.monotonic()
         cells[LAST_FRAME] = self._last_frame or 0.0
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Wakes the loop: there is something to do."""
         self._work.set()
 
     @property
     def status(self) -> str:
-        """``ok`` while frames flow; else ``closing``, ``stalled`` or ``failing``."""
+        """``ok`` while frames are produced; else ``closing``, ``stalled`` or ``failing``."""
         if self.closing:
             return "closing"
         now, limit = time.monotonic(), self.config.limits.stalled_seconds
@@ -144,11 +145,11 @@ class Hub:
 
     @property
     def since_frame(self) -> float | None:
-        """Seconds since a frame came, of anybody; None before the first."""
+        """Seconds since the last frame of any client; None before the first."""
         return None if self._last_frame is None else time.monotonic() - self._last_frame
 
     def _most(self, group: str) -> int | None:
-        """Clients that a group of addresses may have; None for any number."""
+        """Limit of clients of a group of addresses; None for no limit."""
         limits = self.config.limits
         if limits.per_address is None and group and not is_local(group):
             return max(1, limits.connections // 2)
@@ -174,7 +175,7 @@ class Hub:
             while more:
                 try:
                     more = await self._step()
-                except Exception:  # noqa: PERF203  the work goes on, whatever it was
+                except Exception:  # noqa: PERF203  go on, whatever failed
                     log.exception("a step failed: its clients are told so")
                     self._note_failure()
                     for client in [c for c in self.clients if c.due or c.ending]:
@@ -184,7 +185,7 @@ class Hub:
                 return
 
     async def _watch(self) -> None:
-        """Notice a step that does not end, and whether one that failed would succeed again."""
+        """Detects a step that does not end, and whether steps work again after a failure."""
         step = Lasting(2 * CHECK_SECONDS)
         while True:
             await asyncio.sleep(CHECK_SECONDS)
@@ -200,13 +201,13 @@ class Hub:
                     self._failing = False
 
     def _try(self) -> None:
-        """In the worker's thread: a hop of a stream of nobody."""
+        """Runs in the worker's thread: one hop of a test stream."""
         stream = self.model.stream(16_000)
         self._pool.process({stream: np.zeros(stream.until_frame, np.float32)})
 
     async def _step(self) -> bool:
-        """One batch; whether there was anything to do."""
-        # This runs often, and most of many clients have nothing to be done for: ask them little.
+        """Steps one batch; returns whether there was anything to do."""
+        # Runs often, and most of many clients have nothing to do: keep this loop cheap.
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
         ready = [c for c in stirring if c.due]
         if ready:
@@ -228,14 +229,14 @@ class Hub:
         return any(client in self.clients and client.due for client in ready)
 
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
-        """What each client's chunk brought: events, or what went wrong."""
+        """Result of each client's chunk: events, or the exception."""
         before = {client: client.utterances.position for client in chunks}
         self._busy_since = time.monotonic()
         try:
             results = await self._worker.call(self._process, chunks)
             self._failing = False
             return results
-        except Exception as failure:  # noqa: BLE001  whatever it is, it is told
+        except Exception as failure:  # noqa: BLE001  clients are told, whatever it is
             if len(chunks) == 1 and isinstance(failure, EdgeserError):
                 self._note_failure()
                 return dict.fromkeys(chunks, failure)
@@ -248,7 +249,7 @@ class Hub:
     async def _alone(
         self, client: Client, chunks: dict[Client, Samples], before: dict[Client, float]
     ) -> Result:
-        """Once more, by itself: a step that fails leaves streams as they were."""
+        """Steps one client again, alone: a failed step left all streams as they were."""
         self._busy_since = time.monotonic()
         if client.utterances.position != before[client]:
             return RuntimeError("the step failed half way")
@@ -256,7 +257,7 @@ class Hub:
             events = (await self._worker.call(self._process, {client: chunks[client]}))[client]
             self._failing = False
             return events
-        except Exception as failure:  # noqa: BLE001  it is told
+        except Exception as failure:  # noqa: BLE001  the client is told
             return failure
 
     def _deliver(self, client: Client, result: Result, came: float, samples: Samples) -> None:
@@ -266,7 +267,7 @@ class Hub:
         self.metrics.audio_seconds.inc(len(samples) / client.audio.rate)
         try:
             told = client.deliver(result, came)
-        except Exception as failure:  # noqa: BLE001  of this client alone
+        except Exception as failure:  # noqa: BLE001  affects this client alone
             self._fail(client, failure)
             return
         self.metrics.told(told)
@@ -276,7 +277,7 @@ class Hub:
     def _finish(self, client: Client) -> None:
         try:
             self.metrics.told(client.finish())
-        except Exception as failure:  # noqa: BLE001  of this client alone
+        except Exception as failure:  # noqa: BLE001  affects this client alone
             self._fail(client, failure)
 
     def _fail(self, client: Client, failure: Exception) -> None:
@@ -291,6 +292,6 @@ class Hub:
         self.metrics.failures.inc()
 
     def _process(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
-        """In the worker's thread."""
+        """Runs in the worker's thread."""
         heard = self._pool.hear({client.utterances: chunk for client, chunk in chunks.items()})
         return {client: heard[client.utterances] for client in chunks}

@@ -1,4 +1,4 @@
-"""How long something lasts, to whoever looks now and then and may have been frozen in between."""
+"""Measures how long a condition holds, robust against frozen processes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 
 
 class Lasting:
-    """For how long what is looked at has been the same.
+    """How long a repeatedly checked condition has had the same value.
 
-    A container that is frozen, or a machine that is swapped out, stops everybody at once. Whoever
-    looks first afterwards must not hold that against the others: between two looks no more than
-    ``most`` seconds count, however much later the second one comes. Threads: one at a time.
+    If a container is frozen or a machine swaps, all processes stop at once. The first one to run
+    again must not count that time against the others: at most ``most`` seconds count between two
+    looks. Threads: one at a time.
     """
 
     __slots__ = ("_at", "_last", "_most", "_seconds")
@@ -21,7 +21,7 @@ class Lasting:
         self._at = time.monotonic()
 
     def look(self, now_it_is: object) -> float:
-        """Seconds for which it has been so; 0 if it was something else at the last look."""
+        """Seconds for which the value has been the same; 0 if it just changed."""
         now = time.monotonic()
         passed, self._at = now - self._at, now
         self._seconds = self._seconds + min(passed, self._most) if now_it_is == self._last else 0.0

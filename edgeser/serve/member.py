@@ -1,6 +1,6 @@
-"""One of several processes that serve: ``python -m edgeser.serve.member HANDLE``, by a supervisor.
+"""One of a server's worker processes; started by the supervisor with a channel's HANDLE.
 
-It ends as a server by itself does, and when its supervisor is gone, however that went.
+It ends like a server with a single process does, and also when its supervisor ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeser.serve.signals import Ended, Signals
 
 
 def main(handle: int) -> int:
-    """Serve as the supervisor says; the exit status."""
+    """Serves as the supervisor orders; returns the exit status."""
     with socket.socket(fileno=handle) as channel, Signals() as signals, bounded():
         try:
             _serve(channel, signals)
@@ -60,7 +60,7 @@ def _progress(channel: socket.socket) -> Callable[[float], object]:
 
 
 def _end_with(channel: socket.socket) -> None:
-    """The supervisor says nothing more: once there is something to read, it is gone."""
+    """Ends when the channel is readable: the supervisor sends nothing more, so it has ended."""
     with contextlib.suppress(OSError):
         channel.recv(1)
     os.kill(os.getpid(), signal.SIGTERM)

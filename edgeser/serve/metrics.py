@@ -1,4 +1,4 @@
-"""Figures for Prometheus, of all processes of one server; nothing global."""
+"""Prometheus metrics, summed over all processes of a server. Nothing is global."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ NO_LABEL = "none"
 
 
 class Figure:
-    """One number of this process."""
+    """A counter or gauge of this process."""
 
     def __init__(self, cells: memoryview[float], at: int) -> None:
         self._cells, self._at = cells, at
 
     def inc(self, amount: float = 1.0) -> None:
-        """There are so many more."""
+        """Increases it."""
         self._cells[self._at] += amount
 
 
 class Spread:
-    """How often values of this process fell between bounds, and their sum."""
+    """A histogram of this process."""
 
     def __init__(self, cells: memoryview[float], at: int, bounds: Sequence[float]) -> None:
         self._cells, self._at, self._bounds = cells, at, bounds
 
     def observe(self, value: float) -> None:
-        """One more."""
+        """Counts one value."""
         self._cells[self._at + 1 + bisect_left(self._bounds, value)] += 1
         self._cells[self._at] += value
 
 
 class Hourly:
-    """Counts that are told at the full hour alone, so that they say not who spoke just now.
+    """Counts that are published at full hours only, so that they do not reveal who just spoke.
 
-    What an hour had when the process ends is not told.
+    The last, incomplete hour of a process is never published.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Hourly:
         self._hour = self._now
 
     def count(self, name: str) -> None:
-        """One more of these, if they are counted at all."""
+        """Counts one, if this name is counted at all."""
         if self._figures:
             self._counts[name] += 1
 
     def publish(self) -> None:
-        """Tell what was counted, if another hour has begun."""
+        """Publishes the counts if a new hour began."""
         if self._now == self._hour:
             return
         self._hour = self._now
@@ -79,17 +79,17 @@ class Hourly:
 
 
 def model_info(model: Model) -> dict[str, str]:
-    """Which model this is, as labels of ``edgeser_info``."""
+    """Describes the model, as labels of ``edgeser_info``."""
     return {"model": model.name, "model_version": model.version, "model_hash": model.hash[:8]}
 
 
 class Metrics:
-    """What ``/metrics`` tells: of this process what is counted here, of all what is told.
+    """The content of ``/metrics``: this process counts here, and publishes the sums of all.
 
     Args:
-        place: of this process among those of the server; None if there are no others.
-        info: labels of ``edgeser_info``, beside the version.
-        labels: of utterances, if they are to be counted.
+        place: this process's row on the board; None if there is only one process.
+        info: labels of ``edgeser_info``, besides the version.
+        labels: the emotions to count, if any.
     """
 
     def __init__(
@@ -138,12 +138,12 @@ class Metrics:
         counted = (*labels, NO_LABEL) if labels else ()
         self._label_cells = {name: self._cells_for(1) for name in counted}
         self.labels = Hourly({n: Figure(self._cells, at) for n, at in self._label_cells.items()})
-        """Of utterances."""
+        """Utterances by label."""
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
     def told(self, told: Told) -> None:
-        """A client heard so much."""
+        """Counts the results of a step for one client."""
         if told.frames:
             self.frames.inc(told.frames)
             self._silent.inc(told.silent)
@@ -156,16 +156,16 @@ class Metrics:
             self.labels.count(utterance.label or NO_LABEL)
 
     def gap(self, seconds: float) -> None:
-        """A client's audio stayed away for so long."""
+        """Counts a gap in a client's audio."""
         self._gaps.inc()
         self._gap_seconds.inc(seconds)
 
     def text(self) -> bytes:
-        """In Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        """For prometheus_client: the sums of all processes."""
+        """For prometheus_client: the sums over all processes."""
         for family, name, about, at in self._figures:
             yield family(name, about, value=self._board.sum(at))  # type: ignore[call-arg]
         for name, about, at, bounds in self._spreads:
@@ -202,6 +202,6 @@ class Metrics:
 
 
 def serving(board: Board) -> int:
-    """Processes that take part."""
+    """Number of processes that serve."""
     fellows = map(board.fellow, range(board.rows))
     return sum(fellow.state not in {State.starting, State.closing} for fellow in fellows)

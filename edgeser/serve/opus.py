@@ -1,7 +1,7 @@
-"""Opus packets to samples: libopus, through opuslib. Needs the extra ``opus``.
+"""Decodes Opus packets with libopus, through opuslib. Needs the extra ``opus``.
 
-libopus itself comes with the system (``apt install libopus0``). PyAV would bring one along, with a
-hundred megabytes of FFmpeg, x264 and x265 whose licences a kiosk would have to keep as well.
+libopus comes from the system (``apt install libopus0``). PyAV would include it, together with a
+hundred megabytes of FFmpeg, x264 and x265, whose licences would then apply to a kiosk, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgeser.errors import AudioError
 
 RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
-"""Hz, to which Opus decodes; what it was encoded from does not matter."""
+"""Sample rates in Hz that Opus can decode to; the rate before encoding does not matter."""
 _LONGEST_PACKET = 0.12  # seconds, RFC 6716 section 3.2.5
 _MISSING = (
     "format=opus is not installed on the server: send int16 or float32, or install it there "
@@ -24,14 +24,14 @@ _MISSING = (
 
 
 class OpusDecoder:
-    """One stream's decoder: a packet depends on those before it.
+    """The decoder of one stream; packets depend on earlier ones.
 
     Args:
         rate: Hz, one of :data:`RATES`.
         channels: 1 or 2.
 
     Raises:
-        AudioError: of another rate or number of channels, or opuslib or libopus is missing.
+        AudioError: unsupported rate or number of channels, or opuslib or libopus is missing.
     """
 
     def __init__(self, rate: int, channels: int) -> None:
@@ -47,7 +47,7 @@ class OpusDecoder:
         self._longest = round(_LONGEST_PACKET * rate)
 
     def __call__(self, packet: bytes) -> npt.NDArray[np.int16]:
-        """One packet to samples (n, channels); raises AudioError unless it is one."""
+        """Decodes a packet to (n, channels); raises AudioError if it is not an Opus packet."""
         try:
             decoded = self._decoder.decode(packet, self._longest) if packet else b""
         except self._library.OpusError as error:

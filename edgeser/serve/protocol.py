@@ -3,9 +3,9 @@
 A client opens ``/v1/stream?rate=16000&format=int16&channels=1`` and sends audio as binary messages
 of any length: interleaved, little-endian, whole samples; or, with ``format=opus``, one Opus packet
 per message. The text message ``{"type": "end"}`` ends the stream: the server judges the last
-utterance and closes. Every event is a JSON text message; their
-schema is :data:`SCHEMA`, served at ``/v1/schema.json``. A client may ask for frames in binary
-(:mod:`edgeser.serve.encoding`), for fewer, or for none. Nothing of the audio is stored or logged.
+utterance and closes. Every event is a JSON text message; the schema is :data:`SCHEMA`, served at
+``/v1/schema.json``. A client may ask for binary frames (:mod:`edgeser.serve.encoding`), for fewer,
+or for none. Audio is never stored or logged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_CHANNELS = 32
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What a client's binary messages hold."""
+    """Format of a client's binary messages."""
 
     rate: int
     """Hz."""
@@ -42,7 +42,7 @@ class AudioFormat:
 
     @staticmethod
     def of(query: Mapping[str, str]) -> AudioFormat:
-        """From a URL's query; raises AudioError that says what is wrong with it."""
+        """Parses a URL's query; raises AudioError if a value is wrong."""
         sample = query.get("format", "int16")
         if sample not in FORMATS:
             raise AudioError(f"format={sample[:40]} is unknown: send {', '.join(FORMATS)}")
@@ -53,15 +53,15 @@ class AudioFormat:
 
     @property
     def sample_bytes(self) -> int:
-        """Of memory that a sample takes until it is heard."""
+        """Memory that one waiting sample takes."""
         return 2 * self.channels if self.sample != "float32" else 4
 
     def decoder(self) -> Callable[[bytes], npt.NDArray[Any]]:
-        """What turns one client's messages into samples: (n, channels) int16, or mono float32.
+        """Makes a function from one client's messages to (n, channels) int16 or mono float32.
 
-        It raises AudioError for a message that does not hold whole ones, or whose floats are none;
-        so does making it, if this server cannot decode the format. Integers are left as they came:
-        a step of the model takes them, and several messages at once.
+        The function raises AudioError for incomplete samples and for floats that are not finite.
+        Making it raises AudioError if this server cannot decode the format. Integers stay integers:
+        the model's step converts them, several messages at once.
         """
         if self.sample == "opus":
             from edgeser.serve.opus import OpusDecoder
@@ -90,16 +90,16 @@ ENCODINGS = ("json", "binary")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a client wants to hear beside when somebody speaks and what it was."""
+    """What a client wants to receive, besides the starts and ends of utterances."""
 
     frames: str = "all"
-    """``all``, those of utterances (``spoken``), or ``none``."""
+    """``all``, ``spoken`` (only frames within utterances), or ``none``."""
     encoding: str = "json"
-    """Of frames: ``json`` or ``binary``."""
+    """Encoding of frames: ``json`` or ``binary``."""
 
     @staticmethod
     def of(query: Mapping[str, str]) -> Wanted:
-        """From a URL's query; raises AudioError that says what is wrong with it."""
+        """Parses a URL's query; raises AudioError if a value is wrong."""
         wanted = Wanted(query.get("frames", "all"), query.get("encoding", "json"))
         for name, known in (("frames", FRAMES), ("encoding", ENCODINGS)):
             if (value := getattr(wanted, name)) not in known:
@@ -111,7 +111,7 @@ PARAMETERS = ("rate", "format", "channels", "frames", "encoding", "token")
 
 
 def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Of a URL's query, each known and given once; raises AudioError for others."""
+    """A URL's query as a dictionary; raises AudioError for unknown and repeated parameters."""
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in PARAMETERS:
@@ -133,7 +133,7 @@ def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
 
 
 def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str, Any]:
-    """The first event: who is listening, and to what."""
+    """The first event: describes the model and the audio format."""
     return {
         "type": "ready",
         "model": {"name": model.name, "version": model.version, "hash": model.hash},
@@ -152,18 +152,18 @@ _values = attrgetter(*_FRAME)
 
 
 def version_of(model: Model) -> str:
-    """Which model an event is of: its version, and the first eight digits of its hash."""
+    """Identifies a model in events: its version, and the first eight digits of its hash."""
     return f"{model.version}+{model.hash[:8]}"
 
 
 def frame_event(frame: EmotionFrame, latency_ms: float, version: str) -> dict[str, Any]:
-    """A frame, and the milliseconds that it took from the arrival of its audio."""
+    """The event of a frame, with the milliseconds since its audio arrived."""
     values = zip(_FRAME, _values(frame), strict=True)  # asdict copies deeply
     return {"type": "frame", **dict(values), "latency_ms": latency_ms, "version": version}
 
 
 def utterance_event(event: UtteranceEvent, version: str) -> dict[str, Any] | None:
-    """The rest; None for what is sent as a frame already."""
+    """The event of an utterance's start or end; None for frames, which ``frame_event`` encodes."""
     if isinstance(event, SpeechStarted):
         return {"type": "speech_started", "time": event.time, "version": version}
     if isinstance(event, Emotion):
@@ -184,7 +184,7 @@ def utterance_event(event: UtteranceEvent, version: str) -> dict[str, Any] | Non
 
 
 def error(code: str, message: str) -> dict[str, Any]:
-    """Something is wrong; the connection ends after it."""
+    """The event of an error; the connection closes after it."""
     return {"type": "error", "code": code, "message": message}
 
 

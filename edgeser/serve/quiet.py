@@ -1,4 +1,4 @@
-"""Logs that nobody from outside can fill."""
+"""Bounded logs: clients cannot fill the disk with log lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from urllib.parse import unquote_plus
 
 LINES, SECONDS = 20, 60.0
-"""So many lines of one logger in so long."""
+"""Limit of lines of one logger in so many seconds."""
 LOGGERS = (
     "uvicorn.error",
     "uvicorn.access",
@@ -19,14 +19,14 @@ LOGGERS = (
     "edgeser.serve.supervisor",
 )
 _PARAMETER = re.compile(r"""([^\s=&?;/"']{5,15})=([^&\s"']+)""")
-"""Of a URL. A name may be written with %s for letters, which makes it three times as long at most;
-the bound keeps a long line from taking long."""
+"""A parameter in a URL. Its name may be percent-encoded, up to three times as long; the limit on
+its length keeps the search fast in long lines."""
 
 
 class Bounded(logging.Filter):
-    """Lets some lines pass, then counts; hides tokens in what it lets pass.
+    """A filter that limits the rate of lines and hides tokens.
 
-    Threads: as many as log.
+    Threads: any number.
     """
 
     def __init__(self, lines: int = LINES, seconds: float = SECONDS) -> None:
@@ -35,7 +35,7 @@ class Bounded(logging.Filter):
         self._since, self._passed, self._left_out = time.monotonic(), 0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is written; one that follows others left out says how many."""
+        """Whether to write a line; the first one after dropped lines says how many were dropped."""
         now = time.monotonic()
         if now - self._since >= self._seconds:
             self._since, self._passed = now, 0
@@ -44,7 +44,7 @@ class Bounded(logging.Filter):
             return False
         self._passed += 1
         if record.name == "uvicorn.access" and isinstance(record.args, tuple):
-            # Its formatter wants them one by one, and writes nothing else.
+            # Its formatter needs the arguments separately, and writes nothing else.
             record.args = tuple(hidden(x) if isinstance(x, str) else x for x in record.args)
             return True
         record.msg, record.args = hidden(record.getMessage()), ()
@@ -55,7 +55,7 @@ class Bounded(logging.Filter):
 
 
 def hidden(text: str) -> str:
-    """A line without the tokens in its URLs, however the name of the parameter is written."""
+    """A line without tokens in its URLs, even if the parameter's name is percent-encoded."""
 
     def hide(parameter: re.Match[str]) -> str:
         name = unquote_plus(parameter[1])
@@ -65,7 +65,7 @@ def hidden(text: str) -> str:
 
 
 class bounded:  # noqa: N801  a context manager, used as a function
-    """While this lasts, the server's loggers write a bounded number of lines."""
+    """Limits the log lines of the server's loggers within a ``with`` block."""
 
     def __init__(self) -> None:
         self._filters = {name: Bounded() for name in LOGGERS}

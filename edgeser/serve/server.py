@@ -1,4 +1,4 @@
-"""The server: a socket, a door, and uvicorn behind it, until somebody ends it."""
+"""Runs the server: a listening socket, the door, and uvicorn behind it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from edgeser.serve.quiet import bounded
 from edgeser.serve.signals import Ended, Signals
 
 SWITCH_SECONDS = 0.001
-"""After which a thread that waits for Python gets it; the network's waits for the worker's."""
+"""Switch interval of Python threads: the event loop waits no longer than this for the worker."""
 log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, with a door of its own, whose hub says goodbye before connections are cut."""
+    """uvicorn's server with our own door; its hub closes streams before connections are cut."""
 
     def __init__(self, settings: Settings, bound: socket.socket, app: Starlette) -> None:
         super().__init__(settings)
@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
         self.stuck = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin; the door is opened last."""
+        """Starts; connections are accepted last."""
         del sockets
         await super().startup(sockets=[])
         config = self.config
@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
         self._door.open(self._bound, protocol, config.ssl)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End: nobody comes in, everybody hears goodbye."""
+        """Stops accepting connections, and closes all clients."""
         await self._door.close()
         self._bound.close()
         await self._hub.close(GOODBYE_SECONDS)
@@ -68,7 +68,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Not here: :class:`edgeser.serve.signals.Signals` does for all of ``run``."""
+        """Does nothing: :class:`edgeser.serve.signals.Signals` handles signals instead."""
         yield
 
     def _give_up(self) -> None:
@@ -76,19 +76,19 @@ class _Server(uvicorn.Server):
 
 
 def listening_socket(config: ServeConfig) -> socket.socket:
-    """Bound to the address. Raises ServeError if it is taken, not ours, or not allowed."""
+    """Binds to the address. Raises ServeError if it is in use, not local, or not permitted."""
     address = (config.host, config.port)
     try:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         bound = socket.create_server(address, family=family, backlog=QUEUE)
     except (OSError, UnicodeError) as problem:
-        number = getattr(problem, "errno", 0) or 0  # that of a name that does not resolve is < 0
+        number = getattr(problem, "errno", 0) or 0  # negative for names that do not resolve
         why = os.strerror(number) if number > 0 else getattr(problem, "strerror", "no name")
         raise ServeError(
             f"cannot listen at {config.host} port {config.port} ({why}): "
             "give an address of this machine and a port that is free"
         ) from None
-    # asyncio waits for ever to write to whoever does not read; Linux can be told to give up.
+    # asyncio waits forever for clients that do not read; Linux can time out such writes.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         patience = round(1000 * config.limits.idle_seconds)
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
@@ -100,17 +100,17 @@ def run(
     on_listening: Callable[[int], object] = lambda _: None,
     progress: Callable[[float], object] | None = None,
 ) -> None:
-    """Serve until interrupted; ``on_listening`` is told the port once clients can connect.
+    """Serves until interrupted; calls ``on_listening`` with the port once clients can connect.
 
-    ``progress`` is that of :func:`edgeser.load`.
+    ``progress`` is passed to :func:`edgeser.load`.
 
     Raises:
-        ServeError: the address is taken, the certificate or its key cannot be used, the token is
-            empty, an origin is none, the system allows fewer files than connections need, or
-            cannot have several workers; or a step never ended, and the process should.
+        ServeError: the address is in use, the certificate or its key cannot be used, the token is
+            empty, an origin is malformed, the system allows too few open files, or does not
+            support several workers; or a step never ended, and the process should exit.
         BundleError, BackendError: the model cannot be loaded.
         MissingExtraError: the detector is not installed.
-        KeyboardInterrupt: Ctrl-C ended it. SIGTERM and SIGHUP end it as well, and raise nothing.
+        KeyboardInterrupt: after Ctrl-C. SIGTERM and SIGHUP end the server without an exception.
     """
     with contextlib.suppress(Ended), Signals() as signals, bounded():
         access_of(config)
@@ -136,10 +136,10 @@ def serve_here(
     signals: Signals,
     place: Place | None = None,
 ) -> None:
-    """Serve in this process, at the socket that ``listen`` gives once the model is there.
+    """Serves in this process, at the socket that ``listen`` returns once the model is loaded.
 
-    ``place`` is that of this process among those of the server, None if there are no others.
-    Raises as :func:`run`.
+    ``place`` is this process's row on the board, None if there is only one process. Raises the same
+    as :func:`run`.
     """
     app = application(config, progress, place)
     verbose = log.isEnabledFor(logging.DEBUG)
@@ -150,16 +150,16 @@ def serve_here(
         ssl_certfile=config.certificate,
         ssl_keyfile=config.key,
         ws_max_size=config.limits.message_bytes,
-        ws_per_message_deflate=False,  # speech does not get smaller, but the CPU busier
+        ws_per_message_deflate=False,  # compressing speech costs CPU and saves nothing
         timeout_graceful_shutdown=GOODBYE_SECONDS,
         access_log=verbose,
         log_level="info" if verbose else "warning",
         server_header=False,
-        proxy_headers=False,  # anybody may send them
+        proxy_headers=False,  # any client can send them
     )
     try:
         settings.load()
-    except OSError as problem:  # ssl.SSLError is one
+    except OSError as problem:  # includes ssl.SSLError
         raise ServeError(
             f"no TLS with {config.certificate} and {config.key} ({problem.strerror or problem}): "
             "give a certificate and its own key, both PEM files that can be read"

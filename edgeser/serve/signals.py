@@ -1,4 +1,4 @@
-"""What ends a server."""
+"""Handles the signals that end a server."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any, Protocol
 
 
 class Ending(Protocol):
-    """A server that looks now and then whether it should end; uvicorn's."""
+    """A server that checks ``should_exit`` regularly, as uvicorn's does."""
 
     should_exit: bool
     force_exit: bool
 
 
-class Ended(Exception):  # noqa: N818  no error
-    """Somebody asked the process to end before it served."""
+class Ended(Exception):  # noqa: N818  not an error
+    """A signal asked the process to end before it served."""
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP end the server, whatever it does at the time.
+    """Ctrl-C, SIGTERM and SIGHUP end the server at any time.
 
-    Before it serves they raise; then everybody hears goodbye; at the second one nobody is waited
-    for. Ctrl-C is raised once more afterwards, for the program that serves.
+    Before it serves, they raise an exception. Then the first one ends the server gracefully, and
+    the second one immediately. After Ctrl-C, KeyboardInterrupt is raised once more at the end, for
+    the calling program.
     """
 
     NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -37,7 +38,7 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             for name in self.NAMES:
                 number = getattr(signal, name, None)
-                # nohup has SIGHUP ignored.
+                # Under nohup, SIGHUP stays ignored.
                 if number is None:
                     continue
                 if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:

@@ -1,7 +1,7 @@
-"""Several processes behind one port: who begins them, begins them again, and ends them.
+"""The supervisor of several worker processes behind one port: starts, restarts and ends them.
 
-All accept from one socket that this process bound, so none of those who wait to be let in is lost
-with a worker. What they know of each other is on the board. This process serves nobody.
+All workers accept from one socket, which this process bound, so connections in its queue survive a
+worker's death. Workers share state through the board. The supervisor itself serves no clients.
 """
 
 from __future__ import annotations
@@ -31,28 +31,29 @@ from edgeser.serve.metrics import Metrics
 from edgeser.serve.signals import Signals
 
 LOOK_SECONDS, LATE_LOOK_SECONDS = 0.2, 1.0
-"""Between two looks at the workers; one that comes later still was kept from looking itself."""
+"""Interval of checks; if a check is later than the second value, this process was stopped
+itself."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
-"""Seconds until a worker that ended is begun again; twice as long each time that it soon ends."""
+"""Delay before a worker is restarted; doubled each time that it fails soon after its start."""
 IN_NO_FOLDER = (
     "import sys; del sys.path[0]; from edgeser.serve.member import main; "
     "raise SystemExit(main(int(sys.argv[1])))"
 )
 MEMBER = ("-m", "edgeser.serve.member") if sys.version_info >= (3, 11) else ("-c", IN_NO_FOLDER)
-"""What Python is told: PYTHONSAFEPATH is not known before 3.11."""
+"""Arguments of Python: PYTHONSAFEPATH does not exist before 3.11."""
 SETTLED_SECONDS = 60.0
-"""A worker that served for so long ended by accident."""
+"""A worker that ran this long is restarted without delay."""
 ENDING_SECONDS = 2 * GOODBYE_SECONDS + 2
-"""Workers are given to say goodbye; then they are killed."""
+"""Time in which workers may close their clients; then they are killed."""
 KILLED_SECONDS = 2.0
-"""After which a worker that was killed is waited for no more: it is within the kernel, as one that
-waits for a device or for a disk that is gone, and ends when that lets it go."""
+"""After this a killed worker is not waited for: it is blocked in the kernel, for example by a
+device or a lost disk, and ends later."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Member:
-    """One worker."""
+    """One worker process."""
 
     row: int
     process: subprocess.Popen[bytes] | None = None
@@ -63,7 +64,7 @@ class Member:
     again_at: float = 0.0
     wait: float = FIRST_WAIT
     problem: EdgeserError | None = None
-    """What it said that it ended of."""
+    """The error that ended it, if it reported one."""
 
 
 def supervise(
@@ -73,7 +74,7 @@ def supervise(
     progress: Callable[[float], object] | None,
     signals: Signals,
 ) -> None:
-    """Serve at the socket until a signal says to end; raises as ``edgeser.serve.server.run``."""
+    """Serves at the socket until a signal; raises the same as ``edgeser.serve.server.run``."""
     if not sys.platform.startswith("linux"):
         raise ServeError(
             "several workers need Linux: give --workers 1, or start several servers, each at a "
@@ -108,9 +109,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
 
     def begin(self) -> None:
-        """Begin all; first one alone, which compiles what the others then find.
+        """Starts all workers; the first one alone, since it fills caches that the others use.
 
-        Raises what a worker raised that could not begin.
+        Raises the error of a worker that could not start.
         """
         for group in (self._members[:1], self._members[1:]):
             for member in group:
@@ -125,7 +126,7 @@ class Supervisor:
         self._begun = True
 
     def watch(self) -> None:
-        """Begin again who ends, until all should."""
+        """Restarts workers that end, until the server ends."""
         while not self.should_exit:
             self._listen()
             now = time.monotonic()
@@ -137,7 +138,7 @@ class Supervisor:
                     self._kill(member)
 
     def end(self) -> None:
-        """Let all say goodbye; whoever takes too long is killed. Nobody is left behind."""
+        """Ends all workers: gracefully, then by force. No process is left behind."""
         self._bound.close()
         until, forced = time.monotonic() + ENDING_SECONDS, False
         alive = [member for member in self._members if member.process is not None]
@@ -151,14 +152,14 @@ class Supervisor:
             alive = [m for m in alive if m.process is not None and m.process.poll() is None]
             time.sleep(0.02)
         for member in self._members:
-            self._signal(member, signal.SIGKILL)  # all at once: each may be waited for
+            self._signal(member, signal.SIGKILL)  # all at once: each may take a while
         for member in self._members:
             self._kill(member)
             self._forget(member)
         self._selector.close()
 
     def _start_again(self, member: Member) -> None:
-        """Or later: a machine that is short of memory must not lose the workers that it has."""
+        """Starts a worker, or retries later: out of memory must not end the workers that run."""
         try:
             self._start(member)
         except OSError as error:
@@ -169,7 +170,7 @@ class Supervisor:
     def _start(self, member: Member) -> None:
         ours, theirs = socket.socketpair()
         board, listening = self._board.handle or 0, self._bound.fileno()
-        # It finds what this process does, and nothing else in the folder that it happens to be in.
+        # The worker imports what this process imports, and nothing else from the current folder.
         found = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         try:
             with theirs:
@@ -178,7 +179,7 @@ class Supervisor:
                     stdin=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), board, listening),
                     start_new_session=True,  # Ctrl-C is for the supervisor, which tells it
-                    env={  # a thread for each core, in a process for each core, would be too many
+                    env={  # not one thread per core in every process
                         "OMP_NUM_THREADS": "1",
                         **os.environ,
                         "PYTHONSAFEPATH": "1",
@@ -200,10 +201,10 @@ class Supervisor:
                 "that can be imported, or one worker"
             ) from None
         except OSError:
-            pass  # it is gone already: the channel says so next
+            pass  # it has ended already; the channel reports that next
 
     def _listen(self) -> None:
-        """To what workers say, for a moment."""
+        """Reads the workers' messages, for a moment."""
         for key, _ in self._selector.select(LOOK_SECONDS):
             member: Member = key.data
             try:
@@ -226,7 +227,7 @@ class Supervisor:
             self._progress(float(str(said["progress"])))
 
     def _ended(self, member: Member) -> None:
-        """A worker is gone: its clients are forgotten, and it is begun again soon."""
+        """Handles the end of a worker: forgets its clients, and schedules its restart."""
         since, status = member.serving_since, self._kill(member, patience=1.0)
         self._forget(member)
         settled = since is not None and time.monotonic() - since > SETTLED_SECONDS
@@ -250,7 +251,7 @@ class Supervisor:
         return fellow.state != State.starting and silent > self._config.limits.stuck_seconds
 
     def _kill(self, member: Member, patience: float = 0.0) -> int | None:
-        """End a worker that does not end by itself; its exit status, None if it has none yet."""
+        """Kills a worker that does not end by itself; its exit status, None if it still runs."""
         process = member.process
         if process is None:
             return None
@@ -273,7 +274,7 @@ class Supervisor:
 
 
 def _ending(status: int | None) -> str:
-    """How a process ended, in words."""
+    """Describes the end of a process."""
     if status is None:
         return "not for the system yet"
     if status < 0:

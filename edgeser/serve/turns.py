@@ -1,8 +1,8 @@
-"""A fair turn for each connection: what one client sends is read in small parts, within budgets.
+"""Fairness between connections: a connection's data is parsed in small parts, within budgets.
 
-All that arrives is handled by one thread. A client that sends many small messages, or empty pings,
-would have it to itself: a single read of 256 KiB can hold forty thousand of them. So frames are
-counted before they are parsed, a turn takes few of them, and others have theirs in between.
+One thread handles all connections. Without this, a client that sends many small messages or empty
+pings could occupy it: a single read of 256 KiB can contain forty thousand. So frames are counted
+before they are parsed, a turn parses few of them, and other connections have theirs in between.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from edgeser.serve.budget import Budget
 TURN_FRAMES = 16
 TURN_BYTES = 1 << 16
 MOST_UNSENT = 1 << 20
-"""Bytes; of who makes the server answer, as pings do, and never reads."""
+"""Limit in bytes of unsent answers, such as pongs, to a client that does not read."""
 
 
 class FrameCounter:
-    """Finds where WebSocket frames (RFC 6455 section 5.2) end, by their headers alone.
+    """Finds the ends of WebSocket frames (RFC 6455 section 5.2) from their headers alone.
 
-    It checks nothing: whoever parses the same bytes afterwards does.
+    It checks nothing; the parser does that afterwards.
     """
 
     __slots__ = ("_inside",)
 
     def __init__(self) -> None:
         self._inside = 0
-        """Bytes that the current frame still has."""
+        """Bytes of the current frame that are still to come."""
 
     @property
     def between(self) -> bool:
-        """Whether what was cut off so far ends where a frame does."""
+        """Whether the bytes so far end at the end of a frame."""
         return self._inside == 0
 
     def cut(self, data: bytes | bytearray, most_frames: int, most_bytes: int) -> tuple[int, int]:
-        """How many bytes to take: at most so many, which begin at most so many frames.
+        """How many bytes to parse: limited in bytes, and in frames that begin in them.
 
-        Returns bytes, and frames begun. A header that is not there as a whole is left for later.
+        Returns bytes and frames. An incomplete header is left for the next call.
         """
         at, frames, end = 0, 0, min(len(data), most_bytes)
         while True:
@@ -64,11 +64,11 @@ class FrameCounter:
 
 
 class Turns:
-    """Between one connection's transport and what parses its frames.
+    """Between one connection's transport and its parser.
 
     Args:
-        transport: that the bytes come from; it is paused while there are enough of them here.
-        feed: takes the bytes of a turn.
+        transport: the source of the bytes; paused while enough of them are buffered here.
+        feed: parses the bytes of one turn.
         messages, content: budgets of frames and of bytes.
     """
 
@@ -89,7 +89,7 @@ class Turns:
         self._loop = asyncio.get_running_loop()
 
     def received(self, data: bytes) -> None:
-        """Bytes came; they are fed at once if it is this connection's turn."""
+        """Accepts bytes from the transport; parses them at once if nothing is pending."""
         if self._closed:
             return
         if self._waits:
@@ -102,11 +102,11 @@ class Turns:
             self._turn(data)
 
     def hold(self) -> None:
-        """Feed nothing: what was fed is not dealt with yet."""
+        """Stops parsing, until earlier messages are handled."""
         self._held = True
 
     def go_on(self) -> None:
-        """Feed again."""
+        """Continues to parse."""
         self._held = False
         if self._next is None and not self._closed:
             if self._kept:
@@ -115,7 +115,7 @@ class Turns:
                 self._resume()
 
     def close(self) -> None:
-        """It is gone."""
+        """Drops everything: the connection ended."""
         self._closed = True
         self._kept.clear()
         if self._next is not None:
@@ -123,7 +123,7 @@ class Turns:
 
     @property
     def whole(self) -> bool:
-        """Whether what was fed last began and ended between two frames."""
+        """Whether the bytes of the last turn began and ended between two frames."""
         return self._whole
 
     @property
@@ -131,7 +131,7 @@ class Turns:
         return self._held or self._next is not None
 
     def _turn(self, fresh: bytes = b"") -> None:
-        """Feed what may be fed now: of ``fresh``, which nothing kept comes before, or of that."""
+        """Parses what the budgets allow, of ``fresh`` if nothing is buffered, or of the buffer."""
         self._next = None
         if self._held or self._closed:
             return
@@ -141,7 +141,7 @@ class Turns:
         between = self._frames.between
         size, frames = self._frames.cut(fresh or self._kept, TURN_FRAMES, TURN_BYTES)
         self._whole = between and self._frames.between
-        if size == len(fresh):  # as nearly always: not a byte is copied
+        if size == len(fresh):  # the usual case: nothing is copied
             part = fresh
         else:
             self._kept += fresh

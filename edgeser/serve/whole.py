@@ -1,7 +1,7 @@
-"""The frames of RFC 6455 that a live voice consists of: a whole message in each.
+"""Fast path for WebSocket frames that hold one whole binary message, as live audio does.
 
-All others (fragments, control frames, text, whatever is wrong) are for ``websockets``, which parses
-everything and costs five times as much.
+All other frames (fragments, control frames, text, malformed ones) go to ``websockets``, whose full
+parser costs five times as much.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from edgeser.serve.encoding import encode_json
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # a platform without its wheel
+except ImportError:  # no wheel for this platform
     from websockets.utils import apply_mask
 
 BINARY, TEXT = 0x82, 0x81
-"""The first byte of a frame that is a whole message, without extensions."""
+"""First byte of an unfragmented frame without extensions."""
 
 
 def whole_messages(data: bytes, most: int) -> list[bytes] | None:
-    """The messages of ``data`` if it is whole, masked, binary ones of at most so many bytes.
+    """The messages of ``data`` if it consists of whole, masked, binary ones below the limit.
 
-    None if there is anything else in it.
+    None if it contains anything else.
     """
     messages, at, end = [], 0, len(data)
     while at < end:
@@ -40,7 +40,7 @@ def whole_messages(data: bytes, most: int) -> list[bytes] | None:
 
 
 def framed(message: Message) -> bytes:
-    """A message as a server sends it."""
+    """A message as one server frame."""
     if isinstance(message, bytes):
         first, payload = BINARY, message
     else:

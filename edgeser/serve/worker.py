@@ -1,4 +1,4 @@
-"""The thread that computes."""
+"""The thread that runs the model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Worker:
-    """One thread that is given functions, one after another.
+    """One thread that runs functions, one after another.
 
-    Unlike an executor's it does not keep the process from ending: if it hangs, that is all that is
-    left to do.
+    Unlike an executor's thread it does not keep the process alive: if it hangs, the process can
+    still exit.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,7 +25,7 @@ class Worker:
         self._thread.start()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """What the function returns or raises, in the thread; of exits, a RuntimeError."""
+        """Runs a function in the thread; returns or raises its result. Exits: RuntimeError."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -37,9 +37,9 @@ class Worker:
             try:
                 outcome: tuple[Callable[[Any], None], object]
                 outcome = future.set_result, function(*arguments)
-            except Exception as failure:  # noqa: BLE001  it is raised where it is waited for
+            except Exception as failure:  # noqa: BLE001  raised where it is awaited
                 outcome = future.set_exception, failure
-            except BaseException as failure:  # noqa: BLE001  one that would end the loop
+            except BaseException as failure:  # noqa: BLE001  would end the event loop
                 outcome = future.set_exception, RuntimeError(f"the worker met {failure!r}")
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, *outcome)
@@ -48,7 +48,7 @@ class Worker:
         return await future
 
     def close(self, patience: float = 1.0) -> bool:
-        """End the thread after what it does; whether it ended within so many seconds."""
+        """Stops the thread after its current function; returns whether it ended in time."""
         self._tasks.put(None)
         self._thread.join(patience)
         return not self._thread.is_alive()

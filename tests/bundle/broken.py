@@ -2,226 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import struct
-import warnings
-import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, external_data_helper, helper, numpy_helper
-from safetensors.numpy import load, save
 
 from tests import toy
-
-Members = dict[str, bytes]
-
-
-def members_of(bundle: bytes) -> Members:
-    """Name to contents."""
-    with zipfile.ZipFile(BytesIO(bundle)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(members: list[tuple[str, bytes]], *, comment: bytes | None = None, **how: Any) -> bytes:
-    """A zip of ``members``; its comment vouches for whatever manifest is among them."""
-    buffer = BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
-        warnings.simplefilter("ignore")  # that a name is there twice is what we want
-        for name, data in members:
-            archive.writestr(zipfile.ZipInfo(name), data, **how)
-        if comment is None:
-            digest = hashlib.sha256(dict(members).get("manifest.json", b"")).hexdigest()
-            comment = f"edgeser sha256:{digest}".encode()
-        archive.comment = comment
-    return buffer.getvalue()
-
-
-def resealed(members: Members) -> bytes:
-    """A bundle whose hashes all fit: what someone would make who means harm."""
-    manifest = json.loads(members["manifest.json"])
-    for name in ("frontend.onnx", "kernels.safetensors"):
-        data = members[name]
-        digest = hashlib.sha256(data).hexdigest()
-        manifest["members"][name] = {"bytes": len(data), "sha256": digest}
-    return zipped([*{**members, "manifest.json": json.dumps(manifest).encode()}.items()])
-
-
-def with_manifest(*path: Any) -> Callable[[bytes], bytes]:
-    """Set the manifest's entry at ``path[:-2]``, key ``path[-2]``, to ``path[-1]``."""
-    *outer, key, value = path
-
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        manifest = json.loads(members["manifest.json"])
-        place = manifest
-        for step in outer:
-            place = place[step]
-        place[key] = value
-        return zipped([*{**members, "manifest.json": json.dumps(manifest).encode()}.items()])
-
-    return break_it
-
-
-def without_manifest_key(key: str) -> Callable[[bytes], bytes]:
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        manifest = json.loads(members["manifest.json"])
-        del manifest[key]
-        return zipped([*{**members, "manifest.json": json.dumps(manifest).encode()}.items()])
-
-    return break_it
-
-
-def with_tensors(change: Callable[[dict[str, np.ndarray]], None]) -> Callable[[bytes], bytes]:
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        tensors = load(members["kernels.safetensors"])
-        change(tensors)
-        return resealed({**members, "kernels.safetensors": save(tensors)})
-
-    return break_it
-
-
-def with_graph(change: Callable[[ModelProto], None]) -> Callable[[bytes], bytes]:
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        model = ModelProto.FromString(members["frontend.onnx"])
-        change(model)
-        return resealed({**members, "frontend.onnx": model.SerializeToString()})
-
-    return break_it
-
-
-def with_member(name: str, data: bytes) -> Callable[[bytes], bytes]:
-    """Add a member, or replace one, leaving the manifest as it was."""
-    return lambda bundle: zipped([*{**members_of(bundle), name: data}.items()])
-
-
-def raw_manifest(text: bytes) -> Callable[[bytes], bytes]:
-    return with_member("manifest.json", text)
-
-
-def without(name: str) -> Callable[[bytes], bytes]:
-    return lambda bundle: zipped([m for m in members_of(bundle).items() if m[0] != name])
-
-
-def twice(name: str) -> Callable[[bytes], bytes]:
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        return zipped([*members.items(), (name, members[name])])
-
-    return break_it
-
-
-def flipped(name: str) -> Callable[[bytes], bytes]:
-    """One bit of a member changed in place, as a bad disk would: the zip's CRC notices."""
-
-    def break_it(bundle: bytes) -> bytes:
-        at = bundle.index(members_of(bundle)[name][-64:]) + 30
-        return bundle[:at] + bytes([bundle[at] ^ 1]) + bundle[at + 1 :]
-
-    return break_it
-
-
-def rewritten(name: str) -> Callable[[bytes], bytes]:
-    """One bit of a member changed and zipped again: only the SHA-256 notices."""
-
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        data = bytearray(members[name])
-        data[-30] ^= 1
-        return zipped([*{**members, name: bytes(data)}.items()])
-
-    return break_it
-
-
-def altered_manifest(bundle: bytes) -> bytes:
-    members = members_of(bundle)
-    with zipfile.ZipFile(BytesIO(bundle)) as archive:
-        comment = archive.comment
-    changed = members["manifest.json"].replace(b'"toy"', b'"toi"')
-    return zipped([*{**members, "manifest.json": changed}.items()], comment=comment)
-
-
-def deflated(bundle: bytes) -> bytes:
-    return zipped([*members_of(bundle).items()], compress_type=zipfile.ZIP_DEFLATED)
-
-
-def bomb(bundle: bytes) -> bytes:
-    members = {**members_of(bundle), "kernels.safetensors": bytes(200 << 20)}
-    return zipped([*members.items()], compress_type=zipfile.ZIP_DEFLATED)
-
-
-def absurd_size(bundle: bytes) -> bytes:
-    """The table of contents claims three gigabytes for a member that has a few bytes."""
-    members = members_of(bundle)
-    with zipfile.ZipFile(BytesIO(bundle)) as archive:
-        size = archive.getinfo("kernels.safetensors").file_size
-    at = bundle.rindex(b"PK\1\2")  # the last entry of the central directory
-    assert len(members["kernels.safetensors"]) == size
-    sizes = struct.pack("<II", 3 << 30, 3 << 30)
-    return bundle[: at + 20] + sizes + bundle[at + 28 :]
-
-
-def encrypted(bundle: bytes) -> bytes:
-    at = bundle.rindex(b"PK\1\2")
-    flags = struct.unpack_from("<H", bundle, at + 8)[0] | 1
-    return bundle[: at + 8] + struct.pack("<H", flags) + bundle[at + 10 :]
-
-
-def with_text(before: str, after: str) -> Callable[[bytes], bytes]:
-    """Replace a piece of the manifest's text, which need not be JSON afterwards."""
-
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        text = json.dumps(json.loads(members["manifest.json"]))
-        assert before in text
-        return zipped([*{**members, "manifest.json": text.replace(before, after).encode()}.items()])
-
-    return break_it
-
-
-def with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """Change the JSON header of the tensors, leaving their data."""
-
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        data = members["kernels.safetensors"]
-        (length,) = struct.unpack_from("<Q", data)
-        header = json.loads(data[8 : 8 + length])
-        change(header)
-        text = json.dumps(header).encode()
-        packed = struct.pack("<Q", len(text)) + text + data[8 + length :]
-        return resealed({**members, "kernels.safetensors": packed})
-
-    return break_it
-
-
-def with_graph_bytes(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    def break_it(bundle: bytes) -> bytes:
-        members = members_of(bundle)
-        return resealed({**members, "frontend.onnx": change(members["frontend.onnx"])})
-
-    return break_it
-
-
-def shifted(bundle: bytes) -> bytes:
-    """Bytes put before everything, with all places in the zip moved along."""
-    moved = bytearray(b"#!/bin/sh\n" + bundle)
-    end = moved.rindex(b"PK\5\6")
-    count, begin = struct.unpack_from("<H", moved, end + 10)[0], 10
-    at = struct.unpack_from("<I", moved, end + 16)[0] + begin
-    struct.pack_into("<I", moved, end + 16, at)
-    for _ in range(count):
-        place = struct.unpack_from("<I", moved, at + 42)[0]
-        struct.pack_into("<I", moved, at + 42, place + begin)
-        name, extra, comment = struct.unpack_from("<HHH", moved, at + 28)
-        at += 46 + name + extra + comment
-    return bytes(moved)
+from tests.bundle import graphs
+from tests.bundle.damage import (
+    absurd_size,
+    altered_manifest,
+    bomb,
+    deflated,
+    encrypted,
+    flipped,
+    members_of,
+    raw_manifest,
+    resealed,
+    rewritten,
+    shifted,
+    twice,
+    with_graph,
+    with_graph_bytes,
+    with_header,
+    with_manifest,
+    with_member,
+    with_tensors,
+    with_text,
+    without,
+    without_manifest_key,
+)
 
 
 def _overlap(header: dict[str, Any]) -> None:
@@ -248,113 +58,12 @@ def _named(name: str) -> Callable[[dict[str, Any]], object]:
     return lambda header: header.update({name: header.pop("head.bias")})
 
 
-def _loop(model: ModelProto) -> None:
-    model.graph.node.append(helper.make_node("Loop", ["", ""], ["x"]))
-
-
-def _branch(model: ModelProto) -> None:
-    branch = helper.make_graph([], "branch", [], [])
-    model.graph.node.append(
-        helper.make_node("If", ["level"], ["x"], then_branch=branch, else_branch=branch)
-    )
-
-
-def _function(model: ModelProto) -> None:
-    model.functions.append(helper.make_function("a", "f", [], [], [], []))
-
-
-def _foreign(model: ModelProto) -> None:
-    model.graph.node.append(helper.make_node("Attention", [], ["x"], domain="com.microsoft"))
-
-
-def _crowd(model: ModelProto) -> None:
-    model.graph.node.extend(helper.make_node("Relu", ["level"], [f"x{n}"]) for n in range(5_000))
-
-
-def _sparse(model: ModelProto) -> None:
-    tensor = helper.make_sparse_tensor(
-        helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]),
-        helper.make_tensor("i", TensorProto.INT64, [1], [0]),
-        [1 << 40],
-    )
-    model.graph.sparse_initializer.append(tensor)
-
-
-def _long_varint(data: bytes) -> bytes:
-    """The first field's key, IR version, written in two bytes where one would do."""
-    return bytes([data[0] | 0x80, 0]) + data[1:]
-
-
-def _wide_key(data: bytes) -> bytes:
-    """The same in five bytes with bit 32 set, which some parsers drop."""
-    return bytes([data[0] | 0x80, 0x80, 0x80, 0x80, 0x10]) + data[1:]
-
-
 def _set(tensors: dict[str, np.ndarray], name: str, value: Any) -> None:
     tensors[name] = value
 
 
 def _poison(tensors: dict[str, np.ndarray]) -> None:
     tensors["tacn.query"][1, 2, 3] = np.nan
-
-
-def _external(model: ModelProto) -> None:
-    tensor = next(t for t in model.graph.initializer if t.name == "to_deep")
-    external_data_helper.set_external_data(tensor, "../../etc/passwd")
-
-
-def _external_in_a_branch(model: ModelProto) -> None:
-    hidden = numpy_helper.from_array(np.zeros(1, np.float32), "hidden")
-    external_data_helper.set_external_data(hidden, "weights.bin")
-    node = helper.make_node("Constant", [], ["unused"], value=hidden)
-    branch = helper.make_graph([node], "branch", [], [])
-    model.graph.node.append(
-        helper.make_node("If", ["level"], ["x"], then_branch=branch, else_branch=branch)
-    )
-
-
-def _rename_output(model: ModelProto) -> None:
-    model.graph.output[0].name = "shallow"
-
-
-def _extra_input(model: ModelProto) -> None:
-    value = helper.make_tensor_value_info("extra", TensorProto.FLOAT, ["batch"])
-    model.graph.input.append(value)
-
-
-def _wrong_width(model: ModelProto) -> None:
-    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4_000
-
-
-def _fixed_batch(model: ModelProto) -> None:
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-
-
-def _doubles(model: ModelProto) -> None:
-    model.graph.input[1].type.tensor_type.elem_type = TensorProto.DOUBLE
-
-
-def _unknown_operator(model: ModelProto) -> None:
-    model.graph.node[0].op_type = "Telepathy"
-
-
-def _lying_shape(model: ModelProto) -> None:
-    """Declared as the manifest has it, but another width comes out."""
-    for initializer in model.graph.initializer:
-        if initializer.name == "to_deep":
-            rows = initializer.dims[0]
-            narrow = helper.make_tensor("to_deep", TensorProto.FLOAT, [rows, 20], [0.0] * rows * 20)
-            initializer.CopyFrom(narrow)
-
-
-def _infinite(model: ModelProto) -> None:
-    for initializer in model.graph.initializer:
-        if initializer.name == "waves":
-            count = int(np.prod(initializer.dims))
-            values = helper.make_tensor(
-                "waves", TensorProto.FLOAT, initializer.dims, [np.inf] * count
-            )
-            initializer.CopyFrom(values)
 
 
 ONLY_RUNNING_SHOWS = ("an unknown operator", "a shape that lies", "infinite weights")
@@ -509,28 +218,31 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda bundle: resealed({**members_of(bundle), "frontend.onnx": b"\xff" * 99}),
         "not a readable ONNX model",
     ),
-    "external data": (with_graph(_external), "external data"),
+    "external data": (with_graph(graphs.external), "external data"),
     "external data in a branch": (
-        with_graph(_external_in_a_branch),
+        with_graph(graphs.external_in_a_branch),
         "external data|a graph within the graph",
     ),
-    "a loop": (with_graph(_loop), "it has a Loop"),
-    "a branch": (with_graph(_branch), "a graph within the graph"),
-    "a function": (with_graph(_function), "it holds functions"),
-    "a foreign operator": (with_graph(_foreign), "Attention is of com.microsoft"),
-    "too many operators": (with_graph(_crowd), "more than 4096 operators"),
-    "a sparse tensor": (with_graph(_sparse), "a sparse tensor"),
-    "an over-long key": (with_graph_bytes(_long_varint), "longer than it must be"),
-    "a key beyond 32 bits": (with_graph_bytes(_wide_key), "out of range"),
+    "a loop": (with_graph(graphs.loop), "it has a Loop"),
+    "a branch": (with_graph(graphs.branch), "a graph within the graph"),
+    "a function": (with_graph(graphs.function), "it holds functions"),
+    "a foreign operator": (with_graph(graphs.foreign), "Attention is of com.microsoft"),
+    "too many operators": (with_graph(graphs.crowd), "more than 4096 operators"),
+    "a sparse tensor": (with_graph(graphs.sparse), "a sparse tensor"),
+    "an over-long key": (with_graph_bytes(graphs.long_varint), "longer than it must be"),
+    "a key beyond 32 bits": (with_graph_bytes(graphs.wide_key), "out of range"),
     "an unknown field": (with_graph_bytes(lambda data: data + b"\xf8\x3f\1"), "field 1023 is none"),
     "two graphs": (with_graph_bytes(lambda data: data + b"\x3a\0"), "field 7 is there twice"),
-    "another output": (with_graph(_rename_output), "its outputs are shallow"),
-    "one more input": (with_graph(_extra_input), "its inputs are segment, level, extra"),
-    "another width": (with_graph(_wrong_width), r"segment has shape \(batch, 4000\)"),
-    "a fixed batch": (with_graph(_fixed_batch), r"segment has shape \(1, 4224\)"),
-    "double precision": (with_graph(_doubles), "level is not float32"),
+    "another output": (with_graph(graphs.rename_output), "its outputs are shallow"),
+    "one more input": (with_graph(graphs.extra_input), "its inputs are segment, level, extra"),
+    "another width": (with_graph(graphs.wrong_width), r"segment has shape \(batch, 4000\)"),
+    "a fixed batch": (with_graph(graphs.fixed_batch), r"segment has shape \(1, 4224\)"),
+    "double precision": (with_graph(graphs.doubles), "level is not float32"),
     # what only running it shows
-    "an unknown operator": (with_graph(_unknown_operator), "ONNX Runtime .* refuses it"),
-    "a shape that lies": (with_graph(_lying_shape), "refuses it|comes out as|front end failed"),
-    "infinite weights": (with_graph(_infinite), "is not finite|front end failed"),
+    "an unknown operator": (with_graph(graphs.unknown_operator), "ONNX Runtime .* refuses it"),
+    "a shape that lies": (
+        with_graph(graphs.lying_shape),
+        "refuses it|comes out as|front end failed",
+    ),
+    "infinite weights": (with_graph(graphs.infinite), "is not finite|front end failed"),
 }

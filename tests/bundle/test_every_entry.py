@@ -14,7 +14,7 @@ import pytest
 
 import edgeser
 from edgeser.bundle.reader import parse_bundle
-from tests.bundle.broken import members_of, resealed, zipped
+from tests.bundle.damage import members_of, resealed, zipped
 
 HOSTILE = (
     *("NaN", "-Infinity", "1e999", "1e308", "-1e308", "5e-324", "-0.0", "0", "-1", "1", "1.5"),

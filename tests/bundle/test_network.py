@@ -14,7 +14,7 @@ from edgeser._kernels import Core
 from edgeser.backends.cpu.front_end import OnnxFrontEnd
 from edgeser.bundle import Bundle, read_bundle
 from tests import toy
-from tests.bundle.broken import with_manifest, with_tensors
+from tests.bundle.damage import with_manifest, with_tensors
 
 DEFAULT = Path(edgeser.__file__).parent / "models" / "default.edgeser"
 RESEARCH = Path(__file__).parents[2] / "models" / "research" / "research.edgeser"

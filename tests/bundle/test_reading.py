@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import edgeser
 from edgeser.bundle import read_bundle
 from tests import native, toy
-from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS, bomb
+from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS
+from tests.bundle.damage import bomb
 from tests.swapped import read_again_and_again
 
 
@@ -26,8 +27,14 @@ def graph_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.write(tmp_path_factory.mktemp("graph") / "graph.edgeser", layers=False)
 
 
+IN_BOTH = pytest.mark.parametrize(
+    "language",
+    ["Python", pytest.param("C", marks=pytest.mark.slow)],  # builds the C library
+)
+
+
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("language", ["Python", "C"])
+@IN_BOTH
 def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, language: str) -> None:
     break_it, message = BROKEN[name]
     path = tmp_path / "broken.edgeser"
@@ -39,7 +46,7 @@ def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, lang
         load(path)
 
 
-@pytest.mark.parametrize("language", ["Python", "C"])
+@IN_BOTH
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, language: str) -> None:
     fifo = tmp_path / "fifo.edgeser"
     os.mkfifo(fifo)

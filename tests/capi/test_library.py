@@ -20,13 +20,12 @@ import edgeser
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from tests import toy
 from tests.bundle.broken import BROKEN
-from tests.native import Frame, Results
+from tests.native import INSTALLED, Frame, Results, build
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "guides" / "c-api.md").read_text(encoding="utf-8")
 COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BUILD, WITH_CMAKE, WITH_PKG_CONFIG = COMMANDS.findall(PAGE)
-INSTALLED = ROOT / "build" / "installed"
+_, WITH_CMAKE, WITH_PKG_CONFIG = COMMANDS.findall(PAGE)
 PROGRAMS = {  # how they were built, to where they are
     "cmake": (ROOT / "build/example-c/hear", ROOT / "build/example-cpp/streams"),
     "pkg-config": (ROOT / "build/hear", ROOT / "build/streams"),
@@ -62,8 +61,7 @@ def shell(commands: str, folder: Path = ROOT) -> None:
 @pytest.fixture(scope="module")
 def installed() -> Path:
     """Where the first block of commands on the page installs to."""
-    shell(BUILD)
-    return INSTALLED
+    return build()
 
 
 @pytest.fixture(scope="module", params=["cmake", "pkg-config"])

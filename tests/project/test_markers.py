@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.optional import PACKAGES
 from tests.slow import SLOW, is_slow
 
@@ -26,6 +28,7 @@ def test_quick_and_slow_are_all() -> None:
     assert len(quick) > 40
 
 
+@pytest.mark.slow  # imports all tests again
 def test_every_file_is_collected_without_any_extra() -> None:
     """What is optional is imported where it is used, or skips: nothing fails for want of it."""
     blocked = (

@@ -105,6 +105,20 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
+def shared() -> Iterator[str]:
+    """Address of one server for all tests of a file that need no options, signals or limits.
+
+    It accepts audio as fast as it is sent.
+    """
+    pytest.importorskip("starlette")
+    pytest.importorskip("websockets")
+    address, process = launch("--speed", "100")
+    wait_for(address, process)
+    yield address
+    end(process)
+
+
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium for a file's tests, which open windows of their own; see ``chromium.py``."""
     pytest.importorskip("playwright.sync_api")

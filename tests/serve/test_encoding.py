@@ -14,7 +14,6 @@ from edgeser.results import EmotionFrame
 from edgeser.serve.encoding import FrameLayout, encode_json
 from edgeser.serve.protocol import frame_event, version_of
 from tests.serve.clients import speech
-from tests.serve.conftest import Start
 
 pytest.importorskip("websockets")
 from websockets.exceptions import ConnectionClosed
@@ -82,35 +81,33 @@ def without_latency(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in event.items() if k != "latency_ms"} for event in events]
 
 
-def test_a_client_hears_the_same_in_binary_and_less_if_it_asks_for_less(start: Start) -> None:
-    address, _ = start("--speed", "100")
-    in_json = heard(address, "encoding=json")
+def test_a_client_hears_the_same_in_binary_and_less_if_it_asks_for_less(shared: str) -> None:
+    in_json = heard(shared, "encoding=json")
     frames = [e for e in in_json if e["type"] == "frame"]
     others = [e for e in in_json if e["type"] != "frame"]
     model = edgeser.load()
     layout = FrameLayout(model.labels, version_of(model))
 
-    came = heard(address, "encoding=binary")
+    came = heard(shared, "encoding=binary")
     unpacked = [f for m in came if isinstance(m, bytes) for f in layout.unpack(m)]
     assert without_latency(unpacked) == without_latency(frames)
     assert len(frames) > 100
     assert [e for e in came if not isinstance(e, bytes)] == others
 
-    spoken = heard(address, "frames=spoken")
+    spoken = heard(shared, "frames=spoken")
     wanted = {frame["time"] for e in others if e["type"] == "utterance" for frame in e["timeline"]}
     assert [e for e in spoken if e["type"] != "frame"] == others
     told = [e for e in spoken if e["type"] == "frame"]
     assert wanted <= {e["time"] for e in told}
     assert len(told) < len(frames)
-    assert heard(address, "frames=none") == others
+    assert heard(shared, "frames=none") == others
 
 
 @pytest.mark.parametrize(
     ("query", "message"), [("frames=some", "frames=some"), ("encoding=xml", "encoding=xml")]
 )
-def test_what_cannot_be_asked_for_is_named(start: Start, query: str, message: str) -> None:
-    address, _ = start()
-    (error,) = heard_until_closed(address, query)
+def test_what_cannot_be_asked_for_is_named(shared: str, query: str, message: str) -> None:
+    (error,) = heard_until_closed(shared, query)
     assert error["code"] == "format"
     assert message in error["message"]
 

@@ -22,8 +22,8 @@ FULL_SCALE = 32767.0
 def read_audio(path: Path) -> NDArray[np.float32]:
     """Mono 16 kHz samples of a file in any format that the SDK reads, one at least.
 
-    As the SDK reads it: a file that was cut short as far as it goes, which is logged, and joined
-    ones as a whole. Raises CorpusError if there is no such file, it is damaged or holds no sound.
+    Reads like the SDK: a truncated file as far as it goes (logged), and concatenated ones
+    completely. Raises CorpusError if the file is missing, damaged or empty.
     """
     if not path.is_file():
         raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
@@ -41,7 +41,8 @@ def read_audio(path: Path) -> NDArray[np.float32]:
 class AudioCache:
     """Samples of a list of recordings in two files: one flat array of 16 bits, one index.
 
-    ``change`` is applied to each recording before it is written; ``name`` tells such caches apart.
+    ``change`` is applied to each recording before it is written; ``name`` is part of the file's
+    name.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class AudioCache:
         name: str = "audio",
         change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
     ) -> None:
-        # Wherever the corpora lie: a folder's name, a file's name and its size tell them apart.
+        # Independent of where the corpora are: folder name, file name and size identify a
+        # recording.
         listing = "\n".join(
             f"{r.path.parent.name}/{r.path.name} {_size(r.path)}" for r in recordings
         )
@@ -88,7 +90,7 @@ class AudioCache:
         return int(self._ends[i] - (self._ends[i - 1] if i else 0))
 
     def raw(self, i: int) -> NDArray[np.int16]:
-        """Recording i as it is kept: mono, 16 bits, 16 kHz; a view of the file."""
+        """Recording i as stored: mono, 16 bits, 16 kHz; a view of the file."""
         return self._samples[self._ends[i - 1] if i else 0 : self._ends[i]]
 
     def __getitem__(self, i: int) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
-"""Augmentation of recordings: what a stranger's voice, room and microphone may do to speech.
+"""Augmentation of recordings: other voices, rooms and microphones.
 
-On samples, before anything is analysed: the network hears what a microphone would have given.
+It changes samples before any analysis, so the network gets what a microphone would have recorded.
 """
 
 from collections.abc import Sequence
@@ -18,36 +18,36 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How often and how strongly; every share is a probability per recording."""
+    """How often and how strongly recordings change; every share is a probability per recording."""
 
     speed: float = 0.14
-    """Largest change of speed, and of pitch with it."""
+    """Largest relative change of speed, and of pitch with it."""
     clean: float = 0.8
-    """Share mixed with its version without the noise floor."""
+    """Share that is mixed with its version without the noise floor."""
     noise: float = 0.9
     """Share with added noise."""
     snr_db: tuple[float, float] = (3.0, 40.0)
-    """Of the noise, against the recording's mean power; the rest get one from 40 to 65 dB."""
+    """Range for the noise, relative to the recording's mean power; others get 40 to 65 dB."""
     synthetic: float = 0.5
-    """Of the noises, the share that is stationary and coloured, not recorded."""
+    """Share of noises that are synthetic (stationary and coloured) instead of recorded."""
     reverberation: float = 0.3
-    """Share through an impulse response, shortened to 0.15 to 0.8 s, 0 to 15 dB below the voice."""
+    """Share with reverberation, shortened to 0.15 to 0.8 s, 0 to 15 dB below the voice."""
     tilt_db: float = 8.0
-    """Largest slope over all frequencies, to either side, plus four ripples up to half of it."""
+    """Largest spectral tilt in either direction, plus four ripples of up to half of it."""
     telephone: float = 0.1
     """Share band-limited to 300 to 3400 Hz."""
     lowpass: float = 0.2
     """Share cut off above 3.5 to 7.5 kHz."""
     gain_db: tuple[float, float] = (-20.0, 10.0)
     silence: float = 0.4
-    """Share with up to 0.5 s of silence before, and as many after."""
+    """Share with up to 0.5 s of silence before and after."""
     masked_bins: int = 14
-    """Most neighbouring bins of the spectrogram blanked (SpecAugment; Park et al. 2019)."""
+    """Most adjacent spectrogram bins that are masked (SpecAugment; Park et al. 2019)."""
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """What is mixed in: noises and impulse responses, mono float32 at 16 kHz."""
+    """Sounds to mix in: noises and impulse responses, mono float32 at 16 kHz."""
 
     noises: Sequence[Samples] = ()
     impulse_responses: Sequence[Samples] = ()
@@ -56,7 +56,7 @@ class Sounds:
 class Augment:
     """Draws new conditions for every recording.
 
-    Owns its random generator: the same seed, the same recordings.
+    Owns its random generator: the same seed gives the same recordings.
     """
 
     def __init__(self, config: AugmentConfig, sounds: Sounds, seed: int) -> None:
@@ -64,7 +64,7 @@ class Augment:
         self.rng = np.random.default_rng(seed)
 
     def cut(self, samples: int, longest: int) -> slice:
-        """Where to cut a recording that is longer than ``longest``."""
+        """The part to keep of a recording that is longer than ``longest``."""
         start = int(self.rng.integers(max(samples - longest, 0) + 1))
         return slice(start, start + longest)
 
@@ -89,7 +89,7 @@ class Augment:
         return int(self.rng.uniform(0, 0.5) * SAMPLE_RATE) if often else 0
 
     def __call__(self, samples: Samples, before: int, hops: int) -> Samples:
-        """A recording in a room, led in: (N,) to (2176 + 2048 hops,), ``before`` samples late."""
+        """A recording in a room, preceded by ``before`` samples: (N,) to (2176 + 2048 hops,)."""
         length = LEAD + hops * HOP
         placed = np.zeros(length, np.float32)
         placed[LEAD + before : LEAD + before + len(samples)] = samples
@@ -120,7 +120,7 @@ class Augment:
     def _noise(
         self, samples: Samples, length: int, transform: int, axis: Samples
     ) -> NDArray[np.complex64]:
-        """Spectrum of a noise at a random ratio to the recording's mean power."""
+        """Spectrum of a noise at a random level relative to the recording's mean power."""
         c = self.config
         if not self.sounds.noises or self.rng.random() < c.synthetic:
             drawn = self.rng.standard_normal(2 * len(axis), np.float32).view(np.complex64)
@@ -142,7 +142,7 @@ class Augment:
         return np.interp(axis, coarse, 10 ** (gain / 20)).astype(np.float32)
 
     def gains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """A frequency axis [0, 1] and dB on it."""
+        """Gains in dB on a frequency axis [0, 1]."""
         c, draw = self.config, self.rng.uniform
         coarse = np.linspace(0, 1, 65)
         gain = draw(*c.gain_db) + draw(-c.tilt_db, c.tilt_db) * (2 * coarse - 1)
@@ -158,7 +158,7 @@ class Augment:
         return coarse, gain
 
     def mask(self, segments: Segments) -> Segments:
-        """Blank random neighbouring bins of every recording's spectrogram, (B, T) in front."""
+        """Masks random adjacent bins of every recording's spectrogram, with leading axes (B, T)."""
         spectrogram = segments.spectrogram.clone()
         bins = spectrogram.shape[-1]
         for recording in spectrogram:
@@ -170,7 +170,7 @@ class Augment:
 class Room(Augment):
     """One room and microphone for many recordings: colour, reverberation and noise are drawn once.
 
-    What changes from recording to recording is where in the noise it falls.
+    Only the position within the noise differs between recordings.
     """
 
     def __init__(self, config: AugmentConfig, sounds: Sounds, seed: int) -> None:
@@ -192,9 +192,9 @@ class Room(Augment):
         super().__init__(fixed, replace(sounds, noises=noises), seed)
 
     def gains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """This room's."""
+        """This room's frequency response."""
         return self._gains
 
     def response(self) -> Samples:
-        """This room's."""
+        """This room's impulse response."""
         return self._response if self._response is not None else super().response()

@@ -1,4 +1,4 @@
-"""Batches of segments: recordings of different length, led in, augmented, analysed and labelled."""
+"""Batches of segments: recordings of different length, augmented, analysed and labelled."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -18,24 +18,24 @@ from train.models.level import LevelConfig
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, Segments, Views
 
 LONGEST = int(4.8 * SAMPLE_RATE)
-"""Samples to which longer recordings are cut at random in training."""
+"""Longer recordings are cut to this number of samples at random in training."""
 
 Condition = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
-"""What is done to a recording's samples before a model hears them, in an evaluation."""
+"""Changes a recording's samples before a model processes them, in an evaluation."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One recording: its audio, target distribution (empty: unknown), whether it is speech."""
+    """One recording: its audio, target distribution (empty: unknown), and whether it is speech."""
 
     cache: AudioCache
     index: int
     target: tuple[float, ...] = ()
     speech: bool = True
     detail: tuple[float, ...] = ()
-    """One-hot over all emotions that the corpora know, for training alone (empty: unknown)."""
+    """One-hot over all emotions of the corpora, used only in training (empty: unknown)."""
     weight: float = 1.0
-    """How much the target counts in training."""
+    """Weight of the target in training."""
     clean: AudioCache | None = None
     """The same recordings without their noise floor, if training may mix them in."""
 
@@ -50,9 +50,9 @@ class Example:
 
 @dataclass
 class Batch:
-    """Views of segments (B, T), speech (B, T) bool, tokens (B,) int64, and what is to be learned.
+    """Views of segments (B, T), speech (B, T) bool, tokens (B,) int64, and targets.
 
-    Target (B, L), its weight (B,), detail (B, D); rows of zeros where nothing is known.
+    Target (B, L), its weight (B,), detail (B, D); rows of zeros where the target is unknown.
     """
 
     segments: Segments
@@ -98,7 +98,7 @@ class Assembler:
         return Batch(segments, speech, tokens, target, weight, detail)
 
     def _heard(self, example: Example) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """What a stream gets, led in, and which of its hops are speech."""
+        """The audio of a stream, preceded by silence, and which of its hops are speech."""
         samples, before, after = example.audio(), 0, 0
         if self.augment:
             if example.clean is not None:
@@ -118,14 +118,14 @@ class Assembler:
 
 
 def _rows(rows: list[tuple[float, ...]], width: int) -> Tensor:
-    """Distributions to (B, width), zeros where there is none."""
+    """Distributions as (B, width), zeros where there is none."""
     return torch.tensor([row or (0.0,) * width for row in rows])
 
 
 class Batches(IterableDataset[Batch]):
-    """An epoch of batches. Recordings of about the same length share one.
+    """An epoch of batches. Recordings of similar length share one.
 
-    Of processes that train together, with the same seed, each has a ``shard`` of every epoch.
+    Processes that train together use the same seed; each takes its ``shard`` of every epoch.
     """
 
     def __init__(
@@ -156,7 +156,8 @@ class Batches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         order = list(self.examples)
         if self.shuffle:
-            # Sorted within pools of eight batches: little padding, yet new companions each time.
+            # Sorted within pools of eight batches: little padding, and new combinations in each
+            # epoch.
             self.random.shuffle(order)
             pools = [order[i : i + 8 * self.size] for i in range(0, len(order), 8 * self.size)]
             order = [e for pool in pools for e in sorted(pool, key=lambda e: e.samples)]

@@ -1,4 +1,4 @@
-"""Epochs of batches that several trainings go through: made once, kept on disk."""
+"""Epochs of batches for several trainings: computed once, stored on disk."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,10 @@ from train.models.segment import Segments
 
 
 class CachedBatches(IterableDataset[Batch]):
-    """What ``batches`` gives in so many epochs, augmentation and order included.
+    """A fixed number of epochs of ``batches``, with augmentation and order.
 
-    Views are kept in bfloat16, to which mixed precision rounds them anyway. ``about`` says what the
-    batches depend on: they are made anew when it is not what those on disk were made with.
+    Views are stored in bfloat16, to which mixed precision rounds them anyway. ``about`` describes
+    everything that the batches depend on; when it changes, they are computed again.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CachedBatches(IterableDataset[Batch]):
         return self.size
 
     def __iter__(self) -> Iterator[Batch]:
-        """The next epoch; after the last, the first again."""
+        """The next epoch; after the last one, the first again."""
         epoch, self.next = self.next % self.epochs, self.next + 1
         for index in range(self.size):
             yield _batch(load_file(self._path(epoch, index)))

@@ -1,8 +1,8 @@
-"""A recording without its own noise floor.
+"""Removes a recording's own noise floor.
 
-In an acted corpus the floor gives the answer away. Who whispers sadly is amplified, floor and all;
-who shouts is not. Training mixes every recording with this version of itself in random
-proportions, so that the floor says nothing any more.
+In an acted corpus the floor reveals the emotion: quiet, sad speech is amplified together with its
+noise; shouting is not. Training mixes every recording with its version without the floor in random
+proportions, so that the floor carries no information.
 """
 
 import numpy as np
@@ -13,22 +13,22 @@ from torch import Tensor
 WINDOW = 512
 HOP = 128
 QUANTILE = 0.10
-"""The floor is taken from the softest tenth of each frequency's frames."""
+"""The floor is estimated from the softest tenth of each frequency's frames."""
 OF_THE_MEAN = -np.log1p(-QUANTILE)
-"""Where that quantile lies in noise, whose power is exponentially distributed, in its mean."""
+"""That quantile relative to the mean, for noise with exponentially distributed power."""
 OVERSUBTRACTION = 1.2
 ATTENUATION_DB = 35.0
-"""What is all floor is attenuated by this much."""
+"""Attenuation of parts that are only floor."""
 
 
 def without_floor(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mono samples (N,) at 16 kHz to the same with the steady floor subtracted (a Wiener gain)."""
+    """Subtracts the steady floor from mono samples (N,) at 16 kHz (a Wiener gain)."""
     clean: NDArray[np.float32] = floor_removed(torch.from_numpy(samples)).numpy()
     return clean
 
 
 def floor_removed(samples: Tensor) -> Tensor:
-    """:func:`without_floor` of samples (N,) on any device."""
+    """:func:`without_floor` for samples (N,) on any device."""
     window = torch.hann_window(WINDOW, device=samples.device)
     spectrum = torch.stft(
         samples, WINDOW, HOP, window=window, pad_mode="constant", return_complex=True

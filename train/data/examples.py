@@ -1,4 +1,4 @@
-"""From a corpus to the examples that a loop takes."""
+"""Makes training examples from corpora."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from train.data.denoise import without_floor
 from train.data.manifest import CorpusError, Recording
 
 HELD_OUT = 5
-"""Every fifth noise and impulse response is never trained with: it is kept for tests."""
+"""Every fifth noise and impulse response is reserved for tests."""
 
 
 class Corpus:
-    """Recordings of one corpus with their cached audio, and if asked for without their floor."""
+    """Recordings of one corpus with their cached audio, optionally also without their floor."""
 
     def __init__(self, recordings: Sequence[Recording], cache: Path, clean: bool = False) -> None:
         self.recordings = list(recordings)
@@ -31,7 +31,7 @@ class Corpus:
         return Corpus(recordings, cache, clean)
 
     def speakers(self) -> set[str]:
-        """Everybody who speaks in the corpus."""
+        """All speakers of the corpus."""
         return {r.speaker for r in self.recordings}
 
     def labelled(
@@ -43,9 +43,9 @@ class Corpus:
     ) -> list[Example]:
         """Examples of the given emotions and speakers (all if None).
 
-        ``perceived`` is the weight of what listeners heard against what was meant. With
-        ``details``, a longer list of emotions for training alone, recordings of the others in it
-        come too, without a target.
+        ``perceived`` is the weight of what listeners heard, relative to what the actor intended.
+        ``details`` is a longer list of emotions, used only in training; recordings of its other
+        emotions are included without a target.
         """
         examples = []
         for i, recording in enumerate(self.recordings):
@@ -65,7 +65,7 @@ class Corpus:
         return examples
 
     def unlabelled(self, speech: bool = True) -> list[Example]:
-        """All recordings as speech, or as sounds that are none, without emotion."""
+        """All recordings without emotion, as speech or as sounds without speech."""
         return [Example(self.audio, i, (), speech) for i in range(len(self.recordings))]
 
 
@@ -74,17 +74,17 @@ def _one_hot(emotion: str, labels: Sequence[str]) -> tuple[float, ...]:
 
 
 def noise_for_training(noise: Corpus) -> list[Example]:
-    """The noises to train with, as examples of no speech."""
+    """The noises for training, as examples without speech."""
     return [e for e in noise.unlabelled(speech=False) if e.index % HELD_OUT]
 
 
 def noise_for_testing(noise: Corpus) -> list[Example]:
-    """The noises that are never trained with."""
+    """The noises that are reserved for tests."""
     return [e for e in noise.unlabelled(speech=False) if e.index % HELD_OUT == 0]
 
 
 def sounds_for_training(noise: Corpus, responses: Sequence[Recording] = ()) -> Sounds:
-    """What may be mixed in: noises, and the impulse responses that are not kept for tests."""
+    """Sounds to mix in: noises, and the impulse responses that are not reserved for tests."""
     kept = [r for i, r in enumerate(responses) if i % HELD_OUT]
     return Sounds(
         [e.audio() for e in noise_for_training(noise)], [read_audio(r.path) for r in kept]
@@ -92,5 +92,5 @@ def sounds_for_training(noise: Corpus, responses: Sequence[Recording] = ()) -> S
 
 
 def responses_for_testing(responses: Sequence[Recording]) -> list[Recording]:
-    """The impulse responses that are never trained with."""
+    """The impulse responses that are reserved for tests."""
     return [r for i, r in enumerate(responses) if i % HELD_OUT == 0]

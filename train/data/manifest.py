@@ -1,4 +1,4 @@
-"""One table of recordings, whatever corpus they come from."""
+"""One table of recordings for all corpora."""
 
 import csv
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ COLUMNS = ("path", "corpus", "speaker", "emotion", "language", "text", "seconds"
 
 
 class CorpusError(Exception):
-    """A corpus or file is missing or odd; the message names it and what was expected."""
+    """A corpus or file is missing or unexpected; the message names it and what was expected."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file: who said what and how. Unknown fields are empty."""
+    """One recording: who said what and how. Unknown fields are empty."""
 
     path: Path
     corpus: str
@@ -55,8 +55,8 @@ def read_manifest(path: Path) -> list[Recording]:
 def write_manifest(path: Path, recordings: Sequence[Recording]) -> None:
     """Write a ``manifest.csv`` that :func:`read_manifest` reads back.
 
-    Paths under its folder become relative to it, others absolute. Every recording's header is read
-    for its length, so that an unreadable file is named now and not in the middle of a training run.
+    Paths below its folder become relative to it, others absolute. The header of every recording is
+    read for its length, so that unreadable files are found now and not during training.
 
     Raises CorpusError if a recording is missing, unreadable or listed twice.
     """

@@ -1,7 +1,7 @@
-"""Sounds that are no speech, made by arithmetic: music, hums, beeps, clicks, pops.
+"""Synthetic sounds without speech: music, hums, beeps, clicks, pops.
 
-A speech gate that has heard weather and animals alone takes music for voices. No licence comes with
-these sounds, and no two are the same.
+A speech gate that was trained only with weather and animals takes music for speech. These sounds
+have no licence, and no two are equal.
 """
 
 import numpy as np
@@ -61,7 +61,7 @@ class SoundMaker:
         return total
 
     def hum(self, samples: int) -> Samples:
-        """Mains, fans, engines: slowly moving harmonics and a coloured hiss."""
+        """Mains, fans, engines: slowly changing harmonics and coloured noise."""
         rng, time = self.rng, np.arange(samples, dtype=np.float32) / SAMPLE_RATE
         base = rng.uniform(25, 400)
         drift = 1 + rng.uniform(0, 0.05) * np.sin(2 * np.pi * rng.uniform(0.05, 3) * time)
@@ -77,7 +77,7 @@ class SoundMaker:
         return np.asarray(total * beats + noise + 0.02 * hiss, np.float32)
 
     def events(self, samples: int) -> Samples:
-        """Beeps, clicks, pops and knocks over a soft floor."""
+        """Beeps, clicks, pops and knocks over soft noise."""
         rng = self.rng
         total = (rng.standard_normal(samples) * 10 ** rng.uniform(-5, -1.5)).astype(np.float32)
         for _ in range(int(rng.integers(1, 2 + samples // 8000))):
@@ -112,7 +112,7 @@ class SoundMaker:
         return np.asarray(wave * on + noise, np.float32)
 
     def _timbre(self) -> tuple[NDArray[np.float64], float, float, float]:
-        """Strength of each harmonic, seconds of attack and of decay, detuning."""
+        """Strength of each harmonic, seconds of attack and decay, detuning."""
         rng = self.rng
         count = int(rng.integers(1, 16))
         strength = rng.random(count) / np.arange(1, count + 1) ** rng.uniform(0.3, 2.0)

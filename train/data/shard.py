@@ -1,4 +1,4 @@
-"""What one process takes of an epoch where several train together, under ``torchrun``."""
+"""The share of an epoch that one process takes when several train together, under ``torchrun``."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from train.data.manifest import CorpusError
 
 @dataclass(frozen=True)
 class Shard:
-    """Every ``world``-th batch, from the ``rank``-th on; all of them for a process alone."""
+    """Every ``world``-th batch, starting with the ``rank``-th; all of them for a single process."""
 
     rank: int = 0
     world: int = 1
@@ -21,7 +21,7 @@ class Shard:
 
     @staticmethod
     def here() -> "Shard":
-        """This process's, as ``torchrun`` says."""
+        """This process's shard, from ``torchrun``'s variables."""
         distributed = torch.distributed
         if not (distributed.is_available() and distributed.is_torchelastic_launched()):
             return Shard()
@@ -31,22 +31,23 @@ class Shard:
         return Shard(rank, world, local)
 
     def alone(self, what: str, instead: str) -> None:
-        """Raises CorpusError where several processes would each do the same."""
+        """Raises CorpusError if several processes would all do the same work."""
         if self.world > 1:
             raise CorpusError(f"{what} goes in one process, and here are {self.world}: {instead}")
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Meet the other processes, and leave them in the end; nothing for a process alone."""
+        """Joins the other processes, and leaves them at the end; a single process does nothing."""
         if self.world == 1:
             yield
             return
-        # Not every PyTorch has these.
+        # Older versions of PyTorch lack these.
         from torch.distributed.distributed_c10d import PrefixStore
         from torch.distributed.rendezvous import rendezvous
 
         store, rank, world = next(rendezvous("env://"))
-        # All attempts share torchrun's store, where addresses of the attempt before are still told.
+        # All attempts share torchrun's store, which still has the addresses of the previous
+        # attempt.
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         torch.distributed.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
@@ -60,9 +61,9 @@ class Shard:
             torch.distributed.destroy_process_group()
 
     def of(self, batches: int) -> range:
-        """Which of an epoch's batches: as many for every process, so that none waits for ever.
+        """This shard's batches of an epoch: as many as every other's, so that none waits forever.
 
-        Raises CorpusError if there is not one for each.
+        Raises CorpusError if there is not one for each process.
         """
         if batches < self.world:
             raise CorpusError(

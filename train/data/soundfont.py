@@ -1,6 +1,6 @@
-"""Music for the speech gate to refuse: random pieces, played by FluidSynth on a General MIDI font.
+"""Random music for the speech gate to refuse, rendered by FluidSynth with a General MIDI font.
 
-FluidSynth is a program (Debian: ``fluidsynth``), the font a file such as FluidR3 (MIT licence,
+FluidSynth is a program (Debian: ``fluidsynth``); the font is a file such as FluidR3 (MIT licence,
 Debian: ``fluid-soundfont-gm``). Without them training uses the sounds of ``music.py``.
 """
 
@@ -19,9 +19,9 @@ from train.models.segment import SAMPLE_RATE
 
 FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 VOICES = (52, 53, 54, 85, 91)
-"""General MIDI programs that imitate voices: left out."""
+"""General MIDI programs that imitate voices; excluded."""
 TICKS = 480
-"""A quarter note."""
+"""Ticks of a quarter note."""
 
 
 def available(font: Path = FONT) -> bool:
@@ -30,7 +30,7 @@ def available(font: Path = FONT) -> bool:
 
 
 def rendered(seed: int, seconds: float, font: Path = FONT) -> NDArray[np.float32]:
-    """A random piece of about so many seconds, mono at 16 kHz."""
+    """A random piece of about this length, mono at 16 kHz."""
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         midi.write_bytes(_piece(np.random.default_rng(seed), seconds))

@@ -7,14 +7,14 @@ from train.models.segment import HOP
 from train.models.spectrogram import FRAME_HOP
 
 BELOW_DB = 30.0
-"""A frame is speech if it lies within this of the recording's 95th percentile."""
+"""A frame is speech if it is at most this far below the recording's 95th percentile."""
 SOFTEST_DB = -80.0
 SHARE = 0.25
 """A hop is speech if this share of its frames is."""
 
 
 def speech_hops(samples: NDArray[np.float32], before: int, hops: int) -> NDArray[np.bool_]:
-    """Samples of a clean recording, heard ``before`` samples after the start: bool (hops,)."""
+    """Hops of a clean recording that begins after ``before`` samples: bool (hops,)."""
     frames = len(samples) // FRAME_HOP
     spoken = np.zeros(hops * HOP // FRAME_HOP, np.bool_)
     if frames:

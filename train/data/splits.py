@@ -1,6 +1,6 @@
-"""Splits of recordings, by speaker, by text, by both, and the paper's own, which is by neither.
+"""Splits of recordings: by speaker, by text, by both, and the paper's own, by neither.
 
-Nobody who is tested has been heard in training, unless a split says that it shares speakers.
+Tested speakers are never in the training data, unless the split says that it shares speakers.
 """
 
 import random
@@ -14,7 +14,7 @@ from train.data.manifest import Recording
 
 @dataclass(frozen=True)
 class Split:
-    """Recordings to train on and to test on, and what the two have in common."""
+    """Recordings for training and for testing, and what both have in common."""
 
     name: str
     train: tuple[Recording, ...]
@@ -22,7 +22,7 @@ class Split:
 
     @property
     def shared_speakers(self) -> set[str]:
-        """Speakers on both sides; recordings whose speaker is not known do not count."""
+        """Speakers on both sides, without unknown ones."""
         return {r.speaker for r in self.train if r.speaker} & {r.speaker for r in self.test}
 
     @property
@@ -47,12 +47,12 @@ def _shares(what: str, shared: set[str], tested: set[str]) -> str:
 
 
 def text_of(recording: Recording) -> str:
-    """What was said, as ``corpus/text``: the same id in two corpora is not the same text."""
+    """What was said, as ``corpus/text``: equal ids in two corpora are different texts."""
     return f"{recording.corpus}/{recording.text}"
 
 
 def speaker_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) -> list[set[str]]:
-    """Speakers of each fold; every corpus is dealt out evenly, so that each fold has all of them.
+    """The speakers of each fold; every corpus is distributed evenly over the folds.
 
     Raises ValueError if a corpus has fewer speakers than folds.
     """
@@ -60,9 +60,9 @@ def speaker_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) ->
 
 
 def development_speakers(recordings: Sequence[Recording]) -> set[str]:
-    """Those on whom the shipped model's gate was chosen: part of fold 1 of five.
+    """The speakers for whom the shipped model's gate was chosen: part of fold 1 of five.
 
-    ``recordings`` are all labelled ones.
+    ``recordings``: all labelled ones.
     """
     fold = sorted(speaker_folds(recordings, 5)[1])
     few = [s for s in fold if s.startswith("emodb")]
@@ -70,10 +70,10 @@ def development_speakers(recordings: Sequence[Recording]) -> set[str]:
 
 
 def text_folds(recordings: Sequence[Recording], folds: int, seed: int = 0) -> list[set[str]]:
-    """Texts (see :func:`text_of`) of each fold, dealt out as speakers are.
+    """The texts (see :func:`text_of`) of each fold, distributed like speakers.
 
-    Raises ValueError if a corpus has fewer texts than folds, or recordings whose text is unknown:
-    nobody could say that those are not in training.
+    Raises ValueError if a corpus has fewer texts than folds, or for recordings with unknown texts,
+    which could not be kept apart.
     """
     for recording in recordings:
         if not recording.text:
@@ -89,9 +89,9 @@ def grouped_splits(
 ) -> list[Split]:
     """Cross-validation with ``speakers`` folds of speakers and ``texts`` folds of texts.
 
-    With 1 for either, it is not grouped by; with both above 1, there is a split for every pair of
-    folds. Every recording is tested exactly once. What has a tested speaker or a tested text is
-    not trained on, so with both, some recordings are on neither side of a split.
+    A 1 means no grouping by it; with both above 1, there is a split for every pair of folds. Every
+    recording is tested exactly once. Recordings of a tested speaker or a tested text are not in the
+    training data, so with both, some recordings are on neither side of a split.
 
     Raises ValueError if both are 1, and as :func:`speaker_folds` and :func:`text_folds` do.
     """
@@ -116,10 +116,10 @@ def grouped_splits(
 
 
 def random_split(recordings: Sequence[Recording], test: float = 0.2, seed: int = 0) -> Split:
-    """The paper's split (section 3.1): random, every emotion in the proportion it has in all.
+    """The paper's split (section 3.1): random, with the same proportions of emotions on both sides.
 
-    It shares speakers and texts and says so: what it gives is comparable with the paper's figures
-    and says little about a stranger.
+    It shares speakers and texts, and says so: its results are comparable with the paper's, and say
+    little about new speakers.
 
     Raises ValueError if ``test`` is not between 0 and 1.
     """
@@ -151,7 +151,7 @@ def _dealt(
     folds: int,
     seed: int,
 ) -> list[set[str]]:
-    """Deal the keys of every corpus out to the folds, whatever order the recordings are in."""
+    """Distributes the keys of every corpus over the folds, independent of the recordings' order."""
     by_corpus: dict[str, set[str]] = defaultdict(set)
     for recording in recordings:
         by_corpus[recording.corpus].add(key(recording))

@@ -1,1 +1,1 @@
-"""A model for somebody's own emotions and voices, from a parent's front end and sequence model."""
+"""Models for your own emotions and voices, from a parent's front end and sequence model."""

@@ -1,7 +1,7 @@
-"""How much data gives what: models from recordings of one, two and four speakers, and so on.
+"""How much data is needed: models from recordings of one, two, four speakers, and so on.
 
-A corpus takes the place of somebody's own recordings. It is judged by speakers whom neither the
-parent nor the new model has heard.
+A corpus stands in for somebody's own recordings. It is tested with speakers that neither the parent
+nor the new model was trained on.
 """
 
 import json
@@ -56,7 +56,7 @@ Commit {commit}, torch {torch}; made by
 
 @dataclass(frozen=True)
 class Amount:
-    """One study. ``sizes`` are numbers of speakers to train on; ``seeds`` draw other ones."""
+    """One study. ``sizes``: numbers of training speakers; ``seeds``: draw different ones."""
 
     data: Path
     parent: Checkpoint
@@ -67,7 +67,7 @@ class Amount:
     tell: Callable[[str], None] = lambda _: None
 
     def results(self) -> dict[str, Any]:
-        """All figures. Raises CorpusError if the corpus is absent or has too few speakers."""
+        """All results. Raises CorpusError if the corpus is absent or has too few speakers."""
         recordings = [
             r for r in read_manifest(self.data / "manifest.csv") if r.corpus == self.corpus
         ]
@@ -110,7 +110,7 @@ class Amount:
         }
 
     def divided(self, recordings: Sequence[Recording]) -> tuple[set[str], set[str]]:
-        """Speakers who judge, and those to train on."""
+        """Test speakers, and training speakers."""
         training = self.parent.facts.get("training", {})
         everyone = {r.speaker for r in recordings}
         if self.corpus in training.get("corpora", {}):
@@ -121,7 +121,7 @@ class Amount:
         return set(order[: len(order) // 2]), set(order[len(order) // 2 :])
 
     def point(self, maker: Maker, judged: Own, speakers: set[str], seed: int) -> dict[str, Any]:
-        """One model and how good it is."""
+        """One model and its results."""
         labels = judged.labels
         rows = [i for i, r in enumerate(maker.own.recordings) if r.speaker in speakers]
         gate = self.parent.thresholds["speech"]

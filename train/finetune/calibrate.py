@@ -1,4 +1,4 @@
-"""Temperature and thresholds, from recordings of speakers that the judged model has not heard."""
+"""Temperature and thresholds, from speakers that the tested model was not trained on."""
 
 import math
 from collections.abc import Sequence
@@ -12,34 +12,34 @@ from train.models.segment import HOP, SAMPLE_RATE
 from train.sessions import Utterance
 
 GATES = (0.95, 0.9, 0.8, 0.7, 0.5)
-"""Thresholds of speech that are tried below the parent's."""
+"""Speech thresholds to try below the parent's."""
 MISSED = 0.05
-"""Share of the recordings that the gate may miss; one of any few."""
+"""Share of the recordings that the gate may miss; at least one recording."""
 LEAST_ANSWERED = 40
-"""Of so many recordings a threshold of confidence can be chosen; of fewer the parent's stays."""
+"""Recordings needed to choose a confidence threshold; with fewer, the parent's is kept."""
 COLDEST, HOTTEST = 0.3, 3.3
 
 
 def gates(parent: float) -> list[float]:
-    """Thresholds of speech in the order in which they are preferred: the parent's first."""
+    """Speech thresholds in order of preference: the parent's first."""
     return [parent, *(gate for gate in GATES if gate < parent)]
 
 
 def missed(heard: Sequence[Utterance | None], shortest: float) -> int:
-    """Recordings of which less than ``shortest`` seconds of speech pass the gate."""
+    """Number of recordings with less than ``shortest`` seconds of speech behind the gate."""
     least = math.ceil(shortest * SAMPLE_RATE / HOP)
     return sum(u is None or len(u.passes[0]) < least for u in heard)
 
 
 def few_enough(count: int, recordings: int) -> bool:
-    """Whether a gate that misses ``count`` of these may stay."""
+    """Whether a gate that misses ``count`` of these recordings is acceptable."""
     return count <= max(1, int(MISSED * recordings))
 
 
 def temperature_of(frames: Sequence[Frames]) -> float:
-    """The temperature under which the truth is likeliest (Guo et al. 2017).
+    """The temperature that maximises the likelihood of the truth (Guo et al. 2017).
 
-    1 if nothing was found.
+    1 if no utterance was found.
     """
     found = [f for f in frames if len(f.speech)]
     if not found:
@@ -54,14 +54,14 @@ def temperature_of(frames: Sequence[Frames]) -> float:
 
 
 def enough_answers(frames: Sequence[Frames]) -> bool:
-    """Whether a threshold of confidence can be chosen on these."""
+    """Whether there are enough recordings to choose a confidence threshold."""
     return len({f.recording.path for f in frames if len(f.speech)}) >= LEAST_ANSWERED
 
 
 def confidence_of(
     frames: Sequence[Frames], temperature: float, right: float, parent: float
 ) -> float:
-    """The lowest threshold at which so many of the labels are right; of too few, the parent's."""
+    """The lowest threshold for this share of right labels; the parent's if recordings are few."""
     if not enough_answers(frames):
         return parent
     found = [f for f in frames if len(f.speech)]

@@ -53,7 +53,7 @@ def finetune(
     ] = False,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
 ) -> None:
-    """A model of your own emotions and voices, as a bundle, with a report on how good it is."""
+    """Trains a model of your own emotions and voices; writes a bundle and a quality report."""
     if threads:
         torch.set_num_threads(threads)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -88,7 +88,7 @@ def finetune(
 
 
 def summary(made: Made) -> list[str]:
-    """What the command says in the end."""
+    """The command's final output."""
     report = made.report
     first, (low, high) = report["figures"]["first"], report["figures"]["interval"]
     chance = 1 / len(report["labels"])
@@ -103,13 +103,13 @@ def summary(made: Made) -> list[str]:
 
 
 def outputs(out: Path) -> dict[str, Path]:
-    """What is written: the bundle, and what lies beside it."""
+    """The output files: the bundle, and those beside it."""
     endings = (".safetensors", ".recipe.yaml", ".report.md", ".report.json")
     return {ending: out.with_suffix(ending) for ending in (out.suffix, *endings)}
 
 
 def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
-    """Whether all can be written, and overwrites nothing that is read: now, not after training."""
+    """Checks before the training that all files can be written, and none is an input."""
     for path in outputs(out).values():
         for read in filter(None, (start, config)):
             if path.resolve() == read.resolve():
@@ -127,7 +127,7 @@ def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
 
 
 def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
-    """All or nothing: a disk that is full leaves what was there before, all of one training."""
+    """Writes all files or none: if the disk is full, the files of an earlier training stay."""
     checkpoint = made.checkpoint
     try:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as folder:
@@ -164,7 +164,7 @@ def amount(
     out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
 ) -> None:
-    """How much data gives what: 'finetune' on recordings of more and more speakers."""
+    """Measures how much data is needed: 'finetune' with more and more speakers."""
     from train.finetune.amount import Amount
     from train.finetune.amount import write as write_page
 

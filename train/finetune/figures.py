@@ -1,4 +1,4 @@
-"""What the judged verdicts amount to, and whether they are enough to mean anything."""
+"""Scores of the tested verdicts, and whether there are enough of them to be meaningful."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from train.judge.study import confusion
 LATE = 5
 """Utterances of a session after which a voice counts as known."""
 FEW_SPEAKERS, FEW_RECORDINGS = 5, 20
-"""Below so many speakers, or recordings of an emotion, figures are to be taken with care."""
+"""With fewer speakers, or recordings of an emotion, scores are uncertain."""
 TOO_FEW_SPEAKERS, TOO_FEW_RECORDINGS = 3, 10
-"""Below these they mean nothing."""
+"""With fewer, they are meaningless."""
 WIDE = 0.3
-"""An interval of UA of this width means nothing either."""
+"""So is a UA whose confidence interval is wider."""
 DRAWS = 1000
 
 
 def figures(
     labels: Sequence[str], alone: Sequence[Heard], sessions: Sequence[Heard]
 ) -> dict[str, Any]:
-    """UA, recalls, calibration and counts, of first utterances and in sessions; confusions."""
+    """UA, recalls, calibration, counts and confusions, of first utterances and in sessions."""
     found: dict[str, Any] = {
         "first": _rounded(Figures.of(alone, labels), labels),
         "interval": interval(alone, labels),
@@ -40,7 +40,7 @@ def figures(
 
 
 def interval(heard: Sequence[Heard], labels: Sequence[str]) -> list[float]:
-    """95 % interval of UA, from drawing the speakers again; recordings, if these are not known."""
+    """95 % interval of UA, by bootstrap over speakers, or over recordings if they are unknown."""
     groups: dict[str, list[Heard]] = defaultdict(list)
     for number, one in enumerate(heard):
         groups[one.recording.speaker or f"recording {number}"].append(one)
@@ -60,7 +60,7 @@ def interval(heard: Sequence[Heard], labels: Sequence[str]) -> list[float]:
 
 
 def counted(recordings: Sequence[Recording], labels: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Recordings of each emotion, and speakers who have any (0 if they are not known)."""
+    """Recordings of each emotion, and the number of its speakers (0 if unknown)."""
     number = Counter(r.emotion for r in recordings)
     return {
         label: {
@@ -72,7 +72,7 @@ def counted(recordings: Sequence[Recording], labels: Sequence[str]) -> dict[str,
 
 
 def cautions(report: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Whether the figures mean something: "yes", "little" or "nothing"; and why not."""
+    """Whether the scores are meaningful ("yes", "little" or "nothing"), and why not."""
     said, worst = [], 0
     counts, speakers = report["counts"], report["speakers"]
     chance = 1 / len(report["labels"])

@@ -1,6 +1,6 @@
-"""Training: a parent's sequence model, and a head for other labels, on sessions of own speakers.
+"""Trains a parent's sequence model and a head for other labels on sessions of your own speakers.
 
-Front end, fusion and gate stay as they are, so that their tokens are computed once.
+Front end, fusion and gate do not change, so tokens are computed once.
 """
 
 import math
@@ -20,11 +20,11 @@ from train.session_training import verdicts
 from train.sessions import SessionRecipe, Sessions, Utterance
 
 PARENT_WORTH = 20
-"""Recordings that the parent's mean and deviation of tokens are worth."""
+"""Weight of the parent's token mean and deviation, in recordings."""
 
 
 def descended(parent: EmotionModel, labels: tuple[str, ...]) -> EmotionModel:
-    """A copy with a head for ``labels``: the rows of labels that the parent has, new ones else."""
+    """A copy with a head for ``labels``; rows of labels that the parent knows are kept."""
     model = EmotionModel(replace(parent.config, labels=labels))
     weights = parent.state_dict()
     head = {name: weights.pop(f"head.{name}") for name in ("weight", "bias")}
@@ -40,10 +40,10 @@ def descended(parent: EmotionModel, labels: tuple[str, ...]) -> EmotionModel:
 
 
 def settle(model: EmotionModel, utterances: Sequence[Utterance]) -> None:
-    """Move the tokens' mean and deviation towards those of own recordings, the more there are.
+    """Moves the tokens' mean and deviation towards those of your own recordings.
 
-    What only many speakers could measure (``between``, ``neutral``) stays the parent's, in the
-    new deviations.
+    The more recordings there are, the further. What needs many speakers (``between``,
+    ``neutral``) stays the parent's, in units of the new deviations.
     """
     speaker = model.speaker
     tokens = torch.from_numpy(np.concatenate([p for u in utterances for p in u.passes]))
@@ -63,9 +63,9 @@ def trained(
     recipe: OwnRecipe,
     known_speakers: bool = True,
 ) -> EmotionModel:
-    """Descend from ``parent`` and learn from these utterances. The parent stays as it is.
+    """A model that starts as ``parent`` and is trained on these utterances.
 
-    Without ``known_speakers`` a session is one utterance: nobody knows whose the next would be.
+    Without ``known_speakers`` a session is one utterance.
     """
     torch.manual_seed(recipe.seed)
     model = descended(parent, labels)
@@ -100,7 +100,7 @@ def trained(
 def _loss(
     model: EmotionModel, x: Tensor, inside: Tensor, target: Tensor, recipe: OwnRecipe
 ) -> Tensor:
-    """Half of every token, half of the verdicts; inputs as :func:`_batch` gives them."""
+    """Loss: half over tokens, half over verdicts; inputs as from :func:`_batch`."""
     fast = precision("bf16-mixed") == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=fast):
         logits = model.head(model.sequence(nn.functional.dropout(x, recipe.token_dropout)))
@@ -117,7 +117,7 @@ def _loss(
 def _batch(
     model: EmotionModel, sessions: Sequence[Sequence[tuple[Utterance, int]]], recipe: OwnRecipe
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens (N, T, C) of all utterances as their sessions would have them, which exist, targets.
+    """Tokens (N, T, C) of utterances in sessions, their mask, and targets.
 
     Every utterance has at least one token.
     """

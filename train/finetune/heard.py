@@ -1,7 +1,7 @@
-"""Own recordings through the SDK's own streams, with every frame kept.
+"""Runs your own recordings through the SDK's streams and keeps every frame.
 
-The bundle has temperature 1. A verdict at any other follows from its frames exactly, so that one
-pass serves to choose temperature and threshold, and to judge.
+The bundle has temperature 1. Verdicts at other temperatures follow exactly from its frames, so one
+pass is enough to choose temperature and threshold, and to test.
 """
 
 from collections import defaultdict
@@ -16,42 +16,41 @@ from edgeser.reference.verdict import shares
 from edgeser.results import says_something
 from train.data.manifest import Recording
 from train.finetune.recordings import Own
-from train.judge.hearing import AFTER, Heard, listen
+from train.judge.hearing import AFTER, Heard, listen, utterance_of
 from train.judge.sounds import SAMPLE_RATE, floor_of
 
 BEFORE = 1.0
-"""Seconds of a recording's own floor ahead of it."""
+"""Seconds of a recording's own noise floor before it."""
 GAP = 2.0
-"""The same between two of a session."""
-LEAST_OVERLAP = 0.1
+"""Seconds of noise floor between two recordings of a session."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What a stream said of one recording: probabilities (T, L) and speech (T,) of its frames.
+    """Frames of one recording: probabilities (T, L) and speech (T,).
 
-    No frames if it was not found.
+    Empty if no utterance was found.
     """
 
     recording: Recording
     probabilities: NDArray[np.float64]
     speech: NDArray[np.float64]
     seconds: float
-    """Of speech."""
+    """Seconds of speech."""
     before: int
-    """Utterances of the session before it."""
+    """Utterances before it in the session."""
     truth: int
     """Index of its emotion."""
 
     def at(self, temperature: float) -> NDArray[np.float64]:
-        """The verdict's probabilities (L,) at a temperature; all equal if it was not found."""
+        """The verdict's probabilities (L,) at a temperature; uniform if it was not found."""
         powers = np.power(np.maximum(self.probabilities, 1e-12), 1 / temperature)
         return shares(powers / powers.sum(1, keepdims=True), list(self.speech))
 
     def heard(
         self, labels: Sequence[str], temperature: float, confidence: float, shortest: float
     ) -> Heard:
-        """As a bundle with this temperature and these thresholds would have said it."""
+        """The verdict of a bundle with this temperature and these thresholds."""
         probabilities = self.at(temperature)
         best = int(probabilities.argmax())
         named = self.seconds >= shortest and probabilities[best] >= confidence
@@ -65,7 +64,7 @@ class Frames:
         )
 
     def among(self, model: Sequence[str], labels: Sequence[str]) -> "Frames":
-        """The same of a model with more labels, if these were all that there are."""
+        """The same for a model with more labels, restricted to these."""
         some = self.probabilities[:, [model.index(label) for label in labels]]
         some = some / np.maximum(some.sum(1, keepdims=True), 1e-12)
         truth = labels.index(self.recording.emotion)
@@ -73,7 +72,7 @@ class Frames:
 
 
 def each_alone(model: edgeser.Model, own: Own) -> list[Frames]:
-    """Every recording in a stream of its own, after a second of its own floor."""
+    """Each recording in its own stream, after a second of its own noise floor."""
     found = []
     for number, (recording, samples) in enumerate(zip(own.recordings, own.audio, strict=True)):
         rng = np.random.default_rng([1, number])
@@ -86,7 +85,7 @@ def each_alone(model: edgeser.Model, own: Own) -> list[Frames]:
 
 
 def in_sessions(model: edgeser.Model, own: Own, seed: int = 0) -> list[Frames]:
-    """One stream for each speaker, who says everything in random order."""
+    """One stream for each speaker, with all recordings in random order."""
     by_speaker: dict[str, list[int]] = defaultdict(list)
     for i, recording in enumerate(own.recordings):
         by_speaker[recording.speaker].append(i)
@@ -117,19 +116,18 @@ def _matched(
     events: Sequence[edgeser.Utterance],
     before: int,
 ) -> Frames:
-    """The utterance that overlaps a recording most, or none."""
+    """The frames of the utterance that belongs to a recording, if any."""
     labels = model.labels
     truth = labels.index(recording.emotion) if recording.emotion in labels else -1
-    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
-    best = int(np.argmax(overlaps)) if overlaps else -1
-    if best < 0 or overlaps[best] <= LEAST_OVERLAP:
+    event = utterance_of(span, events)
+    if event is None:
         return Frames(recording, np.zeros((0, len(labels))), np.zeros(0), 0.0, before, truth)
-    kept = [frame for frame in events[best].timeline if says_something(frame)]
+    kept = [frame for frame in event.timeline if says_something(frame)]
     return Frames(
         recording,
         np.array([[f.probabilities[label] for label in labels] for f in kept]),
         np.array([f.speech for f in kept]),
-        events[best].verdict.speech_seconds,
+        event.verdict.speech_seconds,
         before,
         truth,
     )

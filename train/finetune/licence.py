@@ -1,4 +1,4 @@
-"""Under which licence a descendant is: its parent's, and that of the recordings added to it."""
+"""The licence of a derived model: its parent's, and that of the added recordings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from train.data.manifest import CorpusError
 
 SHARE_ALIKE = ("odbl", "cc-by-sa", "cc-by-nc-sa", "gpl", "agpl", "lgpl", "mpl", "eupl")
-"""Licences, by how they begin in small letters, that what is made of them must keep."""
+"""Prefixes (lower case) of licences that derived works must keep."""
 NO_DERIVATIVES = re.compile(r"^CC-BY(-NC)?-ND\b", re.IGNORECASE)
 PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
 
@@ -15,8 +15,8 @@ PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
 def licence_of(parent: str, added: str | None) -> str:
     """An SPDX expression: all of the parent's parts, then the added ones that it lacks.
 
-    Raises CorpusError for an addition that is no SPDX expression, that forbids what is made of it,
-    or that would close what the parent's licence keeps open.
+    Raises CorpusError for an addition that is not an SPDX expression, that forbids derived works,
+    or that would restrict what the parent's licence keeps open.
     """
     parts = _parts(parent)
     if added is None:
@@ -50,7 +50,7 @@ def licence_of(parent: str, added: str | None) -> str:
 def notices_of(
     parent: Mapping[str, Any], recordings: int, speakers: int, added: Sequence[str]
 ) -> list[str]:
-    """The parent's notices, that it was trained further, and the user's own."""
+    """The parent's notices, the note about further training, and the user's own."""
     whose = f" ({speakers} speaker{'s' * (speakers != 1)})" if speakers else ""
     from_ = " ".join(str(parent.get(key, "")) for key in ("name", "version")).strip() or "a model"
     own = f"Trained further from {from_}, on {recordings} recordings by its maker{whose}."

@@ -1,4 +1,4 @@
-"""Every setting of a training on own recordings, and the YAML file that may change them."""
+"""All settings of a training on your own recordings, and the YAML file that can change them."""
 
 import difflib
 import math
@@ -18,38 +18,39 @@ class OwnRecipe:
     """Settings of :func:`train.finetune.run.finetune`; the guide for own data explains them."""
 
     labels: tuple[str, ...] = ()
-    """Emotions to tell apart, of those that the recordings have. Empty: all."""
+    """Emotions to distinguish, of those in the recordings. Empty: all."""
     epochs: int = 20
-    """An epoch draws about as many utterances as there are recordings to train on."""
+    """Number of epochs; an epoch draws about as many utterances as there are training
+    recordings."""
     learning_rate: float = 1e-3
-    """AdamW's peak, on a one-cycle schedule."""
+    """Peak of AdamW, with a one-cycle schedule."""
     weight_decay: float = 3e-2
     dropout: float = 0.2
-    """In the sequence model."""
+    """Dropout in the sequence model."""
     token_dropout: float = 0.1
     label_smoothing: float = 0.1
     sessions: int = 4
-    """In a step: each of one speaker."""
+    """Sessions per step, each of one speaker."""
     longest: int = 12
-    """Utterances in a session, at most."""
+    """Most utterances in a session."""
     tokens: int = 48
-    """Of an utterance, at most: 6 s of speech."""
+    """Most tokens of an utterance: 6 s of speech."""
     jitter: float = 0.25
-    """Deviation of a random offset of a whole session, in the training's deviations."""
+    """Deviation of a random offset per session, in units of the training's deviations."""
     noise: float = 0.2
-    """The same of every token."""
+    """The same per token."""
     rooms: int = 3
-    """In which each recording is heard; the first is as it was recorded."""
+    """Simulated rooms for each recording; the first is the unchanged recording."""
     folds: int = 5
-    """Parts of the speakers; each is judged by a model that has not heard it."""
+    """Parts of the speakers; each is tested with a model that was not trained on it."""
     right: float = 0.85
-    """Share of labels that shall be right: it sets the threshold of confidence."""
+    """Target share of right labels; determines the confidence threshold."""
     replay: int = 600
-    """Recordings of the parent's corpora to hear again, at most, where ``--replay`` gives any."""
+    """Most recordings of the parent's corpora to train with, if ``--replay`` gives any."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises CorpusError for a value that nothing can be trained with."""
+        """Raises CorpusError for a value out of range."""
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -77,10 +78,10 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 def read_recipe(path: Path) -> OwnRecipe:
-    """The recipe of a YAML file: a setting a line, and defaults for the rest.
+    """Reads a recipe from a YAML file: one setting per line, defaults for the rest.
 
-    Raises CorpusError if there is no such file, if it is no YAML, or if it has a setting that does
-    not exist, or a value of another kind.
+    Raises CorpusError if the file is missing or not YAML, and for unknown settings or values of the
+    wrong type.
     """
     if not path.is_file():
         raise CorpusError(f"no recipe at {path}: expected a YAML file with a setting a line")
@@ -100,7 +101,7 @@ def read_recipe(path: Path) -> OwnRecipe:
 
 
 def write_recipe(recipe: OwnRecipe, path: Path) -> None:
-    """Write a recipe that :func:`read_recipe` reads back as it is."""
+    """Writes a recipe that :func:`read_recipe` reads back unchanged."""
     table = {**asdict(recipe), "labels": list(recipe.labels)}
     text = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
     with atomic_write(path) as partial:
@@ -128,7 +129,7 @@ def _value(name: str, value: Any, default: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise CorpusError(f"{name} is {value!r}: expected a whole number")
-    # YAML 1.1 takes 1e-3 for text: only 1.0e-3 is a number there.
+    # YAML 1.1 reads 1e-3 as text; only 1.0e-3 is a number.
     if isinstance(value, str):
         try:
             value = float(value)

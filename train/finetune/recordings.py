@@ -1,4 +1,4 @@
-"""Own recordings on disk: which there are, whose, and of which emotions."""
+"""Finds your own recordings on disk, with their speakers and emotions."""
 
 import unicodedata
 from collections import Counter
@@ -20,9 +20,9 @@ from train.models.segment import SAMPLE_RATE
 
 ENDINGS = SUFFIXES | {f".{name.lower()}" for name in soundfile.available_formats()}
 LONGEST = 30.0
-"""Seconds of one recording: one emotion for more of it is none."""
+"""Longest recording in seconds; nobody keeps one emotion for longer."""
 LABEL_BYTES = 64
-"""Of a label in UTF-8, as bundles have it."""
+"""Limit of a label in UTF-8, as in bundles."""
 LAYOUT = (
     "folders named by emotion (calm/anna/1.wav, or calm/1.wav if it is not known who speaks), or a "
     "CSV with the columns path, corpus, speaker and emotion"
@@ -39,7 +39,7 @@ class Own:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Everybody who is known to speak."""
+        """All known speakers."""
         return tuple(sorted({r.speaker for r in self.recordings if r.speaker}))
 
     def of(self, indices: Sequence[int]) -> "Own":
@@ -54,10 +54,10 @@ class Own:
 def read_own(
     folder: Path, known: Sequence[str], wanted: Sequence[str] = (), one_voice: bool = False
 ) -> Own:
-    """Read a folder. ``known`` are the parent's labels, which come first and in its order.
+    """Reads a folder. ``known``: the parent's labels, which come first and in its order.
 
-    With ``wanted``, recordings of these emotions alone. With ``one_voice`` they may all be one
-    person's. Raises CorpusError, which says what to do, if nothing can be learned from it.
+    ``wanted`` restricts the emotions. ``one_voice`` allows recordings of a single speaker. Raises
+    CorpusError with advice if the recordings are not suitable.
     """
     recordings = listed(folder)
     labels = labels_of(recordings, folder, known, wanted)
@@ -67,7 +67,7 @@ def read_own(
 
 
 def listed(folder: Path) -> list[Recording]:
-    """The recordings of a folder that have an emotion: by its CSV, or in folders by emotion.
+    """The recordings with an emotion in a folder: from its CSV, or from folders named by emotion.
 
     Emotions are in lower case, so that "Calm" and "calm" are one.
     """
@@ -89,9 +89,9 @@ def listed(folder: Path) -> list[Recording]:
 
 
 def left_out(folder: Path) -> list[Path]:
-    """What lies in the folders of emotions and holds sound by its name, but of a kind not read."""
+    """Files in emotion folders that look like audio by name, but in formats that cannot be read."""
     if any(visible(table) for table in folder.glob("*.csv")):
-        return []  # what a table lists is read, or named
+        return []  # rows of a table are read or reported
     return sorted(
         path
         for path in folder.rglob("*")
@@ -105,7 +105,7 @@ def labels_of(
     known: Sequence[str],
     wanted: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The emotions to tell apart: the parent's in its order, then others by name."""
+    """The emotions to distinguish: the parent's in its order, then others by name."""
     counts = Counter(r.emotion for r in recordings)
     chosen = {_named(label) for label in wanted} or set(counts)
     if absent := sorted(chosen - set(counts)):
@@ -138,7 +138,7 @@ def labels_of(
 
 
 def check_speakers(recordings: Sequence[Recording], folder: Path, one_voice: bool) -> None:
-    """Who speaks must be known of all or of none, and be more than one, unless ``one_voice``."""
+    """Speakers must be known for all recordings or for none, and several, unless ``one_voice``."""
     speakers = {r.speaker for r in recordings}
     if "" in speakers and len(speakers) > 1:
         unknown = sum(not r.speaker for r in recordings)
@@ -154,7 +154,7 @@ def check_speakers(recordings: Sequence[Recording], folder: Path, one_voice: boo
 
 
 def samples_of(path: Path) -> NDArray[np.float32]:
-    """Mono samples at 16 kHz. Raises CorpusError if a file is no recording of one utterance."""
+    """Mono samples at 16 kHz. Raises CorpusError if it is not a recording of one utterance."""
     try:
         samples = read_audio(path)
     except CorpusError as error:
@@ -170,15 +170,15 @@ def samples_of(path: Path) -> NDArray[np.float32]:
 
 
 def _speaker(path: Path, place: Path) -> str:
-    """The folder below that of the emotion, if there is one."""
+    """The folder below the emotion's, if there is one."""
     inside = path.relative_to(place).parts
     return inside[0] if len(inside) > 1 else ""
 
 
 def _named(word: str) -> str:
-    """An emotion or a speaker, however it was spelled.
+    """The name of an emotion or speaker in normal form.
 
-    Some file systems take letters and their marks apart. And ``Anna`` here and ``anna`` there would
-    be trained on and tested with as two.
+    Some file systems separate letters and accents. And ``Anna`` and ``anna`` would count as two
+    speakers, one for training and one for testing.
     """
     return unicodedata.normalize("NFC", word).strip().lower()

@@ -1,4 +1,4 @@
-"""Recordings of the default model's corpora, to be heard again beside one's own."""
+"""Recordings of the default model's corpora, to train with besides your own."""
 
 import random
 from dataclasses import replace
@@ -19,10 +19,10 @@ REPLAYED_NOTICES: list[str] = [n for n in FACTS["notices"] if "EmoDB" in n or "C
 def replayed(
     parent: Checkpoint, data: Path, labels: tuple[str, ...], recipe: OwnRecipe
 ) -> tuple[Utterance, ...]:
-    """Utterances with these labels by speakers that the parent was trained on, drawn at random.
+    """Random utterances with these labels by the parent's training speakers.
 
-    Who judges the parent, or was chosen on, is left out. All count as one corpus, so that they are
-    as many sessions as one's own.
+    Test and development speakers of the parent are excluded. All form one corpus, so there are as
+    many sessions of them as of your own.
     """
     training = parent.facts.get("training", {})
     kept_out = {*training.get("judged_by", ()), *training.get("chosen_on", ())}

@@ -1,4 +1,4 @@
-"""The report that lies beside a bundle: Markdown for people, JSON for programs."""
+"""The report beside a bundle: Markdown for people, JSON for programs."""
 
 import json
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ RULE = {
 
 
 def page(report: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """Markdown of a report; ``files`` are the names of its JSON and of the recipe."""
+    """The report in Markdown; ``files``: names of its JSON file and the recipe."""
     labels, found = report["labels"], report["figures"]
     lines = {
         "the first utterance of a stream": found["first"],

@@ -1,4 +1,4 @@
-"""All of it: judge by parts, train on everything, and set temperature and thresholds."""
+"""The whole fine-tuning: cross-validate, train on everything, choose temperature and thresholds."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ from train.provenance import provenance
 from train.sessions import Utterance
 
 SHORTEST = 0.5
-"""Seconds of speech without which an utterance is missed, if the parent asks for none."""
+"""Least seconds of speech of an utterance, if the parent defines none."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished model, the graph of its front end, and all that is known of it."""
+    """A finished model, the graph of its front end, and its report."""
 
     checkpoint: Checkpoint
     graph: bytes
@@ -38,7 +38,7 @@ class Made:
 
 @dataclass(frozen=True)
 class About:
-    """What the result is called, and what its maker adds to its licence."""
+    """Name and licence of the result."""
 
     name: str
     licence: str | None = None
@@ -47,7 +47,7 @@ class About:
 
 @dataclass
 class Maker:
-    """One making. ``replay`` are utterances of the parent's own corpora, with these labels."""
+    """One fine-tuning. ``replay``: utterances of the parent's corpora with these labels."""
 
     parent: Checkpoint
     own: Own
@@ -57,7 +57,7 @@ class Maker:
     _tokens: dict[float, list[Utterance | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """The front end's graph is made once, since no training changes it."""
+        """Makes the front end's graph once, since training does not change it."""
         self.graph = frontend_onnx(self.parent.model.frontend)
         recordings, recipe = self.own.recordings, self.recipe
         self.folds = kept_back(recordings, recipe.folds, recipe.seed)
@@ -66,7 +66,7 @@ class Maker:
         self.shortest = self.parent.thresholds["utterance"] or SHORTEST
 
     def make(self, about: About) -> Made:
-        """Everything. Raises CorpusError if the gate hears nobody in what is to be trained on."""
+        """Runs everything. Raises CorpusError if the gate finds no speech in the recordings."""
         everything = list(range(len(self.own.recordings)))
         licence = licence_of(self.parent.facts.get("licence", ""), about.licence)
         gate = self.gate(everything)
@@ -97,7 +97,7 @@ class Maker:
         return Made(Checkpoint(model, temperature, thresholds, facts), self.graph, report)
 
     def gate(self, indices: Sequence[int]) -> float:
-        """The highest threshold of speech, from the parent's down, that misses few of these."""
+        """The highest speech threshold up to the parent's that misses few of these recordings."""
         tried = {}
         for gate in calibrate.gates(self.parent.thresholds["speech"]):
             some = [self.tokens(gate)[i] for i in indices]
@@ -107,7 +107,7 @@ class Maker:
         return min(tried, key=lambda gate: (tried[gate], -gate))
 
     def tokens(self, gate: float) -> list[Utterance | None]:
-        """What passes the gate of every recording, in all rooms."""
+        """Tokens of speech of every recording, in all rooms."""
         if gate not in self._tokens:
             self.tell(f"listening to {len(self.own.audio)} recordings")
             self._tokens[gate] = heard(
@@ -121,7 +121,7 @@ class Maker:
         return self._tokens[gate]
 
     def trained(self, indices: Sequence[int], gate: float) -> EmotionModel:
-        """A model of these recordings, and of those that are heard again."""
+        """A model trained on these recordings and the replayed ones."""
         utterances = [u for i in indices if (u := self.tokens(gate)[i]) is not None]
         labels = self.own.labels
         absent = [k for n, k in enumerate(labels) if not any(u.label == n for u in utterances)]
@@ -135,7 +135,7 @@ class Maker:
         )
 
     def judged(self, number: int) -> tuple[list[Frames], list[Frames]]:
-        """One fold, alone and in sessions, by a model of all others. Temperature is 1."""
+        """One fold, alone and in sessions, by a model trained on the others. Temperature is 1."""
         held = self.folds[number]
         rest = [i for i in range(len(self.own.recordings)) if i not in set(held)]
         self.tell(f"part {number + 1} of {len(self.folds)}: training, then judging {len(held)}")
@@ -148,7 +148,7 @@ class Maker:
     def loaded(
         self, model: EmotionModel, thresholds: dict[str, float], temperature: float = 1.0
     ) -> edgeser.Model:
-        """A model as a device has it."""
+        """The model as a device would load it."""
         facts = {"name": "part", "version": "1", "licence": "none, never kept", "notices": []}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.edgeser"
@@ -156,14 +156,14 @@ class Maker:
             return edgeser.load(path)
 
     def confidence(self, frames: Sequence[Frames], temperature: float) -> float:
-        """The threshold of confidence."""
+        """The confidence threshold."""
         parent = self.parent.thresholds["confidence"]
         return calibrate.confidence_of(frames, temperature, self.recipe.right, parent)
 
     def report(
         self, parts: Sequence[tuple[list[Frames], list[Frames]]], about: About, licence: str
     ) -> dict[str, Any]:
-        """All figures. Each part's temperature and confidence come from the others' answers."""
+        """All results. Each fold's temperature and threshold come from the other folds."""
         labels, recordings = self.own.labels, self.own.recordings
         said: tuple[list[Any], list[Any]] = ([], [])
         for number, part in enumerate(parts):
@@ -196,7 +196,7 @@ class Maker:
         return report
 
     def parent_figures(self) -> dict[str, Any]:
-        """What the parent makes of the same recordings, if these labels were all that it knew."""
+        """The parent's results on the same recordings, restricted to these labels."""
         self.tell("judging the parent on the same")
         model = self.loaded(self.parent.model, self.parent.thresholds, self.parent.temperature)
         labels, confidence = self.own.labels, self.parent.thresholds["confidence"]
@@ -211,7 +211,7 @@ class Maker:
         return figures(labels, *said)
 
     def facts(self, report: dict[str, Any]) -> dict[str, Any]:
-        """What the bundle's manifest says of its training."""
+        """Entries about the training for the bundle's manifest."""
         first = report["figures"]["first"]
         confusion = report["figures"]["confusion"]
         right = sum(row[i] for i, row in enumerate(confusion)) / max(first["count"], 1)

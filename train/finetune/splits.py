@@ -1,4 +1,4 @@
-"""Who is kept back from which training, so that nobody is judged by a model that heard them."""
+"""Cross-validation folds, so that no model is tested on its own training data."""
 
 import random
 from collections import defaultdict
@@ -10,8 +10,8 @@ from train.data.manifest import Recording
 def kept_back(recordings: Sequence[Recording], folds: int, seed: int) -> list[list[int]]:
     """Recordings (by index) of each fold; every recording is in exactly one.
 
-    Speakers are dealt out whole, each alone if there are no more of them than folds. With one
-    speaker, or if nobody knows who speaks, recordings of each emotion are dealt out instead.
+    Speakers are kept together, one per fold if there are no more of them than folds. With a single
+    speaker, or if speakers are unknown, the recordings of each emotion are distributed instead.
     """
     speakers = {r.speaker for r in recordings}
     whole = "" not in speakers and len(speakers) > 1

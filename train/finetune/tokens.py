@@ -1,4 +1,4 @@
-"""Own recordings as a parent's front end and gate hear them."""
+"""Your own recordings as tokens of a parent's front end and gate."""
 
 import zlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from train.sessions import Utterance
 
 Samples = NDArray[np.float32]
 FASTER = 0.12
-"""Largest change of speed, and of pitch with it, from the third room on."""
+"""Largest relative change of speed and pitch, from the third room on."""
 
 
 def heard(
@@ -27,10 +27,10 @@ def heard(
     threshold: float,
     rooms: int,
 ) -> list[Utterance | None]:
-    """Utterances with their tokens of speech in several rooms.
+    """Utterances with their tokens of speech in several simulated rooms.
 
-    None for a recording in which the gate hears nobody; a room in which it hears nobody is left
-    out. ``audio`` is mono at 16 kHz.
+    None for a recording without speech; rooms without speech are left out. ``audio`` is mono at 16
+    kHz.
     """
     passes: list[list[NDArray[np.float32]]] = [[] for _ in recordings]
     for number in range(rooms):
@@ -52,9 +52,9 @@ def heard(
 
 
 def in_room(recording: Recording, samples: Samples, number: int) -> Samples:
-    """A recording led in: as it is (room 0), or in its speaker's room of that number.
+    """A recording with lead-in: unchanged (room 0), or in a simulated room of its speaker.
 
-    From the third room on the voice is another as well: faster and higher, or the reverse.
+    From the third room on, speed and pitch change as well.
     """
     if number == 0:
         hops = -(-len(samples) // HOP)

@@ -1,1 +1,1 @@
-"""The front end trained on a GPU: several sizes at once, from material that was packed small."""
+"""Trains the front end on a GPU: several sizes at once, from compact data."""

@@ -1,7 +1,7 @@
-"""``python -m train.front``: train it from a pack. Needs neither the SDK nor the corpora.
+"""``python -m train.front``: trains the front end from a pack. Needs neither the SDK nor corpora.
 
-By the clock, or with ``--steps`` in rounds that may be killed and gone on with; then also in
-several processes, under ``torchrun``.
+Runs by the clock, or with ``--steps`` in rounds, which can be killed and resumed, also in several
+processes under ``torchrun``.
 """
 
 import argparse

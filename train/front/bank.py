@@ -1,7 +1,7 @@
-"""Recordings on a device: samples, the same without their floor, and the teacher's features.
+"""Recordings on a device: samples, samples without noise floor, and the teacher's features.
 
-All lie end to end, so that any batch of cuts is one gather. Features are kept as sums up to every
-vector: a mean over any span is one difference.
+All are concatenated, so that any batch of cuts is one gather. Features are stored as cumulative
+sums, so that a mean over any span is one difference.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from train.teacher.whisper import WhisperEncoder
 
 @dataclass(frozen=True)
 class Flat:
-    """Sounds end to end."""
+    """Concatenated sounds."""
 
     samples: Tensor
     """(S,) int16."""
@@ -35,7 +35,7 @@ class Flat:
         return Flat(flat, np.cumsum(lengths) - lengths, lengths)
 
     def and_also(self, other: "Flat") -> "Flat":
-        """These, then the other's."""
+        """Appends the other's sounds."""
         return Flat(
             torch.cat([self.samples, other.samples]),
             np.concatenate([self.starts, other.starts + len(self.samples)]),
@@ -45,35 +45,35 @@ class Flat:
 
 @dataclass(frozen=True)
 class Bank:
-    """Speech on a device and, on the host, what is known of each recording."""
+    """Speech on a device, and on the host what is known about each recording."""
 
     audio: Flat
     clean: Tensor
-    """(S,) int16: without the floor where that is mixed in, else the same."""
+    """(S,) int16: without the noise floor where that is mixed in, otherwise the same."""
     sums: Tensor
-    """(F + R, D): of a recording's n vectors the sums of the first 0, 1, …, n."""
+    """(F + R, D): for a recording's n vectors the sums of the first 0, 1, …, n."""
     squares: Tensor
-    """The same of their squares."""
+    """The same for their squares."""
     rows: NDArray[np.int64]
-    """Where a recording's sums begin."""
+    """Index of a recording's first sum."""
     counts: NDArray[np.int64]
-    """Its vectors."""
+    """Number of its vectors."""
     emotion: NDArray[np.int64]
     corpus: NDArray[np.int64]
-    """Of the corpora with emotions, which one, or -1."""
+    """Index among the corpora with emotions, or -1."""
     names: tuple[str, ...]
-    """Those corpora."""
+    """Names of those corpora."""
     often: NDArray[np.int64]
-    """How often an epoch goes through a recording."""
+    """Repetitions of a recording per epoch."""
     held: NDArray[np.bool_]
 
     @property
     def hours(self) -> float:
-        """Of audio."""
+        """Hours of audio."""
         return round(len(self.audio.samples) / SAMPLE_RATE / 3600, 2)
 
     def and_also(self, other: "Bank") -> "Bank":
-        """These recordings, then the other's, none of which has an emotion."""
+        """Appends the other's recordings, none of which has an emotion."""
         return Bank(
             self.audio.and_also(other.audio),
             torch.cat([self.clean, other.clean]),
@@ -90,7 +90,7 @@ class Bank:
 
 
 def bank(material: Material, often: dict[str, int], device: torch.device, batch: int = 64) -> Bank:
-    """Compute all that the pack does not hold."""
+    """Computes everything that is not in the pack."""
     spoken = material.spoken
     names = tuple(dict.fromkeys(s.corpus for s in spoken if s.emotion >= 0))
     audio = Flat.of([s.samples for s in spoken], device)

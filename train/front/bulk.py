@@ -1,8 +1,8 @@
-"""Speech without labels in Parquet files, more of it than a disk holds: a few files a round.
+"""Speech without labels in Parquet files, more than fits on a disk: a few files per round.
 
-The files may lie in a folder or wherever else pyarrow reaches (``s3://``, ``gs://``, ``hdfs://``).
-A row is a recording; its column ``audio`` holds the bytes of a sound file, as they are or under
-``bytes`` of a struct, which is how data sets on the Hugging Face hub keep it.
+The files may be in a folder or in any file system that pyarrow supports (``s3://``, ``gs://``,
+``hdfs://``). A row is a recording; its column ``audio`` contains the bytes of a sound file,
+directly or as ``bytes`` of a struct, as in data sets of the Hugging Face hub.
 """
 
 import io
@@ -21,22 +21,22 @@ from train.front.material import Spoken
 from train.models.segment import SAMPLE_RATE
 
 PIECE = 28 * SAMPLE_RATE
-"""Samples; longer recordings are cut into pieces, since the teacher hears no more at once."""
+"""Longer recordings are cut into pieces of so many samples, the teacher's limit."""
 SHORTEST = SAMPLE_RATE // 2
-"""Samples; shorter recordings and ends are left out."""
+"""Shorter recordings and ends are left out (in samples)."""
 AT_ONCE = 64
-"""Rows in memory beside what was decoded."""
+"""Rows in memory, besides decoded ones."""
 
 
 class Bulk:
-    """Which files a process reads in which round, and their recordings.
+    """The files that a process reads in each round, and their recordings.
 
-    Files are gone through in an order of chance, which is another one each time; each time every
-    file is read once, by one of the processes.
+    Files are read in a random order, which differs each time; each time every file is read once, by
+    one of the processes.
 
     Args:
         place: a folder of Parquet files or one of them, as a path or an address.
-        files: that a process reads for a round.
+        files: number of files per round and process.
         shard: which of the processes this is.
         seed: of the order.
 
@@ -71,12 +71,12 @@ class Bulk:
             raise CorpusError(f"{place} has no column audio; it has {', '.join(columns)}")
 
     def of(self, number: int) -> list[str]:
-        """The files of a round, for this process."""
+        """This process's files of a round."""
         first = (number * self.shard.world + self.shard.rank) * self.files
         return [self._at(place) for place in range(first, first + self.files)]
 
     def read(self, number: int) -> list[Spoken]:
-        """The recordings of a round, for this process."""
+        """This process's recordings of a round."""
         return [
             Spoken(piece, self.place, -1, held=False)
             for name in self.of(number)
@@ -102,7 +102,7 @@ class Bulk:
     def _pieces(self, content: bytes) -> Iterator[NDArray[np.int16]]:
         try:
             sound, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, TypeError):  # no bytes: the file lies elsewhere
+        except (soundfile.LibsndfileError, TypeError):  # no bytes: the audio is in another file
             self.unreadable += 1
             return
         mono = sound.mean(1)

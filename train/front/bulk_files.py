@@ -1,4 +1,4 @@
-"""Parquet files of speech for :mod:`train.front.bulk`, from a manifest."""
+"""Writes Parquet files of speech for :mod:`train.front.bulk`, from a manifest."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,16 +7,16 @@ from train.data.manifest import CorpusError, Recording
 from train.files import atomic_write
 
 ROWS = 64
-"""In a row group: what is in memory at a time."""
+"""Rows in a row group, which are in memory together."""
 
 
 def write_bulk(
     recordings: Sequence[Recording], out: Path, file_bytes: int = 256 << 20
 ) -> list[Path]:
-    """Write ``out/00000.parquet``, ...: the recordings' own files, byte for byte, a row for each.
+    """Writes ``out/00000.parquet``, ...: a row for each recording, with its file byte for byte.
 
-    Recordings with an emotion are left out: they are for the pack, or judge. A file is begun once
-    the one before it has ``file_bytes`` of sound.
+    Recordings with an emotion are left out: they are for the pack, or for tests. A new file begins
+    when the previous one has ``file_bytes`` of audio.
 
     Raises:
         CorpusError: none is left, or one is not there.

@@ -1,4 +1,4 @@
-"""The commands of ``python -m train`` for the front end's own training, and what it learns from."""
+"""The ``python -m train`` commands for the front end's training and its data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def pack(
     teacher: Teacher = TEACHER,
     out: Annotated[Path, typer.Option(help="Folder for the parts.")] = Path("runs/pack"),
 ) -> None:
-    """What the front end learns from, packed small, to be carried to a machine with a GPU."""
+    """Packs the front end's training data compactly, to copy them to a machine with a GPU."""
     from train.front.pack import pack as write
     from train.product import Product
 
@@ -31,7 +31,7 @@ def bulk(
     data: Data = Path("../shared/data"),
     mib: Annotated[int, typer.Option(min=1, help="Of sound in a file, about.")] = 256,
 ) -> None:
-    """Speech without emotions as Parquet files, for the --bulk of ``python -m train.front``."""
+    """Writes speech without emotions as Parquet files, for --bulk of ``python -m train.front``."""
     from train.front.bulk_files import write_bulk
 
     manifest = read_manifest(data / "manifest.csv")
@@ -47,7 +47,7 @@ def front(
     sizes: Annotated[str, typer.Option(help="Of train/models/sizes.py, by commas.")] = "8,14,27,41",
     threads: Threads = 0,
 ) -> None:
-    """Front ends of several sizes at once, from a pack; ``python -m train.front`` needs no SDK."""
+    """Trains front ends of several sizes from a pack; ``python -m train.front`` needs no SDK."""
     from train.front.plan import Plan
     from train.front.run import Front
 

@@ -1,4 +1,4 @@
-"""What every run of the front end stands on: material on a device, learners, weights, a log."""
+"""Common to all runs of the front end: data on a device, learners, weights, a log."""
 
 import json
 import time
@@ -20,11 +20,11 @@ from train.models.sizes import SIZES
 
 
 class Log:
-    """Lines of JSON, told and kept, each with the seconds since the run began.
+    """Lines of JSON on the terminal and in a file, each with the seconds since the start.
 
     Args:
-        path: the file, which is gone on with.
-        silent: tell and keep nothing, as all but one of several processes do.
+        path: the file, to which lines are appended.
+        silent: write nothing, as all processes except one do.
     """
 
     def __init__(self, path: Path, silent: bool = False) -> None:
@@ -32,7 +32,7 @@ class Log:
         self.begun = self._last = time.monotonic()
 
     def line(self, facts: dict[str, Any]) -> None:
-        """One line."""
+        """Writes one line."""
         if self.silent:
             return
         text = json.dumps({"at": round(time.monotonic() - self.begun, 1), **facts})
@@ -42,20 +42,20 @@ class Log:
             file.write(text + "\n")
 
     def took(self, what: str, **facts: Any) -> None:
-        """What took the seconds since this was last said."""
+        """Writes the seconds since the last call, with a name."""
         now = time.monotonic()
         self.line({"took": what, "s": round(now - self._last, 2), **facts})
         self._last = now
 
 
 class Ground:
-    """A pack, computed upon as far as it is the same for the whole run."""
+    """A pack, with all computations that do not change during a run."""
 
     def __init__(
         self, plan: Plan, folders: Sequence[Path], device: torch.device, threads: int, log: Log
     ) -> None:
         self.plan, self.device = plan, device
-        # Power spectra have a range that TensorFloat-32 does not.
+        # Power spectra exceed the range of TensorFloat-32.
         torch.backends.cudnn.allow_tf32 = False
         torch.manual_seed(plan.seed)
         sounds = made(plan.made, threads, plan.seed)
@@ -70,12 +70,12 @@ class Ground:
         self._made = Flat.of(sounds, device)
 
     def scenes(self, heard: Bank, seed: int) -> Scenes:
-        """Batches of recordings, among the pack's sounds of no speech and in its rooms."""
+        """Batches of recordings, mixed with the pack's sounds, in its rooms."""
         rooms, config = self.material.responses, self.plan.scenes
         return Scenes(heard, self._noises, self._made, rooms, config, seed)
 
     def held(self, scenes: Scenes) -> list[Batch]:
-        """Three batches of speakers who are not trained on, the same all the time."""
+        """Three fixed batches of speakers that are not trained on."""
         which = np.flatnonzero(self.bank.held)
         if not len(which):
             return []
@@ -83,7 +83,7 @@ class Ground:
         return list(scenes.made_of(which))
 
     def learners(self) -> list[Learner]:
-        """A new one for each size."""
+        """A new learner for each size."""
         width, found = self.bank.sums.shape[1], []
         for name in self.plan.sizes:
             size = SIZES[name]
@@ -94,9 +94,9 @@ class Ground:
 
 
 def write_weights(out: Path, phase: str, learners: Sequence[Learner], log: Log) -> None:
-    """The weights of a phase; those of the first in half precision, all in one file.
+    """Writes the weights of a phase; those of the first one in half precision, all in one file.
 
-    One whose weights are not finite is left out, and the log says so.
+    Sizes with weights that are not finite are left out and logged.
     """
     sound = [learner for learner in learners if learner.is_sound()]
     if len(sound) < len(learners):

@@ -1,4 +1,4 @@
-"""A pack, read: recordings, sounds that are no speech, impulse responses, the teacher's place."""
+"""Reads a pack: recordings, sounds without speech, impulse responses, the teacher's location."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from train.teacher.targets import Projection
 Samples = NDArray[np.float32]
 NO_SPEECH = ("noise", "music")
 SECONDS = 3.0
-"""Of a sound made by arithmetic."""
+"""Length of a synthetic sound."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Material:
-    """What a training learns from."""
+    """The training data."""
 
     spoken: list[Spoken]
     sounds: list[NDArray[np.int16]]
@@ -40,11 +40,11 @@ class Material:
     teacher: Path
     projection: Projection
     missing: int
-    """Files of the index that were not there."""
+    """Number of files in the index that are missing."""
 
 
 def read(folders: Sequence[Path], threads: int, every: int = 1) -> Material:
-    """The parts of a pack that lie in these folders; only every so many-th of the recordings."""
+    """Reads a pack's parts in these folders; only every n-th recording with ``every``."""
     groups = [Group(**g) for g in json.loads(_find(folders, INDEX).read_text(encoding="utf-8"))]
     there = [g for g in groups if any((f / g.file).is_file() for f in folders)]
     with ThreadPoolExecutor(threads) as pool:
@@ -69,7 +69,7 @@ def read(folders: Sequence[Path], threads: int, every: int = 1) -> Material:
 
 
 def made(count: int, processes: int, seed: int = 0) -> list[NDArray[np.int16]]:
-    """So many sounds of no speech, made by arithmetic."""
+    """Makes so many synthetic sounds without speech."""
     seeds = range(seed, seed + count)
     if processes < 2:
         return [_made(s) for s in seeds]

@@ -1,9 +1,9 @@
-"""All that the front end learns from, packed small enough to be carried to a machine with a GPU.
+"""Packs the front end's training data, small enough to copy them to a machine with a GPU.
 
-Recordings lie one after the other in Ogg Opus files, ``GROUP`` to a file, silence between them;
-``index.json`` says where each begins and what is known of it. The teacher comes along as far as its
-layers are used. What training computes from these (features, recordings without their floor) is
-computed again where it is needed: that takes seconds, and it would not fit. Needs FFmpeg.
+Recordings are concatenated in Ogg Opus files, ``GROUP`` in each, with silence in between;
+``index.json`` has their positions and metadata. The teacher is included up to the layers that are
+used. What training derives from these (features, recordings without noise floor) is computed on the
+other machine: it takes seconds there and would be too large. Needs FFmpeg.
 """
 
 import json
@@ -29,18 +29,18 @@ KBPS = {"emodb": 48, "cremad": 20, "librispeech": 20, "speechocean762": 17}
 SOUND_KBPS = 32
 GROUP = 64
 GAP = 1600
-"""Samples of silence after each recording: a codec has a memory."""
+"""Samples of silence after each recording, because codecs have a memory."""
 HELD_EVERY = 24
-"""Of the speakers without emotions, every so many-th is not trained on: they show overfitting."""
+"""Every n-th speaker without emotions is not trained on, to detect overfitting."""
 RESPONSE = SAMPLE_RATE // 2
-"""Samples of an impulse response, the direct sound first: the rest is never heard."""
+"""Length of an impulse response, starting with the direct sound."""
 PART_BYTES = 57 * 2**20
 
 
 def pack(product: Product, out: Path, part_bytes: int = PART_BYTES) -> list[Path]:
-    """Write the pack to ``out/part1``, ``out/part2``, …; each is filled before the next.
+    """Writes the pack to ``out/part1``, ``out/part2``, …, each filled before the next.
 
-    Speakers who judge, or on whom thresholds are chosen, are not in it.
+    It contains no test speakers, and none on whom thresholds are chosen.
     """
     parts = _Parts(out, part_bytes)
     wanted = tuple(f"layer_{n}." for n in range(max(WANTED), 99))
@@ -112,7 +112,7 @@ def _encode(samples: Samples, kbps: int, path: Path) -> None:
 
 
 class _Parts:
-    """Folders that are filled one after the other."""
+    """Folders that are filled one after another."""
 
     def __init__(self, out: Path, part_bytes: int) -> None:
         self.out, self.most, self.folders = out, part_bytes, list[Path]()
@@ -124,7 +124,7 @@ class _Parts:
         return self._path
 
     def done(self) -> None:
-        """The file that :meth:`new` gave the place of is written: put it into a part."""
+        """Moves the file whose place :meth:`new` returned to a part."""
         size = self._path.stat().st_size
         if self._used + size > self.most:
             self.folders.append(self.out / f"part{len(self.folders) + 1}")

@@ -1,4 +1,4 @@
-"""What a pack consists of: names of its files, and a file of recordings."""
+"""The contents of a pack: file names, and the description of a file of recordings."""
 
 from dataclasses import dataclass
 
@@ -17,6 +17,6 @@ class Group:
     starts: list[int]
     lengths: list[int]
     emotions: list[int]
-    """Which label, or -1."""
+    """Index of the label, or -1."""
     held: list[bool]
-    """Whose speaker only shows how far the training got."""
+    """Whether its speaker is only for testing the training's progress."""

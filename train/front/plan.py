@@ -1,4 +1,4 @@
-"""How the front end is trained: on what, which sizes, how much of each phase."""
+"""The training plan of the front end: data, sizes, and duration of each phase."""
 
 from dataclasses import dataclass, field
 
@@ -7,31 +7,31 @@ from train.front.student import Weights
 from train.models.sizes import SIZES
 
 OFTEN = {"emodb": 3}
-"""How often a corpus is gone through: EmoDB is a tenth of CREMA-D's size."""
+"""Repetitions of a corpus per epoch: EmoDB has a tenth of CREMA-D's size."""
 WARMING = 200
-"""Steps until a phase's learning rate is reached."""
+"""Warm-up steps of a phase's learning rate."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, on what, which sizes."""
+    """Duration, data and sizes."""
 
     minutes: float = 7.0
-    """From beginning to end, reading and the teacher included; of a run by the clock."""
+    """Total time of a run by the clock, including reading and the teacher."""
     first: float = 0.65
-    """Share of the training without emotions; of a run by the clock."""
+    """Share of the phase without emotions, of a run by the clock."""
     sizes: tuple[str, ...] = tuple(SIZES)
     scenes: SceneConfig = field(default_factory=SceneConfig)
     weights: Weights = field(default_factory=Weights)
     emotion: float = 0.3
     """Weight of the emotions in the last phase."""
     slower: float = 0.5
-    """The last phase's learning rate as a share of the first's."""
+    """Learning rate of the last phase relative to the first."""
     made: int = 800
-    """Sounds made by arithmetic."""
+    """Number of synthetic sounds."""
     keep: float = 40.0
-    """Seconds between two writings of the weights."""
+    """Seconds between two saves of the weights."""
     report: float = 10.0
     every: int = 1
-    """Only so many-th recordings, to try a plan out."""
+    """Use every n-th recording, to test a plan."""
     seed: int = 0

@@ -1,7 +1,7 @@
-"""Rooms, noises and microphones for a whole batch at once, on a device.
+"""Simulates rooms, noises and microphones for a whole batch at once, on a device.
 
-What :class:`train.data.augment.Augment` does to one recording on the host, in its distributions;
-shares are exact numbers of rows here, so that no shape depends on chance.
+Same distributions as :class:`train.data.augment.Augment`, which changes one recording on the host;
+shares are exact numbers of rows here, so that shapes do not depend on chance.
 """
 
 import math
@@ -46,13 +46,13 @@ class Rooms:
         return low + (high - low) * drawn
 
     def some(self, rows: int, share: float) -> tuple[Tensor, Tensor]:
-        """A random share of the rows, and the others."""
+        """A random share of the rows, and the other rows."""
         order = self.uniform(0, 1, rows).argsort()
         count = round(share * rows)
         return order[:count], order[count:]
 
     def __call__(self, placed: Tensor, power: Tensor) -> Tensor:
-        """Led-in streams (B, L) whose sound has mean powers (B,), as microphones give them."""
+        """Streams (B, L) with lead-in and mean powers (B,), as microphones would record them."""
         c, (rows, length) = self.config, placed.shape
         transform = scipy.fft.next_fast_len(length + RESPONSE, real=True)
         spectrum = torch.fft.rfft(placed, transform)
@@ -81,7 +81,7 @@ class Rooms:
         return wet
 
     def _noise(self, power: Tensor, length: int, transform: int, axis: Tensor) -> Tensor:
-        """Spectra of noises at random ratios to the sounds' mean powers."""
+        """Spectra of noises at random levels relative to the sounds' mean powers."""
         c, rows = self.config, len(power)
         spectrum = torch.empty(rows, len(axis), dtype=torch.complex64, device=self.device)
         heard = torch.full((rows,), transform, device=self.device)
@@ -102,7 +102,7 @@ class Rooms:
         return spectrum * (wanted / found).sqrt()[:, None]
 
     def cuts(self, rows: int, length: int, which: Tensor | None = None) -> Tensor:
-        """Sounds from a random place on, repeated where they are short: (rows, length)."""
+        """Sounds from a random position, repeated if too short: (rows, length)."""
         if which is None:
             which = self.uniform(0, len(self.starts), rows).long()
         lengths = self.lengths[which][:, None]
@@ -126,7 +126,7 @@ class Rooms:
         return gain - torch.where(kind < c.telephone, outside, cut).clamp(max=50)
 
     def mask(self, segments: Segments) -> Segments:
-        """Blank random neighbouring bins of every row's spectrogram, (B, T) in front."""
+        """Masks random adjacent bins of every row's spectrogram, with leading axes (B, T)."""
         spectrogram = segments.spectrogram
         rows, bins = len(spectrogram), spectrogram.shape[-1]
         first = self.uniform(0, bins, rows, 1, 1, 1).long()

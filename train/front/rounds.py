@@ -1,9 +1,9 @@
-"""A long training in rounds, by one process or by several, that may be killed at any time.
+"""A long training in rounds, by one process or several, that may be killed at any time.
 
-A round is so many steps. At its end the first process writes down all that the next one depends on;
-what is drawn in a round follows from the seed, the round and the process alone. So a run that was
-killed and went on is the run that was not, to the bit where the arithmetic is: on CPUs, with the
-same number of processes and threads. On GPUs sums are added in an order of chance.
+A round has a number of steps. At its end the first process saves everything that the next one
+depends on; random numbers in a round depend only on the seed, the round and the process. So a run
+that was killed and resumed gives the same bits as an undisturbed one, on CPUs with the same number
+of processes and threads. On GPUs the order of sums is random.
 """
 
 import json
@@ -32,12 +32,12 @@ STATE = "state.pt"
 
 @dataclass(frozen=True)
 class Course:
-    """How far."""
+    """The length of a training."""
 
     steps: tuple[int, int] = (20_000, 8_000)
-    """Without emotions, and then with them."""
+    """Steps without emotions, and then with them."""
     round: int = 500
-    """Steps between two writings of the state: what is lost at most."""
+    """Steps between two saves of the state, which is the most that can be lost."""
 
     def rounds(self) -> list["Round"]:
         """All of them, in order."""
@@ -61,20 +61,20 @@ class Round:
 
 
 class Rounds:
-    """A run, as far as it is. ``out`` must be one folder for all processes, on whatever machines.
+    """A run and its progress. ``out`` must be one folder for all processes, on all machines.
 
     Args:
-        plan: on what, which sizes; what it says of the clock does not count.
-        course: how far.
-        folders: a pack's, here.
-        out: where weights, log and state are.
+        plan: data and sizes; its times are ignored.
+        course: the length.
+        folders: of a pack, on this machine.
+        out: for weights, log and state.
         device: this process's.
-        threads: for what is read and made at the start.
+        threads: for reading and computing at the start.
         shard: which of the processes this is.
-        bulk: speech beside the pack's, some of it a round.
+        bulk: speech in addition to the pack's, some of it per round.
 
     Raises:
-        CorpusError: ``out`` holds the state of another course or plan.
+        CorpusError: ``out`` contains the state of another course or plan.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Rounds:
                 learner.join()
 
     def run(self) -> None:
-        """All rounds that are left."""
+        """Runs all remaining rounds."""
         with ThreadPoolExecutor(1) as reader:
             ahead: Future[list[Spoken]] | None = None
             for one in self.course.rounds()[self.done :]:
@@ -171,7 +171,7 @@ class Rounds:
         return kept
 
     def _show(self, one: Round, heard: Bank) -> None:
-        """One line for each size: what this process saw."""
+        """Logs one line for each size with this process's results."""
         facts: dict[str, Any] = {
             "round": one.number,
             "phase": one.phase,
@@ -186,7 +186,7 @@ class Rounds:
 
 
 def _settings(plan: Plan, course: Course) -> str:
-    """All that rounds depend on, but for the material; as text, to be compared."""
+    """Everything that rounds depend on, except the data; as text, for comparison."""
     kept = {
         n: v for n, v in asdict(plan).items() if n not in ("minutes", "first", "keep", "report")
     }

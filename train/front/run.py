@@ -1,4 +1,4 @@
-"""The training of all sizes, by the clock: without emotions, then with them."""
+"""Trains all sizes, by the clock: without emotions, then with them."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from train.front.student import Weights
 
 
 class Front:
-    """A run: what it learns from, its learners, its log."""
+    """A run: its data, its learners, its log."""
 
     def __init__(
         self, plan: Plan, folders: Sequence[Path], out: Path, device: torch.device, threads: int
@@ -33,7 +33,7 @@ class Front:
         self.log.took("ready", tokens=self.scenes.tokens, hops=plan.scenes.hops)
 
     def run(self) -> None:
-        """Both phases; weights are kept all the time and at the end."""
+        """Runs both phases; saves weights regularly and at the end."""
         end = self.log.begun + 60 * self.plan.minutes
         begin = time.monotonic()
         middle = begin + self.plan.first * (end - begin)
@@ -48,7 +48,7 @@ class Front:
     def _phase(
         self, name: str, often: NDArray[np.int64], weights: Weights, peak: float, end: float
     ) -> None:
-        """Learn until ``end``: the learning rate follows the clock."""
+        """Trains until ``end``; the learning rate follows the clock."""
         begin = kept = shown = time.monotonic()
         step = shown_step = 0
         waited = rate = 0.0
@@ -79,7 +79,7 @@ class Front:
         self.log.took(f"phase {name}", steps=step, seconds=round(time.monotonic() - begin, 1))
 
     def _show(self, phase: str, step: int, speed: float, rate: float, device: float) -> None:
-        """One line for each size. ``waited`` is the share of time that the host waited in."""
+        """Logs one line for each size. ``waited`` is the share of time that the host waited."""
         for learner in self.learners:
             found = learner.lately()
             if self.held:
@@ -102,20 +102,20 @@ class Front:
 
 
 def learning_rate(step: int, done: float, peak: float) -> float:
-    """As a share of a size's own, when so much of a phase is done: it warms, and then falls."""
+    """The learning rate relative to a size's own, at this progress: warm-up, then decay."""
     warm = peak * min(1.0, (step + 1) / WARMING)
     return warm * 0.5 * (1 + math.cos(math.pi * done)) + 0.01 * warm
 
 
 class Fences:
-    """Keeps the host from running further ahead of a GPU than one group of batches."""
+    """Keeps the host at most one group of batches ahead of the GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self.on = device.type == "cuda"
         self.events = list[torch.cuda.Event]()
 
     def wait(self) -> None:
-        """For all that was asked for before the last call."""
+        """Waits for all work from before the last call."""
         if not self.on:
             return
         self.events.append(torch.cuda.Event())

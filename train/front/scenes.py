@@ -1,7 +1,7 @@
-"""Batches on a device: cuts of recordings, faster or slower, in rooms, among sounds of no speech.
+"""Batches on a device: cuts of recordings with changed speed, in rooms, mixed with other sounds.
 
-All shapes are fixed: a batch is so many rows of so many hops, of which so many tokens are looked
-at. The host only draws which recording is cut where; nothing waits for the device.
+All shapes are fixed: a batch has a number of rows of equal length, and a number of tokens that are
+used. The host only draws recordings and cuts; nothing waits for the device.
 """
 
 from collections.abc import Iterator
@@ -21,26 +21,26 @@ from train.models.spectrogram import FRAME_HOP
 from train.teacher.whisper import STEP
 
 MADE = 0.35
-"""Of the sounds of no speech, the share made by arithmetic."""
+"""Share of synthetic sounds among the sounds without speech."""
 FRAMES = HOP // FRAME_HOP
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What is heard."""
+    """Composition of batches."""
 
     batch: int = 96
-    """Recordings."""
+    """Recordings per batch."""
     noise: float = 0.25
     """Sounds without speech, as a share of the recordings."""
     ahead: int = 2
-    """Batches that are made at once."""
+    """Batches that are prepared together."""
     longest: float = 4.0
     """Seconds; longer recordings are cut at random."""
     lead: float = 1.2
-    """Up to so many seconds of room before and after half of the recordings."""
+    """Up to so many seconds of room noise before and after half of the recordings."""
     speed: float = 0.16
-    """Largest change of speed, and of pitch with it."""
+    """Largest relative change of speed, and of pitch with it."""
     changed: float = 0.7
     """Share of the recordings whose speed changes."""
     pause: int = 8
@@ -50,7 +50,7 @@ class SceneConfig:
 
     @property
     def hops(self) -> int:
-        """Tokens of a row, at most."""
+        """Most tokens of a row."""
         seconds = self.longest * (1 + self.speed) + 2 * self.lead
         return -(-(int(seconds * SAMPLE_RATE) + HOP) // HOP)
 
@@ -62,23 +62,23 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """N tokens out of B rows of T hops, and what is known of them."""
+    """N tokens from B rows of T hops, and their targets."""
 
     segments: Segments
     slot: Tensor
-    """(N,): where in (B T) a token belongs; B T for one that only fills up."""
+    """(N,): position of a token in (B T); B T for padding."""
     real: Tensor
-    """(N,) float: 0 for those."""
+    """(N,) float: 0 for padding."""
     speech: Tensor
     """(N,) float."""
     known: Tensor
-    """(N,) float: is speech and has a target."""
+    """(N,) float: whether it is speech with a target."""
     target: Tensor
     """(N, D)."""
     rows: Tensor
-    """(B, T) float: speech among the tokens that are there."""
+    """(B, T) float: speech, for existing tokens."""
     mean: Tensor
-    """(R, D): the teacher's over the cut, for the rows of speech, which come first."""
+    """(R, D): the teacher's mean over the cut, for the rows of speech, which come first."""
     deviation: Tensor
     emotion: Tensor
     """(R,)."""
@@ -88,7 +88,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Cuts:
-    """What the host draws for the rows of speech of some batches, one value a row."""
+    """The host's random choices for the rows of speech of several batches, one value per row."""
 
     which: NDArray[np.int64]
     start: NDArray[np.int64]
@@ -101,7 +101,7 @@ class _Cuts:
 
 
 class Scenes:
-    """Draws batches of a bank's recordings, without end."""
+    """Draws batches of a bank's recordings, endlessly."""
 
     def __init__(
         self,
@@ -125,14 +125,14 @@ class Scenes:
         rough = [self._cuts(np.flatnonzero(~bank.held)[: config.batch]) for _ in range(20)]
         spoken = float(np.mean([c.hops.mean() for c in rough])) * config.batch
         self.tokens = -(-int(1.04 * spoken + self._noise_hops * config.sounds) // 64) * 64
-        """Tokens of a batch."""
+        """Tokens per batch."""
 
     @property
     def _noise_hops(self) -> int:
         return min(self.config.hops, 3 * SAMPLE_RATE // HOP)
 
     def batches(self, often: NDArray[np.int64]) -> Iterator[Batch]:
-        """Batches in which recordings are as frequent as ``often`` says, in a random order."""
+        """Batches with recordings as frequent as ``often`` says, in random order."""
         pool = np.repeat(np.arange(len(often)), often)
         at_once = self.config.batch * self.config.ahead
         if not len(pool):
@@ -204,7 +204,7 @@ class Scenes:
         spoken = speech.float()
         flat = spoken.flatten()[index] * true
         wide = torch.nn.functional.pad(known.float(), (0, 0, 0, c.sounds)).flatten()[index] * true
-        # Rows of sounds have no target: they read the first row's, with no weight.
+        # Rows of sounds have no target; they read the first row's, with weight zero.
         goals = target.flatten(0, 1)
         goal = goals[torch.where(index < len(goals), index, 0)]
         present = torch.zeros(there.size + 1, device=self.device).index_fill_(0, at, 1.0)
@@ -241,7 +241,7 @@ class Scenes:
         return _Cuts(which, start, length, out, before, speed, np.minimum(hops, c.hops))
 
     def _spoken(self, on: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Dry streams (B, 2048 T), which hops are speech (B, T), mean powers (B,)."""
+        """Dry streams (B, 2048 T), a mask of speech (B, T), and mean powers (B,)."""
         c, bank = self.config, self.bank
         starts = self.starts[on["which"]] + on["start"]
         length = on["length"][:, None]
@@ -265,13 +265,13 @@ class Scenes:
         return dry, heard.unflatten(1, (-1, FRAMES)).float().mean(2) >= SHARE, power
 
     def _silent(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Sounds of no speech (rows, 2048 T) and their mean powers."""
+        """Sounds without speech (rows, 2048 T), and their mean powers."""
         c, draw = self.config, self.rooms.uniform
         length = self._noise_hops * HOP
         sound = self._sound(rows, length)
         second = 10 ** draw(-1.5, 0, rows, 1) * (draw(0, 1, rows, 1) < 0.4)
         sound = sound + second * self._sound(rows, length)
-        # A quarter begins out of digital silence.
+        # A quarter begins in digital silence.
         begin = draw(0, length, rows, 1) * (draw(0, 1, rows, 1) < 0.25)
         sound = sound * (torch.arange(length, device=self.device) >= begin)
         power = sound.square().mean(1)
@@ -286,9 +286,9 @@ class Scenes:
         return sound * (peak / (sound.abs().amax(1, keepdim=True) + 1e-6))
 
     def _targets(self, on: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """What each token is to predict (B, T, D), and which have a target (B, T).
+        """Each token's target (B, T, D), and which tokens have one (B, T).
 
-        As :func:`train.teacher.targets.of_tokens`.
+        The same as :func:`train.teacher.targets.of_tokens`.
         """
         row, count = self._rows(on)
         row, count, speed = row[:, None], count[:, None], on["speed"][:, None]
@@ -303,7 +303,7 @@ class Scenes:
         return target, last - first >= 0.5 * SEGMENT / speed / STEP
 
     def _utterance(self, on: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mean and deviation (B, D) of the teacher over each cut."""
+        """The teacher's mean and deviation (B, D) over each cut."""
         row, count = self._rows(on)
         low = torch.minimum(on["start"] // STEP, count - 1)
         high = torch.minimum((on["start"] + on["length"]) // STEP, count)
@@ -323,7 +323,7 @@ class Scenes:
 
 
 def _cubic(samples: Tensor, place: Tensor, length: Tensor) -> Tensor:
-    """Samples (B, N) at places (B, P) between them, by Catmull and Rom's cubic."""
+    """Samples (B, N) interpolated at places (B, P) with Catmull and Rom's cubic."""
     low = place.floor()
     x, first = (place - low).float(), low.long()
     weights = (

@@ -1,4 +1,4 @@
-"""A front end that learns, with what is thrown away afterwards: decoder, the teacher's readers."""
+"""A front end in training, with parts that are dropped afterwards: decoder, teacher's readouts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +17,19 @@ LARGEST_NORM = 5.0
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the parts of the loss, beside the teacher's vectors, which weigh 1."""
+    """Weights of the parts of the loss, besides the teacher's vectors, whose weight is 1."""
 
     vq: float = 0.3
     commitment: float = 0.25
     gate: float = 0.2
     utterance: float = 0.5
-    """Of the teacher's mean and deviation over a recording, read from those of the tokens: what
-    emotions are told by."""
+    """Weight of the teacher's mean and deviation over a recording, read from those of the tokens;
+    emotions depend on them."""
     emotion: float = 0.0
 
 
 class Student(nn.Module):
-    """The model and the heads that it learns through."""
+    """The model, and the heads through which it learns."""
 
     def __init__(self, config: ModelConfig, target: int, corpora: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Student(nn.Module):
         )
 
     def trained(self) -> list[nn.Parameter]:
-        """Parameters that get a gradient: not those of TACN, head and speaker."""
+        """Parameters with gradients: not those of TACN, head and speaker."""
         named = self.named_parameters()
         kept = tuple(f"model.{part}" for part in SHIPPED)
         return [p for n, p in named if n.startswith(kept) or not n.startswith("model.")]
@@ -59,7 +59,7 @@ class Student(nn.Module):
         }
 
     def forward(self, batch: Batch, emotions: bool) -> dict[str, Tensor]:
-        """The parts of the loss, and ``missed``, ``false`` and ``right`` as shares."""
+        """The parts of the loss, and the shares ``missed``, ``false`` and ``right``."""
         model = self.model
         deep, latent = model.frontend.read(batch.segments)
         token = model.fusion(deep, latent.detach()).float()
@@ -93,7 +93,7 @@ class Student(nn.Module):
 
     @staticmethod
     def _grid(token: Tensor, batch: Batch) -> Tensor:
-        """Tokens (N, C) to where they belong: (B, T, C), zeros elsewhere."""
+        """Tokens (N, C) at their positions: (B, T, C), zeros elsewhere."""
         rows, hops = batch.rows.shape
         grid = token.new_zeros(rows * hops + 1, token.shape[1])
         filled: Tensor = grid.index_copy(0, batch.slot, token)[:-1].unflatten(0, (rows, hops))
@@ -101,7 +101,7 @@ class Student(nn.Module):
 
     @staticmethod
     def _pooled(tokens: Tensor, batch: Batch) -> Tensor:
-        """Mean and deviation (R, 2 C) of the tokens of speech of each recording."""
+        """Mean and deviation (R, 2 C) of the speech tokens of each recording."""
         recordings = len(batch.emotion)
         tokens, weight = tokens[:recordings], batch.rows[:recordings, :, None]
         count = weight.sum(1).clamp(min=1)
@@ -128,7 +128,7 @@ class Student(nn.Module):
 
 
 def loss_of(parts: dict[str, Tensor], weights: Weights) -> Tensor:
-    """One number to make small."""
+    """The loss to minimise."""
     loss = parts["teacher"] + weights.gate * parts["gate"] + weights.utterance * parts["utterance"]
     loss = loss + weights.vq * (parts["rebuilt"] + weights.commitment * parts["commitment"])
     if weights.emotion and "emotion" in parts:
@@ -137,7 +137,7 @@ def loss_of(parts: dict[str, Tensor], weights: Weights) -> Tensor:
 
 
 class Learner:
-    """A student, its optimizer and what it did lately."""
+    """A student, its optimizer and its recent results."""
 
     def __init__(
         self, name: str, student: Student, learning_rate: float, weight_decay: float = 1e-2
@@ -160,37 +160,37 @@ class Learner:
         self._seen: dict[tuple[str, ...], tuple[Tensor, int]] = {}
 
     def join(self) -> None:
-        """From now on learn with the other processes, from the mean of all their gradients.
+        """Starts to train with the other processes, with averaged gradients.
 
-        All take over the first one's parameters and buffers. Codes move as one by themselves;
-        statistics of batch normalisation are each process's own until :meth:`agree`.
+        All take the first one's parameters and buffers. Codes stay equal by themselves; statistics
+        of batch normalisation differ between processes until :meth:`agree`.
         """
         self._forward = DistributedDataParallel(
             self.student,
             broadcast_buffers=False,
-            find_unused_parameters=True,  # a batch may be without a corpus that has emotions
+            find_unused_parameters=True,  # a batch may lack one of the corpora with emotions
         )
 
     def agree(self, world: int) -> None:
-        """Take the mean of all processes' statistics of batch normalisation."""
+        """Averages all processes' statistics of batch normalisation."""
         for name, buffer in self.student.named_buffers():
             if name.endswith(("running_mean", "running_var")):
                 torch.distributed.all_reduce(buffer)
                 buffer /= world
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on, but for chance."""
+        """Everything that the next step depends on, except random numbers."""
         return {"student": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restores a state."""
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     def step(self, batch: Batch, weights: Weights, rate: float) -> None:
-        """Learn from a batch at a share of the learning rate; never waits for the device.
+        """Trains on a batch with a share of the learning rate; never waits for the device.
 
-        Where a gradient is not finite all become zero: the step is none.
+        If a gradient is not finite, all become zero, and the step changes nothing.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate
@@ -217,7 +217,7 @@ class Learner:
         return {n: float(torch.stack([f[n] for f in found]).mean()) for n in found[0]}
 
     def lately(self) -> dict[str, float]:
-        """Means since this was last asked."""
+        """Means since the last call."""
         found: dict[str, float] = {}
         for names, (total, count) in self._seen.items():
             found |= dict(zip(names, (total / count).tolist(), strict=True))
@@ -225,7 +225,7 @@ class Learner:
         return found
 
     def is_sound(self) -> bool:
-        """Whether all that ships is finite."""
+        """Whether all exported weights are finite."""
         return all(bool(t.isfinite().all()) for t in self.student.shipped().values())
 
     def _note(self, parts: dict[str, Tensor]) -> None:

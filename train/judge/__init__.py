@@ -1,1 +1,1 @@
-"""What a user gets: a bundle judged through the SDK's own streams, on recordings in sessions."""
+"""Evaluates a bundle through the SDK's own streams, on recordings in sessions, as users get it."""

@@ -1,4 +1,4 @@
-"""Verdicts of the SDK on recordings: each alone with something before it, or many in a session."""
+"""The SDK's verdicts on recordings: each alone after something else, or many in a session."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,28 @@ from train.judge.sounds import SAMPLE_RATE, floor_of
 
 Samples = NDArray[np.float32]
 AFTER = 1.5
-"""Seconds of a recording's own floor behind it: longer than the hangover and the pause."""
+"""Seconds of a recording's own noise floor after it; longer than the hangover and the pause."""
+
+LEAST_OVERLAP = 0.1
+"""Seconds by which an utterance must overlap a recording to belong to it."""
 
 Before = Callable[[Samples, np.random.Generator], Samples]
-"""What is played before a recording."""
+"""The audio before a recording."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What became of one recording."""
+    """The result for one recording."""
 
     recording: Recording
     probabilities: tuple[float, ...]
-    """All equal if it was not found."""
+    """Uniform if it was not found."""
     label: str | None
     found: bool
     start: float = 0.0
-    """Seconds from the recording's begin to the start that the event names."""
+    """Seconds from the recording's start to the start in the event."""
     before: int = 0
-    """Utterances of the session before it."""
+    """Utterances before it in the session."""
 
 
 def alone(
@@ -42,7 +45,7 @@ def alone(
     gain_db: float = 0.0,
     seed: int = 0,
 ) -> list[Heard]:
-    """Every recording in a fresh stream, with ``before`` ahead of it."""
+    """Each recording in a new stream, after the audio of ``before``."""
     heard = []
     for number, (recording, samples) in enumerate(recordings):
         rng = np.random.default_rng([seed, number])
@@ -60,7 +63,7 @@ def session(
     gap: float = 2.0,
     seed: int = 0,
 ) -> list[Heard]:
-    """One stream that hears these recordings in order, with their own floors between them."""
+    """One stream with these recordings in order, separated by their own noise floors."""
     rng = np.random.default_rng(seed)
     parts, spans, place = [], [], 0
     for _, samples in recordings:
@@ -80,7 +83,7 @@ def session(
 def listen(
     model: edgeser.Model, sound: Samples, rate: int, gain_db: float
 ) -> list[edgeser.Utterance]:
-    """The utterances that the SDK finds in a sound at 16 kHz, played at ``rate``."""
+    """The utterances that the SDK finds in audio at 16 kHz, resampled to ``rate``."""
     if rate != SAMPLE_RATE:
         sound = soxr.resample(sound, SAMPLE_RATE, rate, quality="VHQ").astype(np.float32)
     sound = np.clip(sound * np.float32(10 ** (gain_db / 20)), -1, 1)
@@ -91,6 +94,15 @@ def listen(
     return [event for event in events if isinstance(event, edgeser.Utterance)]
 
 
+def utterance_of(
+    span: tuple[float, float], events: Sequence[edgeser.Utterance]
+) -> edgeser.Utterance | None:
+    """The utterance with the largest overlap with a recording's span in seconds, if any."""
+    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
+    best = int(np.argmax(overlaps)) if overlaps else -1
+    return events[best] if best >= 0 and overlaps[best] > LEAST_OVERLAP else None
+
+
 def _match(
     model: edgeser.Model,
     recording: Recording,
@@ -98,26 +110,25 @@ def _match(
     events: Sequence[edgeser.Utterance],
     before: int,
 ) -> Heard:
-    """The utterance that overlaps a recording most, or none."""
-    overlaps = [min(e.end, span[1]) - max(e.start, span[0]) for e in events]
-    best = int(np.argmax(overlaps)) if overlaps else -1
-    if best < 0 or overlaps[best] <= 0.1:
+    """The result for a recording from the utterance that belongs to it, if any."""
+    event = utterance_of(span, events)
+    if event is None:
         equal = (1 / len(model.labels),) * len(model.labels)
         return Heard(recording, equal, None, False, before=before)
-    verdict = events[best].verdict
+    verdict = event.verdict
     return Heard(
         recording,
         tuple(verdict.probabilities[label] for label in model.labels),
         verdict.label,
         True,
-        events[best].start - span[0],
+        event.start - span[0],
         before,
     )
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Scores of some verdicts. A recording that was not found is wrong."""
+    """Scores of verdicts. A recording that was not found counts as wrong."""
 
     ua: float
     recalls: tuple[float, ...]
@@ -125,13 +136,13 @@ class Figures:
     missed: int
     count: int
     labelled: float
-    """Share that carries a label."""
+    """Share of verdicts with a label."""
     right: float
-    """Share of those that is right."""
+    """Share of these that is right."""
 
     @staticmethod
     def of(heard: Sequence[Heard], labels: Sequence[str]) -> "Figures":
-        """Of verdicts on recordings of the given emotions."""
+        """Scores of verdicts on recordings of the given emotions."""
         truth = np.array([labels.index(h.recording.emotion) for h in heard])
         said = np.array([int(np.argmax(h.probabilities)) if h.found else -1 for h in heard])
         sure = np.array([max(h.probabilities) for h in heard])

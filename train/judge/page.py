@@ -1,4 +1,4 @@
-"""The report: what a user gets, in tables."""
+"""Writes the evaluation as tables."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def report(judged: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """Markdown of what :func:`train.judge.run.judge` found."""
+    """The results of :func:`train.judge.run.judge` in Markdown."""
     corpora, labels = judged["corpora"], judged["labels"]
     names = list(corpora)
 
@@ -147,7 +147,7 @@ def _confusion(name: str, counts: Sequence[Sequence[int]], labels: Sequence[str]
 
 
 def _against(corpora: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """Beside openSMILE's features, where these were measured."""
+    """Comparison with openSMILE's features, where they were measured."""
     tests = {**baseline.get("within", {}), **baseline.get("across", {})}
     rows = []
     for name, found in corpora.items():
@@ -168,7 +168,7 @@ def _against(corpora: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
 
 
 def write_report(judged: Path, baseline: Path, out: Path) -> Path:
-    """``report.md`` in the folder ``out``, from the JSON of both."""
+    """Writes ``report.md`` to the folder ``out``, from the JSON files of both."""
     found = json.loads(judged.read_text(encoding="utf-8"))
     beside = json.loads(baseline.read_text(encoding="utf-8")) if baseline.is_file() else {}
     path = out / "report.md"

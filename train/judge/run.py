@@ -1,4 +1,4 @@
-"""Runs the studies on a bundle and keeps the figures as JSON."""
+"""Runs the studies on a bundle and saves the results as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from train.judge.hearing import Figures
 from train.provenance import provenance
 
 NOT_MEN = {"emodb": {"08", "09", "13", "14", "16"}}
-"""Women of EmoDB, by the numbers that its documentation gives."""
+"""Women in EmoDB, by the numbers in its documentation."""
 
 
 def women(recordings: Sequence[Recording]) -> set[str]:
-    """Speakers who are women: even actors of RAVDESS, those that EmoDB names; none elsewhere."""
+    """Speakers who are women: RAVDESS's even numbers and EmoDB's known ones; others are unknown."""
     found = set()
     for recording in recordings:
         number = recording.speaker.rsplit("-", 1)[-1]
@@ -36,9 +36,9 @@ def women(recordings: Sequence[Recording]) -> set[str]:
 def judge(
     model: edgeser.Model, data: Path, work: Path, speakers: Sequence[str], every: int = 1
 ) -> dict[str, Any]:
-    """All studies of a bundle on RAVDESS and on these speakers of its own corpora.
+    """All studies of a bundle, on RAVDESS and on these speakers of its own corpora.
 
-    With ``every``, only so many-th recordings.
+    ``every``: use only every n-th recording.
     """
     corpora = Corpora.read(data, work / "features")
     labels = model.labels

@@ -1,17 +1,17 @@
-"""What lies between recordings: their own room's quiet, digital silence, pops."""
+"""Audio between recordings: the room's noise floor, digital silence, pops."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 WINDOW = 2400
-"""Samples of the quietest stretch that a floor is made of: 150 ms."""
+"""Length in samples of the quietest part, from which the noise floor is made: 150 ms."""
 
 Samples = NDArray[np.float32]
 
 
 def floor_of(samples: Samples, seconds: float, rng: np.random.Generator) -> Samples:
-    """So many seconds of the recording's own noise floor, mono at 16 kHz.
+    """The recording's own noise floor for so many seconds, mono at 16 kHz.
 
     Noise with the spectrum of the recording's quietest 150 ms that are not digital silence; zeros
     if there are none.
@@ -35,7 +35,7 @@ def floor_of(samples: Samples, seconds: float, rng: np.random.Generator) -> Samp
 
 
 def pop(rng: np.random.Generator) -> Samples:
-    """A microphone that opens: 30 ms of low frequency with a sharp start, half of full scale."""
+    """A microphone is switched on: 30 ms of low frequency, a sharp start, half of full scale."""
     time = np.arange(480) / SAMPLE_RATE
     wave = np.exp(-time / 0.008) * np.cos(2 * np.pi * rng.uniform(30, 120) * time)
     result: Samples = (0.5 * wave).astype(np.float32)

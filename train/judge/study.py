@@ -1,4 +1,4 @@
-"""All tables of the report: a bundle on recordings of people that it never heard."""
+"""All tables of the evaluation: a bundle on recordings of speakers outside its training data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,12 +18,12 @@ Corpus = Sequence[tuple[Recording, Samples]]
 QUIET = (0.0, 1.0, 5.0, 30.0)
 LONG_QUIET = 300.0
 FEW = 40
-"""Recordings that hear five minutes of quiet first."""
+"""Number of recordings that follow five minutes of quiet."""
 RATES = (8000, 16_000, 44_100, 48_000)
 LEVELS = (-20.0, 0.0, 10.0)
 HEARD_BEFORE = (0, 1, 2, 5, 10)
 ORDERS = 3
-"""Random orders in which every speaker's recordings are heard."""
+"""Number of random orders of every speaker's recordings."""
 
 
 def quiet(seconds: float) -> Before:
@@ -50,7 +50,7 @@ def burst(kind: str) -> Before:
 
 
 def by_condition(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
-    """Each recording in a fresh stream, with something before it."""
+    """Each recording in a new stream, after various audio."""
     labels = model.labels
     tried: dict[str, Before] = {f"{q:g} s of its floor": quiet(q) for q in QUIET}
     tried |= {f"{q:g} s of digital silence": silence(q) for q in (5.0, 30.0)}
@@ -63,7 +63,7 @@ def by_condition(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
 
 
 def by_format(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
-    """By rate and level, one second of quiet before."""
+    """Results by rate and level, after one second of quiet."""
     labels, before = model.labels, quiet(1.0)
     found = {f"{r} Hz": Figures.of(alone(model, corpus, before, rate=r), labels) for r in RATES}
     for level in LEVELS:
@@ -73,7 +73,7 @@ def by_format(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
 
 
 def by_heard(model: edgeser.Model, corpus: Corpus) -> tuple[dict[str, Figures], list[Heard]]:
-    """Sessions of every speaker, by how many utterances the stream had heard; and all verdicts."""
+    """Sessions of every speaker, by the number of earlier utterances; and all verdicts."""
     everyone: dict[str, list[tuple[Recording, Samples]]] = {}
     for recording, samples in corpus:
         everyone.setdefault(recording.speaker, []).append((recording, samples))
@@ -95,7 +95,7 @@ def by_heard(model: edgeser.Model, corpus: Corpus) -> tuple[dict[str, Figures], 
 
 
 def one_mood(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
-    """Sessions in which a speaker says everything in one emotion: the danger of adapting."""
+    """Sessions of one speaker in a single emotion, which could mislead the adaptation."""
     groups: dict[tuple[str, str], list[tuple[Recording, Samples]]] = {}
     for recording, samples in corpus:
         groups.setdefault((recording.speaker, recording.emotion), []).append((recording, samples))
@@ -110,7 +110,7 @@ def one_mood(model: edgeser.Model, corpus: Corpus) -> dict[str, Figures]:
 
 
 def steadiness(model: edgeser.Model, corpus: Corpus) -> dict[str, float]:
-    """Share of recordings whose likeliest emotion stays the same."""
+    """Share of recordings whose most likely emotion does not change under small changes."""
     plain = alone(model, corpus, quiet(1.0))
 
     def same(others: Sequence[Heard]) -> float:
@@ -137,7 +137,7 @@ def steadiness(model: edgeser.Model, corpus: Corpus) -> dict[str, float]:
 
 
 def false_alarms(model: edgeser.Model, noises: Sequence[Samples]) -> dict[str, float]:
-    """Utterances found an hour, and hours heard, in sounds without speech at -26 dBFS."""
+    """Utterances per hour, and hours, in sounds without speech at -26 dBFS."""
     seconds, found = 0.0, 0
     for noise in noises:
         level = np.sqrt(np.square(noise).mean()) + 1e-9
@@ -147,7 +147,7 @@ def false_alarms(model: edgeser.Model, noises: Sequence[Samples]) -> dict[str, f
 
 
 def by_sex(heard: Sequence[Heard], labels: Sequence[str], women: set[str]) -> dict[str, Figures]:
-    """Figures of women and of men."""
+    """Results for women and men."""
     return {
         name: Figures.of([h for h in heard if (h.recording.speaker in women) == wanted], labels)
         for name, wanted in (("women", True), ("men", False))
@@ -155,7 +155,7 @@ def by_sex(heard: Sequence[Heard], labels: Sequence[str], women: set[str]) -> di
 
 
 def confusion(heard: Sequence[Heard], labels: Sequence[str]) -> list[list[int]]:
-    """Counts: rows what was acted, columns what was said; not found counts nowhere."""
+    """Counts with the true emotion in rows and the verdict in columns, without missed ones."""
     table = np.zeros((len(labels), len(labels)), int)
     for h in heard:
         if h.found:

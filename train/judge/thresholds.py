@@ -1,4 +1,4 @@
-"""Where the gate opens: what its threshold costs and saves on the development speakers."""
+"""Effects of the gate's threshold on the development speakers."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from train.judge.page import table
 from train.product import Product
 
 EVERY = {"cremad": 4, "emodb": 1}
-"""Only so many-th recordings: CREMA-D is twelve times as large."""
+"""Use every n-th recording: CREMA-D is twelve times as large."""
 QUIET = 5.0
 NOISES, MADE, LENGTH = 60, 12, 160_000
-"""Sounds of the kinds that the gate was trained with, and made ones; samples of each at most."""
+"""Numbers of recorded and of synthetic sounds like the gate's training data; samples of each."""
 NAMES = {"cremad": "CREMA-D", "emodb": "EmoDB"}
 
 PAGE = """\
@@ -43,7 +43,7 @@ Made by `python -m train gate`.
 
 
 def gate_page(product: Product, checkpoint: Checkpoint, thresholds: Sequence[float]) -> str:
-    """Markdown: a row for each threshold that a bundle of this checkpoint might ship with."""
+    """A Markdown table with a row for each threshold."""
     labels = checkpoint.model.config.labels
     corpora = {
         name: [

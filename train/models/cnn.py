@@ -1,4 +1,4 @@
-"""The CNN that reads the two views of one segment: deep features R_d."""
+"""The CNN over the two views of a segment: deep features R_d."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from train.models.segment import Segments
 
 WIDE_PLACES = 2 * 8
-"""Places in the last map that is made of the spectrogram."""
+"""Positions in the last map of the spectrogram."""
 NARROW_PLACES = 2 * 13
-"""The same for the harmonics."""
+"""Positions in the last map of the harmonics."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class CNNConfig:
     """Channels of the convolutions and the width F of R_d."""
 
     channels: tuple[int, int, int] = (40, 80, 112)
-    """Of the spectrogram."""
+    """Channels for the spectrogram."""
     narrow: int = 32
-    """Of the harmonics, twice as many in the last convolution; 0: the spectrogram alone."""
+    """Channels for the harmonics, doubled in the last convolution; 0: only the spectrogram."""
     features: int = 160
 
 
@@ -32,8 +32,7 @@ def normalised(convolution: nn.Module, channels: int) -> nn.Sequential:
 def patches(channels: int) -> nn.Sequential:
     """Spectrogram (B, 1, 32, 128) to (B, channels, 8, 32): 32 ms by 500 Hz, every 32 ms and 250 Hz.
 
-    One long stride first keeps the large maps, where a small CNN spends its time, out of the
-    network.
+    The long first stride avoids large maps, which would dominate the time of a small CNN.
     """
     return normalised(nn.Conv2d(1, channels, (4, 8), (4, 4), (0, 2), bias=False), channels)
 
@@ -44,7 +43,7 @@ def halving(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def harmonic_patterns(channels: int) -> nn.Sequential:
-    """Harmonics (B, 1, 7, 104) to (B, 2 channels, 2, 13): patterns of a third of an octave up."""
+    """Harmonics (B, 1, 7, 104) to (B, 2 channels, 2, 13): patterns over a third of an octave."""
     first = nn.Conv2d(1, channels, (3, 9), (1, 2), (1, 4), bias=False)
     return nn.Sequential(
         normalised(first, channels),  # 7 x 52

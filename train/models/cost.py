@@ -1,4 +1,4 @@
-"""What a network costs: multiply-adds of its convolutions and linear layers, and parameters."""
+"""Cost of a network: multiply-adds of convolutions and linear layers, and parameters."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def multiply_adds(module: nn.Module, *inputs: Any) -> int:
         elif isinstance(part, nn.Linear):
             total += output[0].numel() * part.in_features
         elif isinstance(part, Spectrogram | Harmonics):
-            # The basis is a convolution called as a function: twice the bins, each a window long.
+            # The basis is a functional convolution: twice the bins, each one window long.
             total += output[0].numel() * 2 * part.receptive_field
 
     hooks = [part.register_forward_hook(count) for part in module.modules()]
@@ -37,10 +37,10 @@ def multiply_adds(module: nn.Module, *inputs: Any) -> int:
 
 @torch.no_grad()
 def multiply_adds_a_hop(model: EmotionModel) -> dict[str, int]:
-    """Multiply-adds of one result of a stream, every 128 ms, by part; ``model`` in eval mode.
+    """Multiply-adds per hop of 128 ms, by part; ``model`` in eval mode.
 
-    Fourier transforms count as the products with their basis that they are written as; the
-    kernels, which fold them, need a quarter of that.
+    Fourier transforms count as matrix products with their basis; the kernels, which fold them, need
+    a quarter of that.
     """
     frontend, fusion, config = model.frontend, model.fusion, model.config
     segment, level = torch.zeros(1, SEGMENT), torch.zeros(1)
@@ -69,5 +69,5 @@ def tacn_step(config: TACNConfig) -> int:
 
 
 def parameters(model: EmotionModel) -> int:
-    """Numbers that a bundle holds: what is trained, and the codebook."""
+    """Number of values in a bundle: trained parameters, and the codebook."""
     return sum(p.numel() for p in model.parameters()) + model.fusion.codebook.codes.numel()

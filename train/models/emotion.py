@@ -1,4 +1,4 @@
-"""The whole model: segments of audio to emotions, one token a segment."""
+"""The whole model: from segments of audio to emotions, one token per segment."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -43,9 +43,9 @@ class ModelConfig:
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     labels: tuple[str, ...] = LABELS
     latent: bool = True
-    """Fusion (R_d and R_l) if true, Deep (R_d alone) if false."""
+    """True for Fusion (R_d and R_l), false for Deep (only R_d)."""
     sequence: str = "tacn"
-    """Which of ``train.models.sequence.SEQUENCES``; all take their width from ``tacn``."""
+    """One of ``train.models.sequence.SEQUENCES``; the width is that of ``tacn``."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -61,12 +61,12 @@ class ModelConfig:
             SpeakerConfig(**d["speaker"]),
             tuple(d["labels"]),
             d["latent"],
-            d.get("sequence", "tacn"),  # checkpoints from before there were others do not say
+            d.get("sequence", "tacn"),  # missing in old checkpoints, which all have a TACN
         )
 
 
 class FrontEnd(nn.Module):
-    """What the graph runtime executes: segment and running level to R_d, E_o and new level."""
+    """What ONNX Runtime executes: segment and running level to R_d, E_o and new level."""
 
     receptive_field = SEGMENT
     delay = 0
@@ -124,7 +124,7 @@ class EmotionModel(nn.Module):
         self.config = config = config or ModelConfig()
         self.frontend = FrontEnd(config, dropout)
         self.fusion = Fusion(config, dropout)
-        # The weights go by the kind's name: tacn.layers.0.qkv, gru.cell.weight_ih_l0, ...
+        # Names of weights begin with the kind: tacn.layers.0.qkv, gru.cell.weight_ih_l0, ...
         setattr(self, config.sequence, sequence_model(config.sequence, config.tacn, dropout))
         self.gate = Gate(config.tacn.width, config.gate)
         self.speaker = Speaker(config.tacn.width, config.speaker)
@@ -135,16 +135,16 @@ class EmotionModel(nn.Module):
 
     @property
     def sequence(self) -> SequenceModel:
-        """The sequence model, whichever it is."""
+        """The sequence model of any kind."""
         model = self._modules[self.config.sequence]
         assert isinstance(model, SequenceModel)
         return model
 
     @property
     def tacn(self) -> TACN:
-        """The sequence model where it must be a TACN: in bundles, kernels and the step graph.
+        """The sequence model as a TACN, for bundles, kernels and the step graph.
 
-        Raises CannotStreamError if it is another.
+        Raises CannotStreamError if it is of another kind.
         """
         model = self.sequence
         if isinstance(model, TACN):
@@ -161,17 +161,17 @@ class EmotionModel(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Whole recordings (B, samples) at 16 kHz to logits (B, ceil(samples / 2048), labels + 1).
 
-        The last column is the gate's logit. Every token is heard, speech or not: this is for
-        training on clips; :meth:`hear` is what a stream computes. Token n sees the audio before
-        sample 2048 (n + 1) only.
+        The last column is the gate's logit. Every token is used, speech or not, as in training on
+        clips; :meth:`hear` computes what a stream does. Token n depends only on the audio before
+        sample 2048 (n + 1).
         """
         return self.from_segments(self.frontend.views.of_streams(led_in(waveform)))
 
     def from_segments(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
         """Views of segments, (B, T) in front, to logits (B, T, labels + 1).
 
-        ``lengths`` (B,) int64 are the tokens that are not padding (None: all); only a bidirectional
-        sequence model needs them.
+        ``lengths`` (B,) int64: number of tokens without padding (None: all); only bidirectional
+        sequence models need them.
         """
         tokens = self.tokens_of(segments)
         sequence = self.sequence(self.speaker.standardised(tokens), lengths)
@@ -185,18 +185,18 @@ class EmotionModel(nn.Module):
         return tokens
 
     def sequence_of(self, segments: Segments, lengths: Tensor | None = None) -> Tensor:
-        """What the head reads: views of segments, (B, T) in front, to (B, T, C)."""
+        """The head's input: views of segments, (B, T) in front, to (B, T, C)."""
         tokens = self.speaker.standardised(self.tokens_of(segments))
         sequence: Tensor = self.sequence(tokens, lengths)
         return sequence
 
     @torch.no_grad()
     def hear(self, streams: Tensor, threshold: float, pause: int) -> tuple[Tensor, Tensor]:
-        """Raw tokens (B, T, C) and gate logits (B, T) of whole streams, as a stream computes them.
+        """Raw tokens (B, T, C) and gate logits (B, T) of whole streams, computed like in a stream.
 
-        ``streams`` (B, 2176 + 2048 T) are led in by zeros. A token whose score is at least
-        ``threshold`` moves the running level; ``pause`` others in a row unset it. Digital silence
-        is no speech and empties the gate's memory.
+        ``streams`` (B, 2176 + 2048 T) begin with zeros. A token whose score is at least
+        ``threshold`` updates the running level; ``pause`` other tokens in a row reset it. Digital
+        silence is not speech and clears the gate's memory.
         """
         views = self.frontend.views
         wide = views.spectrogram(streams)
@@ -230,11 +230,11 @@ class EmotionModel(nn.Module):
 
     @torch.no_grad()
     def offline(self, waveform: Tensor, threshold: float, pause: int) -> tuple[Tensor, Tensor]:
-        """What a stream computes, for one whole recording (1, samples) at 16 kHz.
+        """The output of a stream for one whole recording (1, samples) at 16 kHz.
 
-        Emotion logits (T, L), zeros where nobody speaks, and the gate's logits (T,). The recording
-        must begin with a sample that is not 0 and hold no digital silence of a segment's length:
-        there a stream's segments begin anew.
+        Emotion logits (T, L), zeros without speech, and the gate's logits (T,). The recording must
+        begin with a non-zero sample and must not contain digital silence of a segment's length,
+        because streams restart their segments there.
         """
         tokens, scores = self.hear(led_in(waveform), threshold, pause)
         opened = (scores[0] >= math.log(threshold / (1 - threshold))).tolist()

@@ -1,7 +1,7 @@
-"""The gate: does anybody speak? It decides which tokens the sequence model hears.
+"""The speech gate: decides which tokens the sequence model gets.
 
-A small network on the fused token and a few before it. Its memory is finite, so that no quiet,
-however long, can fill it; tokens that do not exist contribute nothing.
+A small network on the fused token and the few tokens before it. Its memory is finite, so silence of
+any length cannot fill it; tokens before the start contribute nothing.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class GateConfig:
     """Sizes of the gate."""
 
     memory: int = 3
-    """Past tokens that it hears besides the present one."""
+    """Number of past tokens in its input."""
     hidden: int = 32
 
 
 class Gate(nn.Module):
-    """Tokens to the logit of speech, causal."""
+    """Causal network from tokens to the logit of speech."""
 
     delay = 0
     hop = 1
@@ -45,7 +45,7 @@ class Gate(nn.Module):
         return logits
 
     def step(self, token: Tensor, past: list[Tensor]) -> Tensor:
-        """One token (B, C) and those before it, newest first, to logits (B,)."""
+        """One token (B, C) and the tokens before it, newest first, to logits (B,)."""
         hidden = self.bias + token @ self.weight[0]
         for weight, old in zip(self.weight[1:], past, strict=False):
             hidden = hidden + old @ weight

@@ -1,8 +1,8 @@
-"""Narrow-band power of a waveform: the harmonics of a voice, which the short window cannot resolve.
+"""Narrow-band power: the harmonics of a voice, which the spectrogram's short window cannot resolve.
 
-The paper's 16 ms window gives bins of 62.5 Hz, too coarse to tell 120 Hz of pitch from 180. This
-second view has a window of 64 ms at frequencies a twenty-fourth of an octave apart, so that a
-higher voice is the same pattern moved up. Like the spectrogram it is one fixed convolution.
+The paper's 16 ms window gives bins of 62.5 Hz, too coarse to distinguish a pitch of 120 Hz from 180
+Hz. This second view has a window of 64 ms and frequencies a twenty-fourth of an octave apart, so a
+higher voice is the same pattern, shifted. Like the spectrogram it is one fixed convolution.
 """
 
 import math
@@ -16,7 +16,7 @@ FRAME_HOP = 512
 """Samples between two frames: 32 ms at 16 kHz."""
 BANDS = 104
 LOWEST = 70.0
-"""Hz; the highest band lies at 1371 Hz."""
+"""Hz; the highest band is at 1371 Hz."""
 BANDS_AN_OCTAVE = 24
 SAMPLE_RATE = 16_000
 

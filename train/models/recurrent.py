@@ -1,4 +1,4 @@
-"""The paper's recurrent baselines (Table 1): SimpleRNN, GRU, LSTM, and the latter two both ways."""
+"""The paper's recurrent baselines (Table 1): SimpleRNN, GRU, LSTM, bidirectional GRU and LSTM."""
 
 import math
 
@@ -17,14 +17,14 @@ RecurrentState = Tensor | tuple[Tensor, Tensor]
 
 
 class CannotStreamError(Exception):
-    """A model is asked to step, or to be exported, that cannot; the message says why."""
+    """The model cannot be stepped or exported; the message says why."""
 
 
 class Recurrent(nn.Module):
-    """One recurrent layer of C units; both ways, C units each way and a projection back to C.
+    """One recurrent layer of C units; bidirectional: C units each way and a projection to C.
 
-    The paper gives neither depth nor width of its recurrent models; this is the least there can be.
-    It remembers its whole past, so its receptive field has no bound.
+    The paper gives neither depth nor width of its recurrent models; this is the smallest. Its
+    receptive field is unbounded.
     """
 
     hop = 1
@@ -37,7 +37,7 @@ class Recurrent(nn.Module):
         self.width, self.bidirectional = width, bidirectional
         self.name = f"{'b' if bidirectional else ''}{cell}"
         self.delay = math.inf if bidirectional else 0
-        """Tokens that it waits for; both ways, for the utterance's end, however far that is."""
+        """Tokens of look-ahead; unbounded for bidirectional models, which wait for the end."""
         self.cell = CELLS[cell](width, width, batch_first=True, bidirectional=bidirectional)
         self.join = nn.Linear(2 * width, width) if bidirectional else nn.Identity()
         self.dropout = nn.Dropout(dropout)
@@ -45,12 +45,12 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Tokens (B, T, C), of which the first ``lengths`` (B,) int64 count (all if None).
 
-        Gives (B, T, C), which past an utterance's length mean nothing. Both ways, the reading back
-        starts at an utterance's own last token: padding is never read.
+        Gives (B, T, C); rows beyond an utterance's length are undefined. The backward direction
+        starts at an utterance's own last token and never reads padding.
 
         Raises ValueError if the lengths are not B numbers from 1 to T.
         """
-        # In float32 throughout: a recurrence adds up what a lower precision rounds away.
+        # Always float32: recurrence accumulates the rounding errors of lower precisions.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(next(self.cell.parameters()).dtype)
             if self.bidirectional and lengths is not None:
@@ -72,7 +72,7 @@ class Recurrent(nn.Module):
         return padded
 
     def initial_state(self, batch: int) -> RecurrentState:
-        """Raises CannotStreamError both ways."""
+        """Raises CannotStreamError for bidirectional models."""
         self._check_streams()
         hidden = torch.zeros(1, batch, self.width)
         return (hidden, hidden.clone()) if isinstance(self.cell, nn.LSTM) else hidden
@@ -80,7 +80,7 @@ class Recurrent(nn.Module):
     def step(self, x: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """One token a stream: x (B, C) and state to y (B, C) and the new state; pure.
 
-        Raises CannotStreamError both ways.
+        Raises CannotStreamError for bidirectional models.
         """
         self._check_streams()
         y, after = self.cell(x[:, None], state)

@@ -1,4 +1,4 @@
-"""Segments: what one token sees of the audio, how they follow each other, and their two views."""
+"""Segments: the audio of one token, how segments overlap, and their two views."""
 
 from typing import NamedTuple
 
@@ -14,24 +14,24 @@ SAMPLE_RATE = 16_000
 SEGMENT_FRAMES = 32
 HOP_FRAMES = 16
 SEGMENT = WINDOW + (SEGMENT_FRAMES - 1) * FRAME_HOP
-"""Samples a segment: 4224, 264 ms (the paper's 265 ms; Satt et al. 2017)."""
+"""Samples per segment: 4224, 264 ms (the paper's 265 ms; Satt et al. 2017)."""
 HOP = HOP_FRAMES * FRAME_HOP
 """Samples between two segments: 2048, 128 ms."""
 LEAD = SEGMENT - HOP
-"""Zero samples that a stream begins with, so that every hop of audio gives a token."""
+"""Zero samples before a stream, so that its first hop already gives a token."""
 LEAD_FRAMES = LEAD // FRAME_HOP
 NARROW_HOP_FRAMES = HOP // harmonics.FRAME_HOP
 NARROW_FRAMES = (SEGMENT - harmonics.WINDOW) // harmonics.FRAME_HOP + 1
-"""Narrow-band frames a segment: 7. They end where the segment ends."""
+"""Narrow-band frames per segment: 7. The last one ends with the segment."""
 NARROW_START = SEGMENT - harmonics.WINDOW - (NARROW_FRAMES - 1) * harmonics.FRAME_HOP
 """Samples of a segment before its first narrow-band frame."""
 
 
 class Segments(NamedTuple):
-    """Normalised views of segments, whatever axes lead."""
+    """Normalised views of segments, with any leading axes."""
 
     spectrogram: Tensor
-    """(..., 32, 128): wide-band, all frequencies but 0 Hz."""
+    """(..., 32, 128): wide-band, all frequencies except 0 Hz."""
     harmonics: Tensor
     """(..., 7, 104): narrow-band, 70 to 1371 Hz."""
 
@@ -41,7 +41,7 @@ class Segments(NamedTuple):
 
 
 class Views(nn.Module):
-    """Waveform to the two views of its segments, normalised by the running level."""
+    """From waveforms to the two views of their segments, normalised by the running level."""
 
     receptive_field = SEGMENT
     delay = 0
@@ -70,8 +70,8 @@ class Views(nn.Module):
     ) -> Segments:
         """Whole streams (B, 2176 + 2048 T), lead included, to views with axes (B, T) in front.
 
-        What :meth:`forward` gives segment by segment, for all at once. With ``speech`` (B, T) only
-        such hops move the running level, and ``pause`` of the others in a row unset it.
+        The same as :meth:`forward` segment by segment. With ``speech`` (B, T), only these hops
+        update the running level, and ``pause`` others in a row reset it.
         """
         wide = self.spectrogram(waveform)
         narrow = self.harmonics(waveform[:, NARROW_START:])
@@ -83,6 +83,6 @@ class Views(nn.Module):
 
 
 def led_in(waveform: Tensor) -> Tensor:
-    """Waveforms (B, samples) as streams see them: led in by zeros and padded to whole hops."""
+    """Waveforms (B, samples) as streams: with leading zeros, and padded to whole hops."""
     hops = -(-waveform.shape[1] // HOP)
     return torch.nn.functional.pad(waveform, (LEAD, hops * HOP - waveform.shape[1]))

@@ -1,10 +1,10 @@
-"""The sequence models that the paper compares (Table 1), behind one factory and one contract.
+"""The sequence models that the paper compares (Table 1), with one factory and one interface.
 
-Each takes tokens (B, T, C) and, optionally, lengths (B,) int64 and gives (B, T, C); rows past an
-utterance's length mean nothing and never reach those before it. Each says its ``receptive_field``
-and ``delay`` in tokens (``math.inf`` where there is no bound) and its ``hop``, 1. Those that see no
-future have ``initial_state(batch)`` and a pure ``step(x, state)`` that give what ``forward`` gives;
-the bidirectional ones raise CannotStreamError there.
+Each takes tokens (B, T, C) and, optionally, lengths (B,) int64 and gives (B, T, C). Rows beyond an
+utterance's length are undefined and never affect earlier rows. Each has ``receptive_field`` and
+``delay`` in tokens (``math.inf`` if unbounded) and ``hop``, which is 1. Causal models have
+``initial_state(batch)`` and a pure ``step(x, state)`` with the same results as ``forward``; the
+bidirectional ones raise CannotStreamError.
 """
 
 from train.models.recurrent import CELLS, Recurrent

@@ -1,7 +1,7 @@
-"""Sizes of the front end, by millions of multiply-adds a token.
+"""Sizes of the front end, in millions of multiply-adds per token.
 
-Only the CNN differs: tokens, codes and TACN stay as they are, and with them every kernel. Widths
-are multiples of 8, so that no lane of a vector is idle.
+Only the CNN differs; tokens, codes and TACN stay the same, and with them all kernels. Widths are
+multiples of 8, so that vectors are fully used.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
 
 SHIPPED = ("frontend.", "fusion.", "gate.")
-"""What of an :class:`EmotionModel` is trained here."""
+"""Parts of an :class:`EmotionModel` that are trained here."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """A front end and how fast it learns."""
+    """A front end and its learning rate."""
 
     config: ModelConfig
     learning_rate: float
@@ -30,13 +30,13 @@ SIZES = {
     "27": Size(ModelConfig(cnn=CNNConfig((64, 128, 176), 64, 192)), 3e-3),
     "41": Size(ModelConfig(cnn=CNNConfig((80, 176, 240), 80, 256)), 3e-3),
 }
-"""As ``train.models.cost.multiply_adds_a_hop`` counts, which the names round."""
+"""Counted by ``train.models.cost.multiply_adds_a_hop``; the names are rounded."""
 
 
 def loaded(size: str, weights: Path, prefix: str = "") -> EmotionModel:
-    """A model with the front end, fusion and gate that a run wrote; the rest is new.
+    """A model with the front end, fusion and gate of a training run; the rest is new.
 
-    In ``a1.safetensors``, which holds all sizes, names begin with ``prefix``, as ``"27."``.
+    In ``a1.safetensors``, which holds all sizes, names begin with ``prefix``, such as ``"27."``.
 
     Raises ValueError if the file holds another size.
     """

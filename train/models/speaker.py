@@ -1,9 +1,9 @@
-"""Who speaks: tokens relative to running statistics of the stream's own speech.
+"""Speaker normalisation: tokens relative to running statistics of the stream's own speech.
 
-What is neutral differs by voice, room and microphone more than emotions differ. The statistics are
-of whole utterances (sequences of speech between pauses), move between them and never within one,
-and are shrunk towards the training's: by how many utterances were heard, and by how much these have
-varied, since somebody in one mood for long must not become the measure of all moods.
+Neutral speech differs between voices, rooms and microphones more than emotions do. The statistics
+are over whole utterances (sequences of speech between pauses) and change only between them. They
+are shrunk towards the training's, depending on the number of utterances and on their variation, so
+that a long constant mood does not become the reference.
 """
 
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ class SpeakerConfig:
     """Constants of the adaptation; the design's section 2 explains them."""
 
     adapt: bool = False
-    """Whether streams adapt unless told otherwise; training on sessions switches it on."""
+    """Whether streams adapt by default; training on sessions enables it."""
     prior: float = 4.0
-    """Utterances that the training's statistics are worth."""
+    """Weight of the training's statistics, in utterances."""
     floor: float = 0.1
-    """Share of the adaptation that does not wait for the speaker to vary."""
+    """Share of the adaptation that needs no variation of the speaker."""
     bound: float = 2.0
-    """Largest shift of a feature, in the training's deviations."""
+    """Largest shift of a feature, in units of the training's deviations."""
     most: float = 20.0
-    """Utterances after which the oldest fade."""
+    """Number of utterances after which older ones fade."""
     shortest: int = 4
-    """Tokens of speech below which an utterance does not count."""
+    """Utterances with fewer tokens of speech are ignored."""
     calibration: float = 10.0
-    """Utterances that a calibration sentence is worth."""
+    """Weight of a calibration sentence, in utterances."""
 
 
 class Heard(NamedTuple):
-    """What a stream has learned: utterances (B,), mean and mean square (B, C) of their means."""
+    """Statistics of a stream: utterances (B,), mean and mean square (B, C) of their means."""
 
     utterances: Tensor
     mean: Tensor
@@ -42,7 +42,7 @@ class Heard(NamedTuple):
 
 
 class Speaker(nn.Module):
-    """Normalisation of tokens, width C. The buffers are measured on the training's speakers."""
+    """Normalises tokens of width C. The buffers are measured on the training's speakers."""
 
     def __init__(self, width: int, config: SpeakerConfig | None = None) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Speaker(nn.Module):
         self.neutral: Tensor
 
     def fresh(self, batch: int) -> Heard:
-        """Of streams that have heard nothing."""
+        """Statistics at the start of streams."""
         nothing = torch.zeros(batch, len(self.mean))
         return Heard(torch.zeros(batch), nothing, nothing)
 
     def standardised(self, tokens: Tensor) -> Tensor:
-        """Raw tokens (..., C) in the training's deviations from its mean."""
+        """Raw tokens (..., C), centred and in units of the training's deviations."""
         return (tokens - self.mean) / self.deviation
 
     def commit(self, heard: Heard, mean: Tensor, tokens: Tensor) -> Heard:
@@ -78,7 +78,7 @@ class Speaker(nn.Module):
         )
 
     def weight(self, heard: Heard) -> Tensor:
-        """How far the statistics are trusted (B,), in [0, 1)."""
+        """Weight of the statistics (B,), in [0, 1)."""
         c, n = self.config, heard.utterances
         if not c.adapt:
             return torch.zeros_like(n)
@@ -88,7 +88,7 @@ class Speaker(nn.Module):
         return n / (n + c.prior) * (c.floor + (1 - c.floor) * spread)
 
     def forward(self, standardised: Tensor, heard: Heard) -> Tensor:
-        """Standardised tokens of one utterance (B, T, C) as the sequence model sees them."""
+        """Standardised tokens of an utterance (B, T, C) as input of the sequence model."""
         weight = self.weight(heard)[:, None]
         shift = (weight * heard.mean).clamp(-self.config.bound, self.config.bound)
         return standardised + (weight * self.known - shift)[:, None]

@@ -1,9 +1,8 @@
 """Temporal attention convolutional network (paper, section 2.2, Eq. 3 to 7).
 
-``forward`` models a whole sequence at once, ``step`` one token with an explicit state; both
-compute the same function, as does the C++ kernel, which keeps the same state in one flat block. On
-a GPU ``forward`` goes through Triton (``tacn_operator.py``) where there is one; what is here is the
-reference.
+``forward`` computes a whole sequence, ``step`` one token with an explicit state. Both compute the
+same function, and so does the C++ kernel. On a GPU ``forward`` uses Triton (``tacn_operator.py``)
+if it is available; this file is the reference.
 """
 
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from torch import Tensor, nn
 
 try:
     from train.models import tacn_operator
-except ImportError:  # no Triton, as on macOS
+except ImportError:  # no Triton, for example on macOS
     tacn_operator = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class TACNConfig:
-    """Sizes of the network; the paper's are 8 layers, 3 taps and 8 heads; utterances need fewer."""
+    """Sizes of the network. The paper's are 8 layers, 3 taps and 8 heads; utterances need fewer."""
 
     width: int = 128
     layers: int = 6
@@ -44,7 +43,7 @@ class TACNLayer(nn.Module):
             raise ValueError(f"heads ({heads}) must divide the width ({width})")
         self.heads, self.taps, self.dilation = heads, taps, dilation
         self.by_operator = True
-        """Whether whole sequences go through Triton on a GPU that it runs on."""
+        """Whether whole sequences use Triton on GPUs that support it."""
         self.receptive_field = 1 + (taps - 1) * dilation
         self.qkv = nn.Parameter(torch.empty(3, width, width))
         self.output = nn.Parameter(torch.empty(width, width))
@@ -61,7 +60,7 @@ class TACNLayer(nn.Module):
             return self.forward_by_operator(x)
         time = x.shape[1]
         projected = torch.einsum("btc,pcd->pbtd", x, self.qkv)
-        # Taps that reach back before token 0 from everywhere are left out.
+        # Taps that are before token 0 for all tokens are skipped.
         reach = [i for i in range(self.taps) if i * self.dilation < time]
         windows = torch.stack([delayed(projected, i * self.dilation) for i in reach], dim=3)
         age = torch.arange(time, device=x.device)[:, None]
@@ -70,12 +69,12 @@ class TACNLayer(nn.Module):
         return x + y
 
     def forward_by_operator(self, x: Tensor) -> Tensor:
-        """As :meth:`forward`, wherever Triton runs or interprets."""
+        """The same as :meth:`forward`, wherever Triton runs or interprets."""
         width = x.shape[-1]
         weight = self.qkv.transpose(0, 1).reshape(width, 3 * width)
         projected = (x @ weight).unflatten(-1, (3, width))
         with torch.autocast(x.device.type, enabled=False):
-            filters = self.output @ self.filters  # once, and not for every token
+            filters = self.output @ self.filters  # once, not for every token
         y: Tensor = tacn_operator.attend_and_convolve(
             projected, filters, self.bias, self.heads, self.dilation
         )
@@ -122,7 +121,7 @@ class TACNLayer(nn.Module):
 
 
 def delayed(x: Tensor, by: int) -> Tensor:
-    """Shift (..., T, C) towards the future by ``by`` < T tokens; zeros come in."""
+    """Shifts (..., T, C) towards the future by ``by`` < T tokens, filled with zeros."""
     if by == 0:
         return x
     return nn.functional.pad(x[..., :-by, :], (0, 0, by, 0))
@@ -130,10 +129,10 @@ def delayed(x: Tensor, by: int) -> Tensor:
 
 @dataclass
 class TACNState:
-    """State of B streams: tokens done (B,) int64, and each layer's ring (B, (k-1)d, 3, C).
+    """State of B streams: token counts (B,) int64, and each layer's ring (B, (k-1)d, 3, C).
 
-    A ring holds Q, K and V. Token t lies in slot t mod (k-1)d; a tap before token 0 is missing,
-    whatever its slot holds.
+    A ring holds Q, K and V. Token t is in slot t mod (k-1)d; taps before token 0 are masked,
+    whatever the slot contains.
     """
 
     position: Tensor
@@ -156,13 +155,13 @@ class TACN(nn.Module):
         self.receptive_field = 1 + sum((config.taps - 1) * 2**n for n in range(config.layers))
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Tokens (B, T, C) to (B, T, C); nothing looks ahead, so ``lengths`` (B,) do not matter."""
+        """Tokens (B, T, C) to (B, T, C). It is causal, so ``lengths`` (B,) are ignored."""
         for layer in self.layers:
             x = layer(x)
         return x
 
     def use_operator(self, wanted: bool) -> None:
-        """Let whole sequences go through Triton, where it runs, or through plain PyTorch."""
+        """Selects Triton (where it runs) or plain PyTorch for whole sequences."""
         for layer in self.layers:
             layer.by_operator = wanted  # type: ignore[assignment]
 

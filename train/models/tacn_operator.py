@@ -1,9 +1,9 @@
-"""A TACN layer's attention and convolution over whole sequences as one operator of PyTorch.
+"""A TACN layer's attention and convolution over whole sequences as one PyTorch operator.
 
 ``edgeser::attend_and_convolve`` launches the Triton kernels of ``edgeser/backends/cuda/triton``, on
-a GPU or, where Triton interprets, on the CPU. It goes with autograd, autocast and
-``torch.compile``. Of what plain PyTorch keeps for the backward pass it keeps Q, K, V and the result
-only: no windows.
+a GPU or, with Triton's interpreter, on the CPU. It supports autograd, autocast and
+``torch.compile``. For the backward pass it stores only Q, K, V and the result, without the windows
+that plain PyTorch stores.
 """
 
 from typing import Any
@@ -18,16 +18,16 @@ from edgeser.backends.cuda.triton.tacn_sequence import tacn_sequence, tacn_seque
 
 FORWARD_WARPS, BACKWARD_WARPS = 8, 4
 _FORWARD_BLOCK, _BACKWARD_BLOCK = 2048, 512
-"""Values of a block of rows: what fits the registers. A program holds about 8 and 35 blocks."""
+"""Values per block of rows, limited by registers: programs hold about 8 and 35 blocks."""
 _LEAST_ROWS = 16
-"""The fewest that a matrix product takes."""
+"""Smallest size of a matrix product."""
 
 
 @torch.library.custom_op("edgeser::attend_and_convolve", mutates_args=())
 def attend_and_convolve(
     projected: Tensor, filters: Tensor, bias: Tensor, heads: int, dilation: int
 ) -> Tensor:
-    """Attend over each token's taps, convolve, and take the positive part: ReLU(z).
+    """Attention over each token's taps, convolution, and ReLU.
 
     Args:
         projected: Q, K and V of every token (B, T, 3, C), of any floating type; sums are float32 at
@@ -137,11 +137,11 @@ def serves(device: torch.device, width: int) -> bool:
 
 
 def forward_constants(filters: Tensor, heads: int, projected: Tensor) -> dict[str, Any]:
-    """What is fixed when ``tacn_sequence`` is compiled for such tensors."""
+    """Compile-time constants of ``tacn_sequence`` for such tensors."""
     shape = _shape(filters, heads)
     side = max(shape.columns, shape.inner)
-    # Triton's interpreter multiplies the bits of bfloat16, not the numbers. In float32, too, what
-    # was rounded to bfloat16 is multiplied without loss.
+    # Triton's interpreter multiplies the bits of bfloat16 instead of its values. float32 multiplies
+    # values that were rounded to bfloat16 without loss, too.
     interpreted = projected.dtype is torch.bfloat16 and not projected.is_cuda
     return {
         **_constants(shape, projected),
@@ -153,7 +153,7 @@ def forward_constants(filters: Tensor, heads: int, projected: Tensor) -> dict[st
 
 
 def backward_constants(filters: Tensor, heads: int, projected: Tensor) -> dict[str, Any]:
-    """What is fixed when ``tacn_sequence_gradient`` is compiled for such tensors."""
+    """Compile-time constants of ``tacn_sequence_gradient`` for such tensors."""
     shape = _shape(filters, heads)
     rows = max(1, _BACKWARD_BLOCK // shape.inner)
     return {**_constants(shape, projected), "BLOCK_ROWS": rows}

@@ -1,7 +1,7 @@
-"""Temporal convolutional network (Bai et al. 2018; paper, section 2.2, Eq. 3): TACN less attention.
+"""Temporal convolutional network (Bai et al. 2018; paper, section 2.2, Eq. 3).
 
-A baseline: the same depth, dilations, taps and residual as TACN, so that attention is all that the
-two differ in.
+TACN without attention: a baseline with the depth, dilations, taps and residual of the TACN, so that
+only attention differs.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class TCNLayer(nn.Module):
         nn.init.normal_(self.filters, std=(1.0 / (taps * width)) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, T, C) to (B, T, C); what came before token 0 adds nothing."""
+        """Tokens (B, T, C) to (B, T, C); positions before token 0 add nothing."""
         z = self.bias.expand_as(x)
         for i in range(self.taps):
             if i * self.dilation < x.shape[1]:
@@ -37,7 +37,7 @@ class TCNLayer(nn.Module):
         return y
 
     def step(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """One token: x (B, C) and those before it (B, (k-1)d, C), oldest first, to both anew."""
+        """One token: x (B, C) and those before it (B, (k-1)d, C), oldest first, to the new both."""
         known = torch.cat([past, x[:, None]], dim=1)
         taps = [known[:, -1 - i * self.dilation] @ self.filters[i] for i in range(self.taps)]
         y: Tensor = x + self.dropout(torch.relu(self.bias + torch.stack(taps).sum(0)))
@@ -66,7 +66,7 @@ class TCN(nn.Module):
         self.receptive_field = 1 + sum((config.taps - 1) * 2**n for n in range(config.layers))
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Tokens (B, T, C) to (B, T, C); nothing looks ahead, so ``lengths`` (B,) do not matter."""
+        """Tokens (B, T, C) to (B, T, C). It is causal, so ``lengths`` (B,) are ignored."""
         for layer in self.layers:
             x = layer(x)
         return x

@@ -1,8 +1,8 @@
 """VQ-VAE of a segment's spectrogram (paper, section 2.1, Eq. 1; van den Oord et al. 2017).
 
 The encoder gives P vectors E_o; each is replaced by the nearest of K codes, which gives D_i; the
-decoder rebuilds the spectrogram from D_i. Codes follow an exponential moving average of what they
-are chosen for, and codes that nobody chooses any more start again from encoder outputs.
+decoder reconstructs the spectrogram from D_i. Codes follow an exponential moving average of their
+vectors, and unused codes restart from encoder outputs.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class VQVAEConfig:
     decay: float = 0.99
     commitment: float = 0.25
     restart_below: float = 0.5
-    """A code chosen less often than this (moving average of vectors a batch) starts again."""
+    """A code that is used less (moving average of vectors per batch) restarts."""
 
     @property
     def positions(self) -> int:
@@ -62,7 +62,7 @@ class Codebook(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("codes", torch.randn(config.codes, config.code_width) * 0.1)
-        # No code counts as used at first, so the first batch gives them all a place to start from.
+        # No code counts as used at first, so all start from the first batch.
         self.register_buffer("usage", torch.zeros(config.codes))
         self.register_buffer("total", self.codes.clone())
         self.codes: Tensor
@@ -85,10 +85,10 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def update(self, encoded: Tensor, index: Tensor, weight: Tensor | None = None) -> None:
-        """Move the codes towards what they were chosen for; restart those that nobody chooses.
+        """Moves codes towards their vectors; restarts unused ones.
 
-        ``weight`` (B,) is 1 or 0: vectors that do not count are none. Nothing here waits for a GPU.
-        Processes that train together count as one, and restart codes as the first of them does.
+        ``weight`` (B,) is 1, or 0 for rows to ignore. Nothing here waits for a GPU. Processes that
+        train together count as one; codes restart as in the first process.
         """
         flat, chosen = encoded.reshape(-1, encoded.shape[-1]), index.reshape(-1)
         counts = torch.ones_like(flat[:, 0])
@@ -104,7 +104,7 @@ class Codebook(nn.Module):
         self.total.lerp_(summed, 1 - self.config.decay)
         self.codes.copy_(self.total / (self.usage[:, None] + 1e-5))
         dead = (self.usage < self.config.restart_below)[:, None]
-        # Where all keys are different, the largest are a draw without repetition.
+        # If all keys are different, the largest are a draw without repetition.
         keys = torch.rand_like(counts) + counts
         drawn = keys.topk(min(len(keys), self.config.codes)).indices
         fresh = flat[drawn.repeat(-(-self.config.codes // len(drawn)))[: self.config.codes]]
@@ -156,7 +156,7 @@ class VQVAE(nn.Module):
         self.decoder = Decoder(config)
 
     def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Spectrogram (B, 32, 128) to its rebuilding, the loss, E_o and the chosen codes."""
+        """Spectrogram (B, 32, 128) to its reconstruction, the loss, E_o and the chosen codes."""
         encoded = self.encoder(spectrogram)
         quantised, index, commitment = self.codebook(encoded)
         rebuilt = self.decoder(quantised)

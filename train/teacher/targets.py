@@ -1,7 +1,7 @@
-"""What the front end is to predict: a teacher's layers over recordings, reduced to a few numbers.
+"""The front end's training targets: a teacher's layers over recordings, reduced to a few numbers.
 
-Features are computed once a corpus and kept. Their principal components, from speech of the
-training speakers alone, are the target: D numbers every 20 ms, averaged over what a token hears.
+Features are computed once per corpus and stored. The targets are their principal components, from
+speech of the training speakers only: D numbers every 20 ms, averaged over a token's segment.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,25 +21,25 @@ from train.teacher.whisper import SAMPLE_RATE, STEP, WhisperEncoder
 BATCH = 16
 LONGEST = 29 * SAMPLE_RATE
 PADDING = 1600
-"""Samples of silence behind every recording, so that its end is no cut."""
+"""Samples of silence after every recording, so that it does not end abruptly."""
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Features:
-    """A teacher's vectors of many recordings: rows (N, W) float16, and where each one ends."""
+    """A teacher's vectors of many recordings: rows (N, W) float16, and each one's end."""
 
     rows: NDArray[np.float16]
     ends: NDArray[np.int64]
 
     def of(self, index: int) -> NDArray[np.float16]:
-        """Those of one recording, one every 20 ms."""
+        """The vectors of one recording, one every 20 ms."""
         return self.rows[self.ends[index - 1] if index else 0 : self.ends[index]]
 
     @staticmethod
     def load(path: Path) -> "Features":
-        """As kept by :func:`compute`."""
+        """Loads what :func:`compute` stored."""
         return Features(np.load(path, mmap_mode="r"), np.load(path.with_suffix(".ends.npy")))
 
 
@@ -62,7 +62,7 @@ def compute(teacher: WhisperEncoder, audio: Sequence[Samples], path: Path) -> Fe
 def vectors_of(
     teacher: WhisperEncoder, audio: Sequence[Samples], device: torch.device, batch: int = BATCH
 ) -> Iterator[tuple[int, Tensor]]:
-    """Which recording, and the teacher's vectors of it (N, W); those of one length together."""
+    """Index of each recording and its teacher's vectors (N, W); equal lengths are batched."""
     order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
     for first in range(0, len(order), batch):
         some = order[first : first + batch]
@@ -77,7 +77,7 @@ def vectors_of(
 
 @dataclass(frozen=True)
 class Projection:
-    """Principal components of a teacher's features, (W, D), scaled so that none drowns another."""
+    """Principal components of a teacher's features, (W, D), scaled to comparable sizes."""
 
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
@@ -86,9 +86,9 @@ class Projection:
     def fit(features: Iterable[NDArray[np.float16]], width: int) -> "Projection":
         """From the features of training speakers. ``width`` is D.
 
-        Each feature is standardised first; a component's scale is the fourth root of its variance:
-        between rotation alone, where the first components are everything, and whitening, where
-        the last are noise made loud.
+        Each feature is standardised first. A component's scale is the fourth root of its variance,
+        between plain rotation, where the first components dominate, and whitening, where the last
+        ones amplify noise.
         """
         count, total, square = 0, 0.0, None
         for some in features:
@@ -116,11 +116,12 @@ class Projection:
 def of_tokens(
     rows: NDArray[np.float32], before: int, hops: int, speed: float = 1.0, start: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What each token of a stream is to predict: (hops, D), and which have a target, (hops,).
+    """Each token's target in a stream: (hops, D), and which tokens have one, (hops,).
 
-    ``rows`` (N, D) are the recording's, one every 20 ms. In the stream it begins ``before`` samples
-    late, at its sample ``start``, played ``speed`` times as long. A token hears the segment that
-    ends with its hop; one that hears less than half a segment of the recording has no target.
+    ``rows`` (N, D) are the recording's, one every 20 ms. In the stream it begins at sample
+    ``before``, from its own sample ``start`` on, played ``speed`` times as long. A token covers the
+    segment that ends with its hop; tokens with less than half a segment of the recording have no
+    target.
     """
     ends = (np.arange(1, hops + 1) * HOP - before) / speed + start
     first = np.clip((ends - SEGMENT / speed) / STEP, 0, len(rows))

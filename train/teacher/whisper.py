@@ -1,6 +1,6 @@
-"""The encoder of Whisper (Radford et al. 2022, arXiv 2212.04356), for training alone.
+"""The encoder of Whisper (Radford et al. 2022, arXiv 2212.04356), only for training.
 
-Plain PyTorch on weights that are handed in as a file; nothing is fetched. Names and layout are
+Plain PyTorch; the weights are given as a file, and nothing is downloaded. Names and layout are
 those of a CTranslate2 conversion: ``conv1``, ``conv2``, ``position_encodings.encodings`` and
 ``layer_N.self_attention.linear_0`` with Q, K and V side by side.
 """
@@ -19,10 +19,10 @@ WINDOW = 400
 FRAME_HOP = 160
 """Samples between two frames of the input: 10 ms."""
 STEP = 2 * FRAME_HOP
-"""Samples between two vectors that come out: 20 ms."""
+"""Samples per output vector: 20 ms."""
 BANDS = 80
 WANTED = (2, 3, 4)
-"""Layers, counted from 1, that a front end learns from."""
+"""Layers, counted from 1, that the front end learns to predict."""
 
 
 class TeacherError(ValueError):

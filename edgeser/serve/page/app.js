@@ -1,4 +1,4 @@
-// Joins the page's parts: a start screen, a visit, the start screen again, for as long as it hangs.
+// Switches between the start screen and visits. The page runs for months without a reload by hand.
 import { start } from "./start.js";
 import { keepForLater } from "./keep.js";
 import { whenServerIsBack } from "./presence.js";
@@ -6,8 +6,8 @@ import { read } from "./read.js";
 import { Visit } from "./visit.js";
 import { Words } from "./words.js";
 
-const JUST = 700; // ms: the second of two quick touches of "Done" is no yes
-const VISITS = 40; // then the page is read anew: browsers keep some memory of each microphone
+const JUST = 700; // ms: a second touch within this time after "Done" does not begin a new visit
+const VISITS = 40; // visits until a reload: browsers leak some memory for each microphone
 
 const config = await read("config.json");
 const words = await Words.load(config);
@@ -31,7 +31,7 @@ function begin() {
   show("visit");
 }
 
-/** Nothing of a visit outlives this. */
+/** Clears everything that a visit left. */
 function end() {
   visit = null;
   ended = performance.now();
@@ -43,7 +43,7 @@ function end() {
 function show(name) {
   document.body.dataset.screen = name;
   for (const part of document.querySelectorAll("[data-on]")) part.hidden = part.dataset.on !== name;
-  // Where a keyboard goes on; not at first, when nobody has touched one.
+  // Move the keyboard focus; not at first, when no keyboard has been used.
   if (ended > 0 || visit) document.getElementById(visit ? "visit" : "begin").focus({ preventScroll: true });
   scrollTo(0, 0);
 }

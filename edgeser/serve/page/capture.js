@@ -1,4 +1,4 @@
-// Runs in the audio thread: hands the microphone's samples over as 16-bit integers, 40 ms at a time.
+// Runs in the audio thread: passes the microphone's samples on as 16-bit integers, 40 ms at a time.
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();

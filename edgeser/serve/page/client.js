@@ -1,11 +1,11 @@
-// The whole client: a microphone's samples to the server and its events to a callback, until it is
-// stopped. What fails is opened again by itself. To use it in a page of one's own, copy it and
-// capture.js there and start the server with --origin.
+// The client: sends a microphone's samples to the server and passes events to a callback, until it is stopped. It
+// reopens the microphone or the connection after failures. To use it in your own page, copy it and capture.js there,
+// and start the server with --origin.
 
-const FIRST_WAIT = 500; // ms until it is tried again; twice as long each time
+const FIRST_WAIT = 500; // ms until the first retry; doubled each time
 const LONGEST_WAIT = 15_000;
-const PATIENCE = 10_000; // ms without what should come, until it is opened again
-const BACKLOG = 1 << 20; // bytes: who cannot keep up gets the newest sound, not an ever longer past
+const PATIENCE = 10_000; // ms without expected data until it is reopened
+const BACKLOG = 1 << 20; // bytes; if the network is too slow, old sound is dropped, so that the delay does not grow
 
 let looked = Date.now();
 let passed = 0;
@@ -22,14 +22,14 @@ export function elapsed() {
 }
 
 /**
- * Opens the microphone and listens until `stop` of what it returns is called.
+ * Opens the microphone and streams it until `stop` of the returned object is called.
  *
- * onEvent: called with each event, as /v1/schema.json describes them. A `ready` event begins a
- *   stream: there is a new one whenever the microphone or the server had been away.
- * onState: called with {microphone, server, message} whenever one of them changes, see `Ears`.
- * onClose: called with the WebSocket's CloseEvent when a connection has ended, whoever ended it.
- * url: a URL object, of the server's /v1/stream; else that of the server this page is from.
- * Rejects if the microphone cannot be opened at first; an `Ears` of one's own goes on trying.
+ * onEvent: called with each event; /v1/schema.json describes them. A `ready` event begins a new
+ *   stream, at the start and after each interruption of the microphone or the server.
+ * onState: called with {microphone, server, message} when one of them changes, see `Ears`.
+ * onClose: called with the WebSocket's CloseEvent when a connection has ended.
+ * url: URL object of the server's /v1/stream; by default, of the server of this page.
+ * Rejects if the microphone cannot be opened at first; use `Ears` directly to keep trying.
  */
 export function listen(onEvent, { url, onState = () => {}, onClose } = {}) {
   return new Promise((resolve, reject) => {
@@ -52,13 +52,13 @@ export function listen(onEvent, { url, onState = () => {}, onClose } = {}) {
 const HEARS = new Set(["live", "muted"]);
 
 /**
- * A microphone and a connection that are opened again until `stop`.
+ * A microphone and a connection, reopened after failures until `stop`.
  *
- * state.microphone: "opening", "live", "muted" (silence comes), "suspended" (a touch may be needed),
- *   "denied", "absent", "busy", "unplugged", "insecure" (this page may never use one), "unloaded"
- *   (capture.js could not be: the server is away), "off".
- * state.server: "off" while there is no sound to send, "connecting", "live", "offline", "full",
- *   "refused" (it is there and does not take this page). state.message: what it said last, if it did.
+ * state.microphone: "opening", "live", "muted" (delivers silence), "suspended" (may need a touch),
+ *   "denied", "absent", "busy", "unplugged", "insecure" (the page may not use a microphone),
+ *   "unloaded" (capture.js could not be loaded: the server is down), "off".
+ * state.server: "off" while there is no audio to send, "connecting", "live", "offline", "full",
+ *   "refused" (the server is up but refuses this page). state.message: its last message, if any.
  */
 export class Ears {
   constructor(onEvent, { url = streamUrl(), onState = () => {}, onClose = () => {} } = {}) {
@@ -85,7 +85,7 @@ export class Ears {
     }, 1000);
   }
 
-  /** Nothing is heard any more; what was said last is judged, and its events still come. */
+  /** Stops the microphone; the last utterance is judged, and its events still arrive. */
   stop() {
     clearInterval(this.watch);
     this.microphone.close();
@@ -101,7 +101,7 @@ class Microphone {
       tell(state, error);
     };
     this.again = new Again(() => this.open());
-    this.changed = () => this.again.now(); // what was plugged in may be ours
+    this.changed = () => this.again.now(); // the new device may be ours
     this.touched = () => {
       this.context?.resume().catch(() => {});
       if (this.state === "denied") this.again.now();
@@ -115,7 +115,7 @@ class Microphone {
       return;
     }
     this.release();
-    const release = new AbortController(); // what an older attempt still brings is dropped
+    const release = new AbortController(); // results of an older attempt are ignored
     this.released = release.signal;
     this.stop = () => release.abort();
     if (this.state === "off") this.tell("opening");
@@ -159,7 +159,7 @@ class Microphone {
       this.hear(data);
     };
     released.addEventListener("abort", () => {
-      capture.port.onmessage = null; // or the port keeps all of this for ever
+      capture.port.onmessage = null; // otherwise the port keeps this object alive forever
       capture.port.close?.();
     }, { once: true });
     this.sounded = false;
@@ -178,7 +178,7 @@ class Microphone {
     settle();
   }
 
-  /** It runs again by itself, or at once when somebody touches the page. */
+  /** Resumes the audio context: by itself if allowed, otherwise when the page is touched. */
   suspended(context, released) {
     context.resume().catch(() => {});
     setTimeout(() => {
@@ -187,7 +187,7 @@ class Microphone {
     }, 500);
   }
 
-  /** Asking again by itself would bring the browser's question back that somebody closed. */
+  /** Does not ask again by itself: that would reopen a permission prompt that the user closed. */
   async untilAllowed(permissions) {
     this.permission = await permissions?.query({ name: "microphone" }).catch(() => null);
     if (this.permission) this.permission.onchange = () => this.state === "denied" && this.again.now();
@@ -199,7 +199,7 @@ class Microphone {
     this.again.later();
   }
 
-  /** Some microphones fall silent without a word: Bluetooth ones, or after a sleep. */
+  /** Some microphones become silent without an event: Bluetooth ones, or after a sleep. */
   check() {
     const quiet = elapsed() - this.heardAt > PATIENCE;
     if (this.state === "live" && quiet && !this.sounded) this.lost();
@@ -286,7 +286,7 @@ class Connection {
     if (!known && (await this.answers()) && !this.socket && this.rate) this.tell({ server: "refused" });
   }
 
-  /** Whether the server is there though it took no connection. */
+  /** Checks whether the server is there although it refused a connection. */
   async answers() {
     const url = new URL("../healthz", this.url);
     url.protocol = url.protocol.replace("ws", "http");
@@ -299,7 +299,7 @@ class Connection {
     if (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG) socket.send(samples);
   }
 
-  /** A server that says nothing for long is as good as none. */
+  /** A server that is silent for too long counts as gone. */
   check() {
     if (this.socket && elapsed() - this.since > PATIENCE) {
       const { socket } = this;
@@ -323,14 +323,14 @@ class Connection {
 
 const ENDINGS = { busy: "full", format: "refused", audio: "refused" };
 
-/** Tries something again, after ever longer waits that differ from page to page. */
+/** Retries after increasing random delays, so that pages do not all retry at the same time. */
 class Again {
   constructor(what) {
     this.what = what;
     this.tries = 0;
   }
 
-  /** Until `now` is called. */
+  /** Waits until the next retry, or until `now` is called. */
   wait() {
     this.waiting = true;
   }
@@ -343,7 +343,7 @@ class Again {
     this.wait();
   }
 
-  /** At once, if it is waited for at all. */
+  /** Ends the wait, if there is one. */
   now() {
     if (!this.waiting) return;
     this.stop();
@@ -360,7 +360,7 @@ class Again {
   }
 }
 
-/** The page's own server; a token in the page's address is passed on. */
+/** The server of this page, with the token from the page's address if there is one. */
 export function streamUrl() {
   const url = new URL("v1/stream", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";

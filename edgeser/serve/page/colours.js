@@ -1,4 +1,4 @@
-// One colour for each label, those of the terminal and of the plots (edgeser/palette.py).
+// One colour for each label, the same as in the terminal and in plots (edgeser/palette.py).
 
 const KNOWN = {
   anger: "#d1495b", angry: "#d1495b", happiness: "#e0a030", happy: "#e0a030", joy: "#e0a030",
@@ -8,7 +8,7 @@ const KNOWN = {
 };
 const OTHERS = ["#c2703d", "#3f9c8f", "#a05fa5", "#7a7fd0", "#b5983a", "#5b8c5a"];
 
-/** Label to colour, the same for the same labels always. */
+/** Maps labels to colours, always in the same way for the same labels. */
 export function colours(labels) {
   const chosen = new Map();
   let spare = 0;

@@ -1,13 +1,13 @@
-// When a visitor has gone. A computer that slept knows it too; a clock that is set back keeps nobody.
+// Detects that a visitor has left. The clock includes time in which a computer slept, and is never set.
 
 import { elapsed } from "./client.js";
 
 const TOUCHES = ["pointerdown", "keydown"];
-const LONGEST = 10; // times as long without a touch, whatever is heard: rooms are loud
-const WARNING = 10; // seconds, or a third of all
+const LONGEST = 10; // times the limit without a touch, even if there is speech: rooms can be loud
+const WARNING = 10; // seconds, or a third of the limit
 
 export class Idle {
-  /** `warn`: called each second with the seconds left, null for many; `gone`: called once. */
+  /** `warn`: called each second with the seconds left, or null if many; `gone`: called once. */
   constructor(seconds, { warn, gone }) {
     this.seconds = seconds;
     this.touch = () => {
@@ -24,7 +24,7 @@ export class Idle {
     }, 250);
   }
 
-  /** Somebody is there. */
+  /** Notes a sign of a visitor. */
   active() {
     this.last = elapsed();
   }

@@ -1,6 +1,6 @@
-// Keeps the page's files in the browser, so that it opens without a server and can say so.
+// Caches the page's files in the browser, so that the page opens while the server is down.
 
-/** After the page has loaded; where the browser does not allow it, nothing is lost but this. */
+/** Runs after the page has loaded; browsers that do not allow it just have no cache. */
 export async function keepForLater(config) {
   if (!navigator.serviceWorker) return;
   try {
@@ -10,11 +10,11 @@ export async function keepForLater(config) {
     const cache = await caches.open("edgeser");
     await cache.addAll(new Set(["./", "app.js", "capture.js", "config.json", config.logo, ...own].map(plain)));
   } catch {
-    // a certificate that the browser does not trust, or no room
+    // an untrusted certificate, or no space
   }
 }
 
-/** Without a query: a token is kept nowhere. */
+/** Without the query, so that a token is never stored. */
 function plain(address) {
   const url = new URL(address, location.href);
   url.search = "";

@@ -1,4 +1,4 @@
-// How loud the microphone is.
+// Shows the microphone's level.
 
 const QUIETEST = -60; // dBFS
 

@@ -1,9 +1,9 @@
-// Whether the server is there while nobody visits. The page is read anew if the server has become
-// another, or after many visits, so that one that hangs for a year is not a year old.
+// Checks for the server while there is no visitor. Reloads the page if the server is a new one, or after many visits,
+// since the page stays open for months.
 
 const EVERY = 10_000; // ms
 
-/** `idle`: whether nobody is there; `worn`: whether many were; `said`: told whether the server is. */
+/** `idle`: whether there is no visitor; `worn`: whether to reload; `said`: called with the result. */
 export function whenServerIsBack(config, { idle, worn, said }) {
   const known = JSON.stringify(config);
   const look = async () => {

@@ -1,5 +1,4 @@
-// Reads JSON from the server, however long that takes: a page that hangs on a wall has nobody who
-// would open it again.
+// Reads JSON from the server and retries until it succeeds: a kiosk has nobody to reload the page.
 
 const AGAIN = 2000; // ms
 
@@ -8,7 +7,7 @@ export async function read(address) {
     try {
       return await (await fetch(address)).json();
     } catch {
-      await new Promise((next) => setTimeout(next, AGAIN)); // away, or too busy to answer
+      await new Promise((next) => setTimeout(next, AGAIN)); // the server is down or busy
     }
   }
 }

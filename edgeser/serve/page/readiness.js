@@ -1,6 +1,6 @@
-// Whether a microphone could be had, known without opening one.
+// Checks whether a microphone is available, without opening it.
 
-/** Calls `tell` with null or the name of a fault, now and whenever that changes. */
+/** Calls `tell` with null or the name of a fault, now and after each change. */
 export async function microphoneFault(tell) {
   const { mediaDevices, permissions } = navigator;
   if (!mediaDevices) {

@@ -1,11 +1,10 @@
-// A service worker: the page's files come from the server, or as kept from the last time if it is
-// away. See keep.js.
+// A service worker: serves the page's files from the server, or from the cache if the server is down. See keep.js.
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method !== "GET" || request.cache === "no-store") return; // is the server there?
+  if (request.method !== "GET" || request.cache === "no-store") return; // a check for the server itself
   event.respondWith(fetch(request).catch(() => kept(request)));
 });
 

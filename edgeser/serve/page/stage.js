@@ -1,5 +1,4 @@
-// The large words: a prompt, the last verdict, or what keeps the page from hearing; and one quiet
-// line under them.
+// The large text: a prompt, the last verdict, or the fault that stops the page; and a small line below it.
 import { colours } from "./colours.js";
 
 const at = (id) => document.getElementById(id);
@@ -8,7 +7,7 @@ const FAULTY = ["opening", "denied", "absent", "busy", "unplugged", "muted", "su
 export class Stage {
   constructor(words, labels) {
     this.words = words;
-    // As large as the longest label allows, so that all are of one size.
+    // As large as the longest label allows, so that all labels have the same size.
     const texts = [...labels.map((label) => words.label(label)), words.say("unclear")];
     at("stage").style.setProperty("--letters", Math.max(6, ...texts.map(widthOf)));
     this.clear();
@@ -48,14 +47,14 @@ export class Stage {
     at("spoken").textContent = words.say(utterance.label ? "spoken" : "spoken_unclear", values);
   }
 
-  /** So many seconds until all is cleared; null for many. */
+  /** Shows the seconds until everything is cleared; null for many. */
   warn(seconds) {
     if (seconds === this.seconds) return;
     this.seconds = seconds;
     this.show();
   }
 
-  /** What keeps the page from hearing, or null. The microphone's matters more: the server's mends itself. */
+  /** Shows a fault, or none for null. The microphone's comes first: the server's repairs itself. */
   fault() {
     if (this.microphone === "unloaded") return "offline";
     if (FAULTY.includes(this.microphone)) return this.microphone;
@@ -93,7 +92,7 @@ export class Stage {
   }
 }
 
-/** In Latin letters: those of Chinese and Japanese are about twice as wide. */
+/** Width in Latin letters; Chinese and Japanese ones are about twice as wide. */
 function widthOf(text) {
   return [...text].reduce((sum, letter) => sum + (letter > "\u2fff" ? 1.8 : 1), 0);
 }

@@ -1,11 +1,11 @@
-// The start screen: what happens to a voice, and the question. Any touch or key is a yes; what
-// else a visitor does, or nothing, is a no.
+// The start screen: explains what happens to the audio and asks for consent. A touch or a key consents; anything else
+// does not.
 import { microphoneFault } from "./readiness.js";
 
 const at = (id) => document.getElementById(id);
 const HERE = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Shows it in the words' language; calls `begin` for each yes. */
+/** Shows the screen in the current language; calls `begin` after each consent. */
 export function start(words, config, begin) {
   let server = true;
   let fault = null;
@@ -44,9 +44,9 @@ export function start(words, config, begin) {
   });
   addEventListener("keydown", (event) => {
     if (!shown() || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key.length > 1 && event.key !== "Enter") return; // Tab, Escape, F5 and the like
+    if (event.key.length > 1 && event.key !== "Enter") return; // Tab, Escape, F5 and others
     if (event.target.closest("#languages")) return;
-    event.preventDefault(); // or Enter would click what has the focus next
+    event.preventDefault(); // otherwise Enter would also click the element that gets the focus next
     begin();
   });
   return {
@@ -57,7 +57,7 @@ export function start(words, config, begin) {
   };
 }
 
-/** A button for each language. Who chose one and then left is forgotten too. */
+/** A button for each language. The choice of a visitor who leaves is reset. */
 function offer(words, config) {
   let forgetting;
   at("languages").hidden = config.languages.length < 2;

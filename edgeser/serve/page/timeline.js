@@ -1,4 +1,4 @@
-// The last half minute as a quiet band: the labels' shares, stacked, as high as speech is sure.
+// The last half minute: stacked probabilities of the labels, as high as the speech score.
 
 const SECONDS = 30;
 
@@ -42,10 +42,10 @@ export class Timeline {
     canvas.height = height * scale;
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
-    const { color, fontFamily, fontSize } = getComputedStyle(canvas); // light or dark, as the page
+    const { color, fontFamily, fontSize } = getComputedStyle(canvas); // light or dark, like the page
     const size = parseFloat(fontSize);
-    const floor = height - 1.5 * size; // under it the seconds
-    const place = (x) => (this.backwards ? width - x : x); // time runs as the text does
+    const floor = height - 1.5 * size; // seconds are below it
+    const place = (x) => (this.backwards ? width - x : x); // time runs in the direction of the text
     pen.font = `${size}px ${fontFamily}`;
     pen.fillStyle = color;
     pen.textBaseline = "bottom";

@@ -1,4 +1,4 @@
-// The list of how each utterance sounded, the newest first. No words, no times of day.
+// The list of utterances and their emotions, newest first. It shows neither words nor times of day.
 import { colours } from "./colours.js";
 
 const KEPT = 20;

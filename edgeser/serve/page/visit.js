@@ -1,5 +1,4 @@
-// One visitor, from the yes to the last thing cleared: a microphone, a stream of its own on the
-// server, and all that the screen says of it.
+// One visit, from consent until everything is cleared: the microphone, its stream on the server, and the display.
 import { colours } from "./colours.js";
 import { Ears } from "./client.js";
 import { Idle } from "./idle.js";
@@ -9,7 +8,7 @@ import { Utterances } from "./utterances.js";
 import { Meter } from "./meter.js";
 
 const at = (id) => document.getElementById(id);
-const DISTINCT = 1.5; // seconds without speech until it is "Listening" again
+const DISTINCT = 1.5; // seconds without speech until "Listening" is shown again
 
 export class Visit {
   constructor(words, config, ended) {

@@ -1,8 +1,8 @@
-// The page's words in one of its languages, which files in languages/ hold.
+// The page's texts in the current language; they are in languages/.
 import { read } from "./read.js";
 
 export class Words {
-  /** All languages, so that a visitor who chooses one need not wait, nor need the server. */
+  /** All languages, so that a change needs neither time nor the server. */
   static async load(config) {
     const words = async ({ code }) => [code, await read(`languages/${code}.json`)];
     return new Words(config, new Map(await Promise.all(config.languages.map(words))));
@@ -15,7 +15,7 @@ export class Words {
     this.choose(null);
   }
 
-  /** A language by its code; null for the one that the page begins in. */
+  /** Selects a language by its code; null for the page's first one. */
   choose(code) {
     this.code = code ?? this.preset();
     this.words = this.languages.get(this.code);
@@ -29,7 +29,7 @@ export class Words {
     for (const listener of this.listeners) listener();
   }
 
-  /** Called now and whenever the language changes. */
+  /** Calls the listener now and after each change of the language. */
   follow(listener) {
     this.listeners.push(listener);
     listener();
@@ -39,7 +39,7 @@ export class Words {
     return this.words[key].replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);
   }
 
-  /** A label's name in the language, or the label itself where that has none. */
+  /** The name of a label in this language, or the label itself if there is none. */
   label(label) {
     return Object.hasOwn(this.words.labels, label) ? this.words.labels[label] : label;
   }

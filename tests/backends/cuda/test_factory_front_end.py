@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgeser.backends.cuda.factory import open_auto, open_cuda
 from edgeser.backends.cuda.index import Index
 from edgeser.backends.cuda.runtime import BATCH_SIZES, OnDevice
 from edgeser.backends.tensorrt import Flavour
+from edgeser.backends.tensorrt.builder import Progress
 from edgeser.backends.tensorrt.cache import EngineCache
 from edgeser.bundle import Bundle
 from tests.backends.cuda.fake import NO_FRONT_END, FakeDevice, prepare_on
@@ -64,6 +66,19 @@ class _Api:
 _FLAVOUR = Flavour("tensorrt", "TensorRT", _Api)
 
 
+def _opened(
+    bundle: Bundle, index: Index, device: FakeDevice, cache: Path, progress: Progress
+) -> CudaEngine:
+    return open_cuda(
+        bundle,
+        index.folder,
+        "float32",
+        cache=cache,
+        progress=progress,
+        open_device=lambda: device,
+    )
+
+
 def test_tensorrt_runs_the_front_end_in_the_graph(
     toy_bundle: Bundle,
     toy_model: edgeser.Model,
@@ -75,17 +90,7 @@ def test_tensorrt_runs_the_front_end_in_the_graph(
 ) -> None:
     tensorrt = FakeTensorRT(monkeypatch, toy_bundle, device)
     told: list[float] = []
-
-    def opened() -> CudaEngine:
-        return open_cuda(
-            toy_bundle,
-            toy_index.folder,
-            "float32",
-            cache=tmp_path,
-            progress=told.append,
-            open_device=lambda: device,
-        )
-
+    opened = partial(_opened, toy_bundle, toy_index, device, tmp_path, told.append)
     for _ in range(2):
         engine = opened()
         assert isinstance(engine.runtime.front_end, OnDevice)
@@ -129,14 +134,7 @@ def test_a_real_engine_is_built_and_refused_without_a_gpu(
     if Path("/dev/nvidia0").exists():
         pytest.skip("here is a GPU, which TensorRT-RTX would run it on")
     told: list[float] = []
-    engine = open_cuda(
-        toy_bundle,
-        toy_index.folder,
-        "float32",
-        cache=tmp_path,
-        progress=told.append,
-        open_device=lambda: device,
-    )
+    engine = _opened(toy_bundle, toy_index, device, tmp_path, told.append)
     assert told[-1] == 1.0
     assert [path.suffix for path in tmp_path.iterdir()] == [".engine"]
     (said,) = warnings_of(caplog)

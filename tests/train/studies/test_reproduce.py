@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from tests.train.models import small_config, voice
+from train.models.sequence import SEQUENCES
 from train.recipe import Recipe
-from train.studies.reproduce.paper import TABLE_1, TABLE_2
+from train.studies.reproduce.paper import NAMES, TABLE_1, TABLE_2
 from train.studies.reproduce.report import reproduce
 from train.studies.reproduce.runs import Comparison, Runner
 from train.studies.reproduce.tables import Estimate, difference, overall, summary, verdict
@@ -24,6 +25,11 @@ def test_the_papers_tables_agree_with_each_other() -> None:
         if case != ("tcn", False):  # the paper gives 64.38 in one and 66.38 in the other
             assert scores["wa"] == TABLE_1[case]
     assert TABLE_1["tacn", True] == max(TABLE_1.values())
+    assert {kind for kind, _ in TABLE_1} == set(NAMES)
+
+
+def test_the_papers_sequence_models_can_all_be_trained() -> None:
+    assert set(NAMES) <= set(SEQUENCES)
 
 
 def test_an_interval_is_students() -> None:

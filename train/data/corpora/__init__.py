@@ -1,8 +1,8 @@
-"""Readers of corpora as their publishers lay them out on disk, each to a list of recordings.
+"""Readers of corpora in their published layout; each returns a list of recordings.
 
-Every reader takes the corpus's folder, needs nothing from outside it, opens no audio, and names a
-missing or odd file with a :class:`train.data.manifest.CorpusError` that says what was expected.
-Speakers are ``corpus-id``, so that no two corpora share one by accident.
+A reader takes the corpus's folder, needs nothing outside of it, and opens no audio. For a missing
+or unexpected file it raises :class:`train.data.manifest.CorpusError`, which says what was expected.
+Speakers are named ``corpus-id``, so that they differ between corpora.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[Path], list[Recording]]] = {
 def read(name: str, folder: Path) -> list[Recording]:
     """The recordings of the corpus ``name`` under ``folder``, ordered by path.
 
-    Raises CorpusError if no such corpus is known, or if the folder is not what it should be.
+    Raises CorpusError for an unknown corpus, or if the folder has another layout.
     """
     if name not in READERS:
         raise CorpusError(f"no reader for the corpus {name!r}; there are {', '.join(READERS)}")

@@ -25,8 +25,8 @@ SUMMARY = Path("processedResults") / "summaryTable.csv"
 def read_cremad(folder: Path) -> list[Recording]:
     """The recordings of CREMA-D: ``AudioWAV/1001_DFA_ANG_XX.wav``, or the same names in the folder.
 
-    Where ``processedResults/summaryTable.csv`` is there, ``perceived`` is what most listeners heard
-    from the voice alone; it stays empty where they were tied.
+    If ``processedResults/summaryTable.csv`` exists, ``perceived`` is the emotion that most
+    listeners heard from the voice alone; it is empty for ties.
     """
     inside = folder / "AudioWAV"
     heard = _heard(folder / SUMMARY)
@@ -44,7 +44,7 @@ def read_cremad(folder: Path) -> list[Recording]:
 
 
 def _heard(path: Path) -> dict[str, str]:
-    """The voice-only majority votes by recording; empty if the table is not there."""
+    """The voice-only majority votes by recording; empty without the table."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:

@@ -39,10 +39,10 @@ EXPECTED = "a speaker's folder, emotion, range and sentence, as in bea/Amused/am
 def read_emovdb(folder: Path) -> list[Recording]:
     """The recordings of EmoV-DB, sorted (``bea/Amused/``) or as its archives (``bea_Amused/``).
 
-    The speaker is the nearest folder that names one, the emotion the first word of the file name;
-    not every speaker has every emotion. ``text`` is the sentence of the CMU Arctic set A, and
-    empty where a file name does not end in its number. Amusement is not called happiness: the
-    corpus does not.
+    The speaker is the nearest folder that names one, and the emotion the first word of the file
+    name; not every speaker has every emotion. ``text`` is the sentence of the CMU Arctic set A,
+    empty if the file name does not end in its number. Amusement is not mapped to happiness, as in
+    the corpus itself.
     """
     recordings = []
     for path in folder.rglob("*"):
@@ -61,7 +61,7 @@ def read_emovdb(folder: Path) -> list[Recording]:
 
 
 def _speaker(path: Path, folder: Path) -> str | None:
-    """Who speaks, from the folders between the corpus and the file, and the corpus's own."""
+    """The speaker, from the folders between the corpus and the file, and the corpus's own name."""
     names = [folder.name, *path.relative_to(folder).parts[:-1]]
     for name in reversed(names):
         word = name.lower().split("_")[0]

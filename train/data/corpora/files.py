@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings."""
+"""Finds the recordings in a folder."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ AUDIO = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 
 
 def visible(path: Path) -> bool:
-    """Whether a file is the corpus's own: archives made on macOS leave a ``._`` twin of each."""
+    """Whether a file belongs to the corpus: archives made on macOS add a ``._`` file for each."""
     return not path.name.startswith(".")
 
 
 def audio_files(folder: Path, expected: str) -> list[Path]:
     """The recordings directly in ``folder``, ordered by name.
 
-    Raises CorpusError, saying what was ``expected``, if there are none.
+    Raises CorpusError, which says what was ``expected``, if there are none.
     """
     found = [p for p in folder.glob("*") if p.suffix.lower() in AUDIO and visible(p)]
     if not found:
@@ -24,5 +24,5 @@ def audio_files(folder: Path, expected: str) -> list[Path]:
 
 
 def odd_name(path: Path, expected: str) -> CorpusError:
-    """The error for a recording whose name does not say what it should."""
+    """The error for a recording with an unexpected name."""
     return CorpusError(f"odd file name {path}: expected {expected}")

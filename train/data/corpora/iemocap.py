@@ -1,11 +1,11 @@
 """IEMOCAP, interactive emotional dyadic motion capture (Busso et al. 2008): the paper's corpus.
 
-``Session1`` to ``Session5`` each hold two speakers' dialogues. A dialogue's labels stand in
-``dialog/EmoEvaluation/Ses01F_impro01.txt``, one line a turn::
+``Session1`` to ``Session5`` each contain dialogues of two speakers. A dialogue's labels are in
+``dialog/EmoEvaluation/Ses01F_impro01.txt``, one line per turn::
 
     [6.2901 - 8.2357]   Ses01F_impro01_F000   neu   [2.5000, 2.5000, 2.5000]
 
-and its turns lie in ``sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav``.
+and its turns are in ``sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav``.
 """
 
 import re
@@ -23,12 +23,12 @@ EMOTIONS = {
     "exc": "happiness",  # joined, as in the paper and most work on IEMOCAP
 }
 LEFT_OUT = frozenset({"xxx", "fru", "sur", "fea", "dis", "oth"})
-"""Labels that are none of the four; xxx: the annotators did not agree."""
+"""Labels other than the four; xxx: the annotators did not agree."""
 COUNTS = {"neutral": 1708, "anger": 1103, "sadness": 1084, "happiness": 1636}
-"""What the complete corpus gives: the paper's 5,531 utterances."""
+"""Numbers in the complete corpus: the paper's 5,531 utterances."""
 
 TURN = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(?P<name>\S+)\s+(?P<label>\S+)")
-# The letter after the session says who wore the markers, the one before the number who speaks.
+# The letter after the session says who wore the markers; the one before the number says who speaks.
 NAME = re.compile(
     r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<text>(?:impro\d\d|script\d\d_\d))[ab]?)"
     r"_(?P<speaker>[FM])\w+"
@@ -57,7 +57,7 @@ def read_iemocap(folder: Path) -> list[Recording]:
 
 def _dialogue(labels: Path, wavs: Path, session: int) -> list[Recording]:
     recordings, turns = [], 0
-    # Annotators' remarks are in there as well, in whatever encoding.
+    # They also contain annotators' remarks, in various encodings.
     for line in labels.read_text(encoding="utf-8", errors="replace").splitlines():
         if not (turn := TURN.match(line)):
             continue

@@ -30,8 +30,8 @@ EXPECTED = (
 def read_ravdess(folder: Path) -> list[Recording]:
     """The spoken recordings of RAVDESS: ``Actor_01/03-01-...-01.wav``, or without actor folders.
 
-    Songs, which share the naming, are left out. Only the folder itself and the ``Actor_`` folders
-    in it are read: one circulating archive holds a second copy of everything a folder deeper.
+    Songs, which have similar names, are left out. Only the folder itself and its ``Actor_`` folders
+    are read, because one archive in circulation contains a second copy one folder deeper.
     """
     actors = sorted(p for p in folder.glob("Actor_*") if p.is_dir())
     recordings = []

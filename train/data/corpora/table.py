@@ -1,4 +1,4 @@
-"""Any folder of recordings that has one CSV which says what they are."""
+"""A folder of recordings with one CSV that describes them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,9 @@ from train.data.manifest import COLUMNS, CorpusError, Recording, read_manifest
 def read_table(folder: Path) -> list[Recording]:
     """The recordings that the folder's only CSV, or its ``manifest.csv``, lists.
 
-    The columns are the manifest's: path (from the CSV's folder), corpus, speaker, emotion, and,
-    where known, language, text and perceived. Speakers get their corpus's name before them if they
-    do not have it, so that "01" of two corpora is two people.
+    Its columns are the manifest's: path (relative to the CSV's folder), corpus, speaker, emotion,
+    and optionally language, text and perceived. Speakers get their corpus as a prefix, unless they
+    have it, so that "01" in two corpora is two speakers.
     """
     tables = sorted(filter(visible, folder.glob("*.csv")))
     if (named := folder / "manifest.csv") in tables:

@@ -24,11 +24,11 @@ from train.files import atomic_write
 from train.fit import Material, fit
 from train.models.cnn import CNNConfig
 from train.models.emotion import EmotionModel, ModelConfig
-from train.models.sequence import SEQUENCES
 from train.models.vqvae import VQVAE
 from train.pretrain import pretrain
 from train.provenance import provenance
 from train.recipe import Recipe
+from train.studies.reproduce.paper import SEQUENCES
 
 FINE_TUNING_EPOCHS = 2
 SMALL = CNNConfig((16, 32, 48), narrow=0)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from train.models.sequence import SEQUENCES
-from train.studies.reproduce.paper import NAMES, TABLE_1, TABLE_2, name
+from train.studies.reproduce.paper import NAMES, SEQUENCES, TABLE_1, TABLE_2, name
 
 Results = Sequence[Mapping[str, Any]]
 Case = tuple[str, bool]

@@ -1,0 +1,107 @@
+"""Changes of a bundle's ONNX graph, each of which makes it wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import ModelProto, TensorProto, external_data_helper, helper, numpy_helper
+
+
+def loop(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Loop", ["", ""], ["x"]))
+
+
+def branch(model: ModelProto) -> None:
+    branch = helper.make_graph([], "branch", [], [])
+    model.graph.node.append(
+        helper.make_node("If", ["level"], ["x"], then_branch=branch, else_branch=branch)
+    )
+
+
+def function(model: ModelProto) -> None:
+    model.functions.append(helper.make_function("a", "f", [], [], [], []))
+
+
+def foreign(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Attention", [], ["x"], domain="com.microsoft"))
+
+
+def crowd(model: ModelProto) -> None:
+    model.graph.node.extend(helper.make_node("Relu", ["level"], [f"x{n}"]) for n in range(5_000))
+
+
+def sparse(model: ModelProto) -> None:
+    tensor = helper.make_sparse_tensor(
+        helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("i", TensorProto.INT64, [1], [0]),
+        [1 << 40],
+    )
+    model.graph.sparse_initializer.append(tensor)
+
+
+def long_varint(data: bytes) -> bytes:
+    """The first field's key, IR version, written in two bytes where one would do."""
+    return bytes([data[0] | 0x80, 0]) + data[1:]
+
+
+def wide_key(data: bytes) -> bytes:
+    """The same in five bytes with bit 32 set, which some parsers drop."""
+    return bytes([data[0] | 0x80, 0x80, 0x80, 0x80, 0x10]) + data[1:]
+
+
+def external(model: ModelProto) -> None:
+    tensor = next(t for t in model.graph.initializer if t.name == "to_deep")
+    external_data_helper.set_external_data(tensor, "../../etc/passwd")
+
+
+def external_in_a_branch(model: ModelProto) -> None:
+    hidden = numpy_helper.from_array(np.zeros(1, np.float32), "hidden")
+    external_data_helper.set_external_data(hidden, "weights.bin")
+    node = helper.make_node("Constant", [], ["unused"], value=hidden)
+    branch = helper.make_graph([node], "branch", [], [])
+    model.graph.node.append(
+        helper.make_node("If", ["level"], ["x"], then_branch=branch, else_branch=branch)
+    )
+
+
+def rename_output(model: ModelProto) -> None:
+    model.graph.output[0].name = "shallow"
+
+
+def extra_input(model: ModelProto) -> None:
+    value = helper.make_tensor_value_info("extra", TensorProto.FLOAT, ["batch"])
+    model.graph.input.append(value)
+
+
+def wrong_width(model: ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4_000
+
+
+def fixed_batch(model: ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def doubles(model: ModelProto) -> None:
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.DOUBLE
+
+
+def unknown_operator(model: ModelProto) -> None:
+    model.graph.node[0].op_type = "Telepathy"
+
+
+def lying_shape(model: ModelProto) -> None:
+    """Declared as the manifest has it, but another width comes out."""
+    for initializer in model.graph.initializer:
+        if initializer.name == "to_deep":
+            rows = initializer.dims[0]
+            narrow = helper.make_tensor("to_deep", TensorProto.FLOAT, [rows, 20], [0.0] * rows * 20)
+            initializer.CopyFrom(narrow)
+
+
+def infinite(model: ModelProto) -> None:
+    for initializer in model.graph.initializer:
+        if initializer.name == "waves":
+            count = int(np.prod(initializer.dims))
+            values = helper.make_tensor(
+                "waves", TensorProto.FLOAT, initializer.dims, [np.inf] * count
+            )
+            initializer.CopyFrom(values)

@@ -33,9 +33,9 @@ for children: there are none in the data.
 
 {figures}
 
-High voices are missed more often. With the pitch of 80 recordings of held-out speakers raised by two
-fifths, the gate missed 15% of EmoDB's and 28% of CREMA-D's; most of what it misses of RAVDESS are
-women who shout.
+High voices are missed more often. With the pitch of 80 recordings of held-out speakers raised by
+two fifths, the gate missed 15% of EmoDB's and 28% of CREMA-D's; most of what it misses of RAVDESS
+are women who shout.
 
 ## Better on your own voices
 

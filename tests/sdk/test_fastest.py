@@ -36,8 +36,10 @@ def test_the_model_says_which_it_is_and_is_that_one() -> None:
 
 def test_what_changes_too_much_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastest, "choose", lambda seconds: max(seconds, key=PRECISIONS.index))
+    changed = {"float32": 0.0, "bfloat16": 0.005, "int8": 0.012}
+    monkeypatch.setattr(fastest, "CHANGED_VERDICTS", changed)
     assert edgeser.load(precision="auto").precision == "bfloat16"
-    monkeypatch.setattr(fastest, "MOST_CHANGED", 0.0)
+    changed["bfloat16"] = 0.011
     assert edgeser.load(precision="auto").precision == "float32"
 
 
@@ -53,5 +55,5 @@ def test_the_stated_error_is_the_measured_one() -> None:
         if name != "float32":
             found = re.search(rf'`precision="{name}"`: ([\d.]+)% of the verdicts', page)
             assert found is not None
-            assert share == pytest.approx(float(found[1]) / 100)
-    assert CHANGED_VERDICTS["bfloat16"] <= MOST_CHANGED < CHANGED_VERDICTS["int8"]
+            assert share == pytest.approx(float(found[1]) / 100, abs=1e-9)
+    assert max(CHANGED_VERDICTS.values()) <= MOST_CHANGED

@@ -56,7 +56,9 @@ async def serve(port: int) -> None:
     batches = Batches(model.pool())
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):  # a client may go without a word
+        # A client may go without a word, and Ctrl-C cancels those that are there: without this,
+        # asyncio before Python 3.12 prints a traceback for each.
+        with suppress(ConnectionError, asyncio.CancelledError):
             await hear(reader, writer)
         writer.close()
 

@@ -26,7 +26,7 @@ def measured() -> dict[str, Any]:
 
 def parts() -> dict[str, float]:
     """Microseconds of a hop's computing, flat out: medians of each part alone, and the rest."""
-    native, width = measured()["native"], sizes()["width"]
+    native, width = measured()["native"][measured()["simd"]], sizes()["width"]
     seconds = {
         "front end": median(measured()["contests"]["front end 1"]["seconds"]["edgeser"]),
         "VQ lookup and fusion": median(native["vq fusion 1"]["seconds"]["fuse"]),

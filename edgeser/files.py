@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from io import BufferedReader, FileIO
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY))
 """What a folder says that takes no new file, and a file that is a mount of its own."""
@@ -91,6 +93,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         OSError: it cannot be written; the error has the file's name, which the system omits if the
             disk is full.
     """
+    from pathlib import Path  # loading a model reads and never writes, and needs no pathlib
+
     given, target = Path(path), Path(os.path.realpath(path))
     try:
         if given.exists() and not given.is_file():
@@ -110,6 +114,9 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
 
 def _replace(target: Path, data: bytes | memoryview) -> None:
     """Writes a temporary file beside the target and renames it."""
+    import tempfile
+    from pathlib import Path
+
     number, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".partial")
     partial = Path(name)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +14,8 @@ from edgeser.files import read_plain
 from edgeser.native import kernels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgeser._kernels import Bundle as Contents
 
 

@@ -1,4 +1,4 @@
-// The list of utterances and their emotions, newest first. It shows neither words nor times of day.
+// The list of utterances and how they sounded, newest first. It shows neither words nor times of day.
 import { colours } from "./colours.js";
 
 const KEPT = 20;

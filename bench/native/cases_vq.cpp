@@ -1,3 +1,6 @@
+#include <cstddef>
+#include <initializer_list>
+
 #include "case.hpp"
 #include "vq_fusion/vq_fusion.hpp"
 
@@ -57,10 +60,10 @@ Case vq_case(const Level& level, const std::string& name, std::size_t positions,
 std::vector<Case> vq_cases(const Level& level) {
   std::vector<Case> cases;
   // The lookup with next to nothing to fuse, then what the default model does for each token.
-  for (const std::size_t rows : {1, 64, 1024, 16384}) {
+  for (const std::size_t rows : std::initializer_list<std::size_t>{1, 64, 1024, 16384}) {
     cases.push_back(vq_case(level, "vq lookup", 1, 1, 1, rows));
   }
-  for (const std::size_t rows : {1, 64, 1024}) {
+  for (const std::size_t rows : std::initializer_list<std::size_t>{1, 64, 1024}) {
     cases.push_back(vq_case(level, "vq fusion", 16, 96, 64, rows));
   }
   return cases;

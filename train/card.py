@@ -33,10 +33,6 @@ for children: there are none in the data.
 
 {figures}
 
-High voices are missed more often. With the pitch of 80 recordings of held-out speakers raised by
-two fifths, the gate missed 15% of EmoDB's and 28% of CREMA-D's; most of what it misses of RAVDESS
-are women who shout.
-
 ## Better on your own voices
 
 With your own recordings, in folders named by emotion or listed in a CSV with path, corpus, speaker

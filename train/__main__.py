@@ -20,7 +20,7 @@ from train.data.shard import Shard
 from train.default import UNHEARD
 from train.export import export_bundle
 from train.finetune.command import amount, finetune
-from train.front.command import bulk, front, pack
+from train.front.command import bulk, front, pack, refine
 from train.models.recurrent import CannotStreamError
 from train.options import TEACHER, Data, Teacher, Threads, Work
 from train.recipe import Recipe
@@ -62,6 +62,7 @@ def default(
 app.command()(pack)
 app.command()(bulk)
 app.command()(front)
+app.command()(refine)
 
 
 @app.command()
@@ -99,6 +100,24 @@ def gate(
     _quiet(0)
     tried = [float(part) for part in thresholds.split(",")]
     page = gate_page(Product(data, work, TEACHER), Checkpoint.load(checkpoint), tried)
+    out.write_text(page, encoding="utf-8")
+    typer.echo(f"page: {out}")
+
+
+@app.command()
+def voices(
+    bundle: Annotated[Path, typer.Argument(help="A NAME.edgeser.")],
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/voices.md"),
+) -> None:
+    """Evaluates higher and lower voices on the development speakers, through the SDK."""
+    import edgeser
+    from train.product import Product
+    from train.studies.voices import voices_page
+
+    _quiet(0)
+    page = voices_page(Product(data, work, TEACHER), edgeser.load(bundle))
     out.write_text(page, encoding="utf-8")
     typer.echo(f"page: {out}")
 

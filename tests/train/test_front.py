@@ -20,12 +20,12 @@ from train.front.bank import Bank, Flat, bank
 from train.front.material import Material, Spoken, made
 from train.front.plan import Plan
 from train.front.run import Front
-from train.front.scenes import SceneConfig, Scenes, _cubic
+from train.front.scenes import SceneConfig, Scenes, _below, _cubic
 from train.front.student import Learner, Student, Weights
 from train.models import sizes
 from train.models.cost import multiply_adds_a_hop
 from train.models.emotion import EmotionModel
-from train.models.segment import HOP
+from train.models.segment import HOP, SAMPLE_RATE
 from train.models.sizes import SIZES, Size, loaded
 from train.teacher.targets import Projection, of_tokens
 
@@ -114,6 +114,27 @@ def test_another_speed_is_another_pitch() -> None:
     torch.testing.assert_close(slower, expected, atol=2e-3, rtol=0)
 
 
+def test_another_voice_has_nothing_above_what_the_rate_can_hold() -> None:
+    time = torch.arange(8000) / 16_000
+    low, high = (torch.sin(2 * torch.pi * hertz * time) for hertz in (1000, 6000))
+    kept = _below(torch.stack([low + high, low + high]), torch.tensor([0.6, 1.2]))
+    # 6 kHz played at 0.6 of the time would be 10 kHz.
+    torch.testing.assert_close(kept[0], low, atol=1e-2, rtol=0)
+    assert torch.equal(kept[1], low + high)
+
+
+def test_some_recordings_become_another_voice(speech: Bank) -> None:
+    made_by = scenes(speech, voices=(0.58, 1.3), voiced=0.5)
+    speed = cut(made_by, [1] * 400)["speed"]
+    assert speed.min() > 0.58
+    assert speed.max() < 1.3
+    assert 0.25 < ((speed < 0.83) | (speed > 1.17)).double().mean() < 0.5
+    batch = next(made_by.batches(speech.often))
+    assert batch.segments.spectrogram.isfinite().all()
+    # No speech is cut off at a row's end: one is as long as the slowest voice.
+    assert made_by.config.hops * HOP >= 1.3 * 2.0 * SAMPLE_RATE
+
+
 def test_batches_have_one_shape_and_no_held_speaker(speech: Bank) -> None:
     made_by = scenes(speech)
     batches = made_by.batches(np.where(speech.held, 0, speech.often))
@@ -148,6 +169,21 @@ def test_a_student_learns_the_teacher_and_the_gate(speech: Bank) -> None:
     assert last["skipped"] == 0
     assert taught.is_sound()
     assert taught.judged([next(batches)])["teacher"] > 0
+
+
+def test_heads_can_learn_alone(speech: Bank) -> None:
+    made_by, taught = scenes(speech), learner(speech)
+    batches = made_by.batches(speech.often)
+    named = dict(taught.student.named_parameters())
+    before = {n: p.detach().clone() for n, p in named.items()}
+    for _ in range(3):
+        taught.step(next(batches), Weights(), 1.0, heads_only=True)
+    for name in ("teacher.weight", "utterance.weight"):
+        assert not torch.equal(named[name], before[name])
+    model = {n: p for n, p in named.items() if n.startswith("model.")}
+    assert all(torch.equal(p, before[n]) for n, p in model.items())
+    taught.step(next(batches), Weights(), 1.0)
+    assert not all(torch.equal(p, before[n]) for n, p in model.items())
 
 
 def test_a_step_that_is_not_finite_is_none(speech: Bank) -> None:

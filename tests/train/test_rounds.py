@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from train.data.shard import Shard
 from train.front import __main__ as command
 from train.front import ground, rounds
 from train.front.bank import bank
+from train.front.ground import Ground, Log
 from train.front.material import Material, Spoken, made
 from train.front.plan import Plan
 from train.front.rounds import Course, Rounds
@@ -61,6 +64,10 @@ def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ground, "read", lambda *_: material(folder / "teacher.safetensors"))
     for table in (ground.SIZES, sizes.SIZES):
         monkeypatch.setitem(table, "small", Size(small_config(), 3e-3))
+
+
+def of_pack(plan: Plan) -> Callable[[Log], Ground]:
+    return partial(Ground.of_pack, plan, [], CPU, 1)
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
@@ -115,7 +122,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     small(tmp_path, monkeypatch)
 
     def run(out: str, course: Course = COURSE, plan: Plan = PLAN) -> Rounds:
-        return Rounds(plan, course, [], tmp_path / out, CPU, 1)
+        return Rounds(plan, course, of_pack(plan), tmp_path / out, CPU)
 
     run("whole").run()
     stopped = run("stopped")
@@ -154,7 +161,7 @@ def test_what_train_bulk_wrote_is_heard_in_turn(
     bulk = rounds.Bulk(str(tmp_path / "bulk"), 1)
     files = [bulk.of(number)[0] for number in range(3)]
     assert len(set(files)) == 3
-    run = Rounds(PLAN, Course((2, 1), 1), [], tmp_path / "out", CPU, 1, bulk=bulk)
+    run = Rounds(PLAN, Course((2, 1), 1), of_pack(PLAN), tmp_path / "out", CPU, bulk=bulk)
     run.run()
     own = run.ground.bank.hours
     more = [sum(len(one.samples) for one in bulk.read(n)) / 16_000 / 3600 for n in range(3)]
@@ -220,7 +227,7 @@ def main(folder: Path, out: Path, option: str) -> None:
             patches.setattr(Learner, "step", deadly)
         with shard.joined(CPU):
             bulk = rounds.Bulk(str(folder / "bulk"), 1, shard)
-            run = Rounds(PLAN, COURSE, [], out, CPU, 1, shard, bulk)
+            run = Rounds(PLAN, COURSE, of_pack(PLAN), out, CPU, shard, bulk)
             run.run()
     state = run.learners[0].student.state_dict()
     torch.save({"student": state, "files": bulk.of(0)}, out / f"{shard.rank}.pt")

@@ -7,6 +7,7 @@ processes under ``torchrun``.
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from train.data.manifest import CorpusError
 from train.data.shard import Shard
 from train.front.bulk import Bulk
+from train.front.ground import Ground
 from train.front.plan import Plan
 from train.front.rounds import Course, Rounds
 from train.front.run import Front
@@ -78,7 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
         bulk = None
         if given.bulk is not None:
             bulk = Bulk(given.bulk, given.files, shard, plan.seed)
-        Rounds(plan, course, given.pack, given.out, device, given.threads, shard, bulk).run()
+        ground = partial(Ground.of_pack, plan, given.pack, device, given.threads)
+        Rounds(plan, course, ground, given.out, device, shard, bulk).run()
 
 
 if __name__ == "__main__":

@@ -125,15 +125,18 @@ def _features(
     audio = [_floats(s) for s in material.spoken]
     for i, vectors in vectors_of(teacher, audio, device, batch):
         found[i] = (vectors - mean) @ matrix
-    counts = np.array([len(f) for f in found], np.int64)
-    width = matrix.shape[1]
-    sums = torch.zeros(int(counts.sum()) + len(found), width, device=device)
-    squares = torch.zeros_like(sums)
-    row = 0
-    for f in found:
-        sums[row + 1 : row + 1 + len(f)] = f.cumsum(0)
-        squares[row + 1 : row + 1 + len(f)] = f.square().cumsum(0)
-        row += len(f) + 1
+    return summed(found)
+
+
+def summed(vectors: Sequence[Tensor]) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    """Sums, squares and counts of :class:`Bank`, of each recording's vectors (N, D)."""
+    counts = np.array([len(v) for v in vectors], np.int64)
+    sums = vectors[0].new_zeros(int(counts.sum()) + len(vectors), vectors[0].shape[1])
+    squares, row = torch.zeros_like(sums), 0
+    for v in vectors:
+        sums[row + 1 : row + 1 + len(v)] = v.cumsum(0)
+        squares[row + 1 : row + 1 + len(v)] = v.square().cumsum(0)
+        row += len(v) + 1
     return sums, squares, counts
 
 

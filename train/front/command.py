@@ -53,3 +53,25 @@ def front(
 
     plan = Plan(minutes=minutes, sizes=tuple(sizes.split(",")))
     Front(plan, pack, out, torch.device(device), threads or torch.get_num_threads()).run()
+
+
+def refine(
+    start: Annotated[
+        Path, typer.Option("--from", help="a1.safetensors of a training of the front end.")
+    ],
+    data: Data = Path("../shared/data"),
+    work: Work = Path("runs"),
+    teacher: Teacher = TEACHER,
+    out: Annotated[Path, typer.Option(help="Folder for weights, log and state.")] = Path(
+        "runs/refined"
+    ),
+    threads: Threads = 0,
+) -> None:
+    """Trains a front end further on two cores: higher and lower voices. An hour; can be resumed."""
+    from train.front.refine import refine as run
+    from train.product import Product
+
+    if threads:
+        torch.set_num_threads(threads)
+    run(Product(data, work, teacher), start, out)
+    typer.echo(f"front end: {out / 'a2-14.safetensors'}")

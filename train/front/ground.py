@@ -3,20 +3,23 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
+from train.data.augment import Samples
 from train.files import atomic_write
 from train.front.bank import Bank, Flat, bank
-from train.front.material import made, read
+from train.front.material import Material, made, read
 from train.front.plan import OFTEN, Plan
 from train.front.scenes import Batch, Scenes
 from train.front.student import Learner, Student
-from train.models.sizes import SIZES
+from train.models.sizes import SIZES, loaded
 
 
 class Log:
@@ -48,31 +51,45 @@ class Log:
         self._last = now
 
 
+@dataclass(frozen=True)
 class Ground:
-    """A pack, with all computations that do not change during a run."""
+    """Everything that does not change during a run: recordings, sounds, rooms on a device."""
 
-    def __init__(
-        self, plan: Plan, folders: Sequence[Path], device: torch.device, threads: int, log: Log
-    ) -> None:
-        self.plan, self.device = plan, device
+    plan: Plan
+    device: torch.device
+    bank: Bank
+    noises: Flat
+    made: Flat
+    responses: list[Samples]
+    material: Material | None = None
+    """The pack's, to which recordings may be added."""
+    start: Path | None = None
+    """Weights that learners start from, as ``a1.safetensors`` holds them."""
+    even: Tensor | None = None
+    """(2 D, 2 D): what errors in a recording's mean and deviation are multiplied by."""
+
+    @staticmethod
+    def of_pack(
+        plan: Plan, folders: Sequence[Path], device: torch.device, threads: int, log: Log
+    ) -> "Ground":
+        """Reads a pack and computes the teacher's vectors."""
         # Power spectra exceed the range of TensorFloat-32.
         torch.backends.cudnn.allow_tf32 = False
         torch.manual_seed(plan.seed)
         sounds = made(plan.made, threads, plan.seed)
         log.took("sounds made")
-        self.material = read(folders, threads, plan.every)
-        log.took("pack read", recordings=len(self.material.spoken), missing=self.material.missing)
-        self.bank: Bank = bank(self.material, OFTEN, device)
+        material = read(folders, threads, plan.every)
+        log.took("pack read", recordings=len(material.spoken), missing=material.missing)
+        found = bank(material, OFTEN, device)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        log.took("floors and teacher", hours=self.bank.hours)
-        self._noises = Flat.of(self.material.sounds, device)
-        self._made = Flat.of(sounds, device)
+        log.took("floors and teacher", hours=found.hours)
+        noises, synthetic = (Flat.of(x, device) for x in (material.sounds, sounds))
+        return Ground(plan, device, found, noises, synthetic, material.responses, material)
 
     def scenes(self, heard: Bank, seed: int) -> Scenes:
         """Batches of recordings, mixed with the pack's sounds, in its rooms."""
-        rooms, config = self.material.responses, self.plan.scenes
-        return Scenes(heard, self._noises, self._made, rooms, config, seed)
+        return Scenes(heard, self.noises, self.made, self.responses, self.plan.scenes, seed)
 
     def held(self, scenes: Scenes) -> list[Batch]:
         """Three fixed batches of speakers that are not trained on."""
@@ -83,13 +100,17 @@ class Ground:
         return list(scenes.made_of(which))
 
     def learners(self) -> list[Learner]:
-        """A new learner for each size."""
+        """A learner for each size."""
         width, found = self.bank.sums.shape[1], []
         for name in self.plan.sizes:
             size = SIZES[name]
-            student = Student(size.config, width, len(self.bank.names))
+            student = Student(size.config, width, len(self.bank.names), self.even)
+            if self.start is not None:
+                model = loaded(name, self.start, f"{name}.")
+                student.model.load_state_dict(model.state_dict())
             student = student.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            found.append(Learner(name, student.train(), size.learning_rate))
+            rate = self.plan.learning_rate or size.learning_rate
+            found.append(Learner(name, student.train(), rate))
         return found
 
 

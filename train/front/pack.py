@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from train.data.manifest import Recording
 from train.default import LABELLED
 from train.files import atomic_write
-from train.front.pack_files import INDEX, PROJECTION, ROOMS, TEACHER, Group
+from train.front.pack_files import INDEX, PROJECTION, RESPONSE, ROOMS, TEACHER, Group
 from train.models.segment import SAMPLE_RATE
 from train.product import Product
 from train.teacher.whisper import WANTED
@@ -32,8 +32,6 @@ GAP = 1600
 """Samples of silence after each recording, because codecs have a memory."""
 HELD_EVERY = 24
 """Every n-th speaker without emotions is not trained on, to detect overfitting."""
-RESPONSE = SAMPLE_RATE // 2
-"""Length of an impulse response, starting with the direct sound."""
 PART_BYTES = 57 * 2**20
 
 

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+from train.models.segment import SAMPLE_RATE
+
 INDEX = "index.json"
 TEACHER = "teacher.safetensors"
 PROJECTION = "projection.npz"
 ROOMS = "rooms.npz"
+RESPONSE = SAMPLE_RATE // 2
+"""Length of an impulse response, starting with the direct sound."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ OFTEN = {"emodb": 3}
 """Repetitions of a corpus per epoch: EmoDB has a tenth of CREMA-D's size."""
 WARMING = 200
 """Warm-up steps of a phase's learning rate."""
+HEADS_RATE = 3.0
+"""Learning rate of the heads while they learn alone."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Plan:
     """Weight of the emotions in the last phase."""
     slower: float = 0.5
     """Learning rate of the last phase relative to the first."""
+    learning_rate: float | None = None
+    """Of all sizes; None: each its own."""
+    heads: int = 0
+    """First steps in which only what reads the tokens learns: it is new where the model is not."""
     made: int = 800
     """Number of synthetic sounds."""
     keep: float = 40.0

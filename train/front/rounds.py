@@ -7,7 +7,7 @@ of processes and threads. On GPUs the order of sums is random.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,8 +23,9 @@ from train.front.bank import Bank, bank
 from train.front.bulk import Bulk
 from train.front.ground import Ground, Log, write_weights
 from train.front.material import Spoken
-from train.front.plan import Plan
+from train.front.plan import HEADS_RATE, Plan
 from train.front.run import Fences, learning_rate
+from train.front.scenes import Batch
 from train.front.student import Weights
 
 STATE = "state.pt"
@@ -66,10 +67,8 @@ class Rounds:
     Args:
         plan: data and sizes; its times are ignored.
         course: the length.
-        folders: of a pack, on this machine.
+        ground: makes the data.
         out: for weights, log and state.
-        device: this process's.
-        threads: for reading and computing at the start.
         shard: which of the processes this is.
         bulk: speech in addition to the pack's, some of it per round.
 
@@ -81,10 +80,9 @@ class Rounds:
         self,
         plan: Plan,
         course: Course,
-        folders: Sequence[Path],
+        ground: Callable[[Log], Ground],
         out: Path,
         device: torch.device,
-        threads: int,
         shard: Shard | None = None,
         bulk: Bulk | None = None,
     ) -> None:
@@ -93,7 +91,7 @@ class Rounds:
         self.log = Log(out / "log.jsonl", silent=self.shard.rank > 0)
         self._settings = _settings(plan, course)
         kept = self._kept()
-        self.ground = Ground(plan, folders, device, threads, self.log)
+        self.ground = ground(self.log)
         self.learners = self.ground.learners()
         self.done = 0
         if kept is not None:
@@ -118,7 +116,7 @@ class Rounds:
 
     def _bank(self, more: list[Spoken] | None) -> Bank:
         """The pack's recordings, and the round's own."""
-        if not more:
+        if not more or self.ground.material is None:
             return self.ground.bank
         material = replace(self.ground.material, spoken=more)
         return self.ground.bank.and_also(bank(material, {}, self.device))
@@ -134,11 +132,12 @@ class Rounds:
             weights = Weights(**{**vars(weights), "emotion": self.plan.emotion})
             peak = self.plan.slower
             often = often * np.where(heard.emotion >= 0, 2, 1)
-        batches, fences = scenes.batches(often), Fences(self.device)
-        for step in range(one.first, one.last):
-            rate, batch = learning_rate(step, step / one.steps, peak), next(batches)
+        batches, fences = _ahead(scenes.batches(often), one.last - one.first), Fences(self.device)
+        for step, batch in enumerate(batches, one.first):
+            heads = one.phase == "a1" and step < self.plan.heads
+            rate = HEADS_RATE if heads else learning_rate(step, step / one.steps, peak)
             for learner in self.learners:
-                learner.step(batch, weights, rate)
+                learner.step(batch, weights, rate, heads)
             fences.wait()
         if self.shard.world > 1:
             for learner in self.learners:
@@ -183,6 +182,17 @@ class Rounds:
         for learner in self.learners:
             seen = {name: round(value, 4) for name, value in learner.lately().items()}
             self.log.line({**facts, "size": learner.name, **seen})
+
+
+def _ahead(batches: Iterator[Batch], count: int) -> Iterator[Batch]:
+    """So many batches, each made while the one before it is learned."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, batches)
+        for left in range(count, 0, -1):
+            batch = coming.result()
+            if left > 1:
+                coming = maker.submit(next, batches)
+            yield batch
 
 
 def _settings(plan: Plan, course: Course) -> str:

@@ -25,7 +25,7 @@ class Front:
         Shard.here().alone("a run by the clock", "go in rounds, by --steps of train.front")
         self.plan, self.out, self.device = plan, out, device
         self.log = Log(out / "log.jsonl")
-        ground = Ground(plan, folders, device, threads, self.log)
+        ground = Ground.of_pack(plan, folders, device, threads, self.log)
         self.bank = ground.bank
         self.scenes = ground.scenes(ground.bank, plan.seed)
         self.learners = ground.learners()

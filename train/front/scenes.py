@@ -43,6 +43,11 @@ class SceneConfig:
     """Largest relative change of speed, and of pitch with it."""
     changed: float = 0.7
     """Share of the recordings whose speed changes."""
+    voices: tuple[float, float] = (1.0, 1.0)
+    """Range of relative durations of recordings that become another voice; 0.6 raises the pitch by
+    two thirds, to that of a child."""
+    voiced: float = 0.0
+    """Share of the recordings that become another voice."""
     pause: int = 8
     augment: AugmentConfig = field(
         default_factory=lambda: AugmentConfig(snr_db=(0.0, 35.0), noise=0.8, masked_bins=10)
@@ -51,7 +56,8 @@ class SceneConfig:
     @property
     def hops(self) -> int:
         """Most tokens of a row."""
-        seconds = self.longest * (1 + self.speed) + 2 * self.lead
+        slowest = max(1 + self.speed, *self.voices)
+        seconds = self.longest * slowest + 2 * self.lead
         return -(-(int(seconds * SAMPLE_RATE) + HOP) // HOP)
 
     @property
@@ -234,6 +240,10 @@ class Scenes:
         length = np.minimum(whole, longest)
         changed = rng.random(rows) < c.changed
         speed = np.where(changed, 1 + rng.uniform(-c.speed, c.speed, rows), 1.0)
+        if c.voiced:
+            low, high = np.log(c.voices)
+            other = np.exp(rng.uniform(low, high, rows))
+            speed = np.where(rng.random(rows) < c.voiced, other, speed)
         out = np.ceil(length * speed).astype(np.int64)
         room = rng.uniform(0, c.lead, (rows, 2)) * SAMPLE_RATE * (rng.random((rows, 1)) < 0.5)
         before = room[:, 0].astype(np.int64) + rng.integers(HOP, size=rows)
@@ -251,7 +261,7 @@ class Scenes:
         draw, rows = self.rooms.uniform, len(starts)
         share = draw(0.3, 1.3, rows, 1).clamp(max=1.0)
         share = torch.where(draw(0, 1, rows, 1) < c.augment.clean, share, 0.0)
-        cut = (cut + share * (clean - cut)) / 32768
+        cut = _below(cut + share * (clean - cut), on["speed"]) / 32768
         after = torch.arange(c.hops * HOP, device=self.device) - on["before"][:, None]
         inside = (after >= 0) & (after < on["out"][:, None])
         dry = _cubic(cut, after / on["speed"][:, None], length) * inside
@@ -320,6 +330,18 @@ class Scenes:
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor
+
+
+def _below(samples: Tensor, speed: Tensor) -> Tensor:
+    """Samples (B, N) without what would alias when they are played in ``speed`` times the time."""
+    fast = (speed < 1).nonzero().flatten()
+    if not len(fast):
+        return samples
+    spectrum = torch.fft.rfft(samples[fast])
+    axis = torch.linspace(0, 1, spectrum.shape[1], device=samples.device)
+    spectrum *= axis < 0.98 * speed[fast, None]
+    kept: Tensor = torch.fft.irfft(spectrum, samples.shape[1])
+    return samples.index_copy(0, fast, kept)
 
 
 def _cubic(samples: Tensor, place: Tensor, length: Tensor) -> Tensor:

@@ -31,13 +31,17 @@ class Weights:
 class Student(nn.Module):
     """The model, and the heads through which it learns."""
 
-    def __init__(self, config: ModelConfig, target: int, corpora: int) -> None:
+    def __init__(
+        self, config: ModelConfig, target: int, corpora: int, even: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.model = EmotionModel(config)
         self.decoder = Decoder(config.vqvae)
         width = config.tacn.width
         self.teacher = nn.Linear(width, target)
         self.utterance = nn.Linear(2 * width, 2 * target)
+        self.even: Tensor
+        self.register_buffer("even", torch.eye(2 * target) if even is None else even)
         self.norms = nn.ModuleList(nn.BatchNorm1d(2 * width, momentum=0.05) for _ in range(corpora))
         self.emotion = nn.Sequential(
             nn.Dropout(0.3), nn.Linear(2 * width, 64), nn.ReLU(), nn.Linear(64, len(config.labels))
@@ -86,7 +90,8 @@ class Student(nn.Module):
         parts["false"] = _mean((opened > 0).float(), batch.real - batch.speech)
         pooled = self._pooled(tokens, batch)
         goal = torch.cat([batch.mean, batch.deviation], 1)
-        parts["utterance"] = nn.functional.mse_loss(self.utterance(pooled).float(), goal)
+        error = (self.utterance(pooled).float() - goal) @ self.even
+        parts["utterance"] = error.square().mean()
         if emotions:
             parts |= self._emotions(pooled, batch)
         return parts
@@ -187,10 +192,11 @@ class Learner:
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def step(self, batch: Batch, weights: Weights, rate: float) -> None:
+    def step(self, batch: Batch, weights: Weights, rate: float, heads_only: bool = False) -> None:
         """Trains on a batch with a share of the learning rate; never waits for the device.
 
-        If a gradient is not finite, all become zero, and the step changes nothing.
+        If a gradient is not finite, all become zero, and the step changes nothing. With
+        ``heads_only`` the model itself is not changed, only what is read from it.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate
@@ -198,6 +204,10 @@ class Learner:
             parts = self._forward(batch, bool(weights.emotion))
         self.optimizer.zero_grad(set_to_none=True)
         loss_of(parts, weights).backward()
+        if heads_only:
+            for name, parameter in self.student.named_parameters():
+                if name.startswith("model."):
+                    parameter.grad = None
         norm = nn.utils.clip_grad_norm_(self.parameters, LARGEST_NORM, foreach=True)
         sound = norm.isfinite()
         for parameter in self.parameters:

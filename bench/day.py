@@ -37,9 +37,9 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
     utterances = edgeser.Utterances(model, RATE, on_frame=frames.append)
     memory, heard, said, held = Memory(seconds), 0.0, 0, True
     paces: list[float] = []
-    for count in until(seconds, hours, lambda: utterances.position / 3600):
+    for count in until(seconds, hours, lambda: heard / 3600):
         which = count % SESSIONS
-        came, digest = utterances.position, hashlib.sha256()
+        digest = hashlib.sha256()
         began = time.process_time()
         for at in range(0, len(kinds[which]), 16 * HOP):
             events = utterances.process(kinds[which][at : at + 16 * HOP])
@@ -48,7 +48,8 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
                 values = (frame.level, frame.speech, *frame.probabilities.values())
                 held = held and bool(np.isfinite(values).all())
                 digest.update(repr((frame.label, values)).encode())
-                digest.update(f"{frame.time - came:.6f}".encode())
+                # Times of events go on after a flush; a stream's position begins anew.
+                digest.update(f"{frame.time - heard:.6f}".encode())
             frames.clear()
         utterances.flush()
         frames.clear()

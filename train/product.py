@@ -50,9 +50,11 @@ SIZE = "14"
 """The default, of ``train/models/sizes.py``."""
 OFTEN = {"emodb": 3}
 """Repetitions of a corpus per epoch: EmoDB has a tenth of CREMA-D's size."""
-PASSES = 3
-"""Simulated rooms of each recording for the sequence model; the first is the unchanged
-recording."""
+PASSES = 4
+"""Simulated rooms of each recording for the sequence model; the first is the unchanged recording,
+the last one another voice."""
+SPEEDS = {2: (0.88, 1.12), 3: (0.62, 1.25)}
+"""Range of durations, relative, in the room with this number: pitch and formants change with it."""
 IN_ROOMS = AugmentConfig(snr_db=(8.0, 40.0), noise=0.7, masked_bins=0)
 MUSIC = 60
 """Pieces of 24 s that the gate learns to refuse, if FluidSynth is installed."""
@@ -284,7 +286,7 @@ class Product:
     def _in_room(self, corpus: Any, index: int, number: int, sounds: Sounds) -> Samples:
         """A recording with lead-in, unchanged (pass 0) or in the room of its speaker and pass.
 
-        From the second room on, speed and pitch change as well.
+        In later rooms, speed and pitch change as well.
         """
         recording, samples = corpus.recordings[index], corpus.audio[index]
         if number == 0:
@@ -295,8 +297,9 @@ class Product:
         room = Room(IN_ROOMS, sounds, seed)
         if corpus.clean is not None:
             samples = room.cleaned(samples, corpus.clean[index])
-        if number > 1:
-            speed = 1 + np.random.default_rng(seed + 1).uniform(-0.12, 0.12)
+        if number in SPEEDS:
+            low, high = np.log(SPEEDS[number])
+            speed = float(np.exp(np.random.default_rng(seed + 1).uniform(low, high)))
             samples = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE * speed, quality="MQ")
         before = int(rng.integers(HOP)) + int(rng.uniform(0, 0.8) * SAMPLE_RATE) * (
             rng.random() < 0.5

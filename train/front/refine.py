@@ -24,12 +24,13 @@ from train.front.rounds import Course, Rounds
 from train.front.scenes import SceneConfig
 from train.product import SIZE, Product
 
-COURSE = Course((1800, 700), 100)
+COURSE = Course((1800, 2000), 100)
 PLAN = Plan(
     sizes=(SIZE,),
     scenes=SceneConfig(batch=32, ahead=1, voices=(0.58, 1.3), voiced=0.4),
     made=400,
     learning_rate=1e-3,
+    slower=1.0,
     heads=60,
 )
 

@@ -36,7 +36,7 @@ def choose(devices: Sequence[Device], wanted: str | int | None) -> Device:
         MicrophoneError: there is none, or there are several; the message lists them.
     """
     if not devices:
-        raise MicrophoneError("there is no microphone here: connect one, or allow its use")
+        raise MicrophoneError("no microphone found: connect one, or allow access to it")
     if wanted is None:
         found = [device for device in devices if device.default]
         if not found:

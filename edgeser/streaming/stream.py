@@ -174,8 +174,8 @@ class Stream:
 
     def __reduce__(self) -> NoReturn:
         raise StateError(
-            "a stream cannot be pickled or copied: keep stream.state(), which is bytes, and go on "
-            "with model.resume"
+            "a stream cannot be pickled or copied: save stream.state(), which is bytes, and "
+            "resume with model.resume"
         )
 
     def __repr__(self) -> str:

@@ -218,7 +218,7 @@ class Utterances:
             are returned; times are since the start of the stream.
 
     Raises:
-        AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
+        AudioError: the rate is not a whole number from 8000 to 192000 Hz, or the detector's is not
             the model's.
     """
 
@@ -311,7 +311,7 @@ class Utterances:
 
     def __reduce__(self) -> NoReturn:
         raise StateError(
-            "utterances cannot be pickled or copied: make them anew, of the model that is there"
+            "Utterances cannot be pickled or copied: create another one from the model"
         )
 
 

@@ -94,7 +94,7 @@ def _piece(request: Any) -> Piece:
         if (tensor := pb.get_input_tensor_by_name(request, name)) is not None
     }
     if "audio" in given and "pcm" in given:
-        raise AudioError("both audio and pcm came: send one of them")
+        raise AudioError("both audio and pcm were sent: send only one")
     flags = request.flags()
     return Piece(
         request.correlation_id(),

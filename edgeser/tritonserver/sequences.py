@@ -105,13 +105,13 @@ class Sequences:
         going = self._going.get(piece.sequence)
         if going is None:
             raise StateError(
-                f"sequence {piece.sequence!r} is not known here: it was idle for longer than "
-                f"{self._idle:g} s, or began elsewhere; begin again with sequence_start"
+                f"sequence {piece.sequence!r} is unknown: it was idle for more than "
+                f"{self._idle:g} s, or started on another instance; start again with sequence_start"
             )
         if piece.sample_rate not in (None, going.utterances.sample_rate):
             raise StateError(
-                f"sequence {piece.sequence!r} began at {going.utterances.sample_rate} Hz and goes "
-                f"on at {piece.sample_rate} Hz: start another one"
+                f"sequence {piece.sequence!r} started at {going.utterances.sample_rate} Hz, but "
+                f"this request has {piece.sample_rate} Hz: start another sequence"
             )
         going.last = self._clock()
         self._going.move_to_end(piece.sequence)

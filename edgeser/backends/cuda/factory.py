@@ -43,7 +43,7 @@ def check_gpu_precision(precision: Precision) -> str:
     """What the GPU's kernels call ``precision``. Raises BackendError: they do not have it."""
     if precision not in PRECISIONS:
         raise BackendError(
-            f"the kernels for GPUs have no {precision}: take {' or '.join(PRECISIONS)}, or the CPU"
+            f"the GPU kernels do not support {precision}: use {' or '.join(PRECISIONS)}, or the CPU"
         )
     return PRECISIONS[precision]
 
@@ -165,11 +165,9 @@ def _try_out(runtime: Runtime, cpu: Engine, name: str) -> None:
             except DeviceError:
                 raise
             except BackendError as error:
-                raise BackendError(
-                    f"the {name} does not compute what it should: {remedy}"
-                ) from error
+                raise BackendError(f"the {name} computes wrong results: {remedy}") from error
             if not np.isfinite(logits).all():
-                raise BackendError(f"the {name} does not compute what it should: {remedy}")
+                raise BackendError(f"the {name} computes wrong results: {remedy}")
             distances.append(_distance(logits[0], core.tacn.step(wanted, [block])[0]))
     finally:
         runtime.release(row)

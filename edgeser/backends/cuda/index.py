@@ -342,7 +342,7 @@ def _list(value: object, where: str) -> list[object]:
 
 def _text(value: object, where: str, pattern: str = "[A-Za-z_][A-Za-z0-9_]{0,63}") -> str:
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise _WrongError(f"{where} is {value!r}, which cannot be")
+        raise _WrongError(f"{where} is {value!r}, which is invalid")
     return value
 
 

@@ -93,9 +93,9 @@ GOOD = pack_engine(ORIGIN, ENGINE)
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no engine kept by edgeser"),
-        (b"vtrt" + bytes(60), "no engine kept by edgeser"),
-        (GOOD[:10], "no engine kept by edgeser"),
+        (b"", "not an engine stored by edgeser"),
+        (b"vtrt" + bytes(60), "not an engine stored by edgeser"),
+        (GOOD[:10], "not an engine stored by edgeser"),
         (GOOD[:60], "cut short"),
         (GOOD[:-1], "cut short"),
         (GOOD + b"x", "cut short"),

@@ -195,7 +195,7 @@ def compile_kernel(
     """
     function = FUNCTIONS[name]
     if not isinstance(function, triton.JITFunction):
-        raise BackendError("Triton interprets and compiles nothing: unset TRITON_INTERPRET")
+        raise BackendError("Triton does not compile while TRITON_INTERPRET is set: unset it")
     fixed = constants(name, manifest, chosen.block_rows)
     own = tuple(
         Argument(p.name, _TYPES.get(p.name, "i32" if p.do_not_specialize else "*fp32"))
@@ -323,8 +323,7 @@ def _arguments(
     wanted = ["u32" if argument.type == "i32" else "u64" for argument in arguments]
     if declared != wanted or metadata.global_scratch_size or metadata.profile_scratch_size:
         raise BackendError(
-            f"Triton {triton.__version__} compiles {name} for other arguments than edgeser knows: "
-            "take Triton 3.6"
+            f"Triton {triton.__version__} compiles {name} with unexpected arguments: use Triton 3.6"
         )
     return arguments
 

@@ -52,8 +52,8 @@ def check_widths(tacn: TacnShape, vq: VQShape) -> None:
     ):
         if width > LARGEST_WIDTH:
             raise BackendError(
-                f"the kernels for GPUs take models up to a width of {LARGEST_WIDTH}, and this "
-                f"one's {what} fill blocks of {width}: run it on the CPU"
+                f"the GPU kernels support blocks of up to {LARGEST_WIDTH} columns, but the {what} "
+                f"of this model need {width}: run it on the CPU"
             )
 
 

@@ -39,8 +39,8 @@ edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}
 
 An ordinary client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
 {seconds:g} s alone, and for the same time together with each attacker, who sends as fast as the
-server reads. *Frames* is the share of the expected frames that arrived. Latency is the time from when the
-message with a frame's last sample was due, to the arrival of the frame, in milliseconds.
+server reads. *Frames* is the share of the expected frames that arrived. Latency is the time from
+when the message with a frame's last sample was due, to the arrival of the frame, in milliseconds.
 
 {table}
 

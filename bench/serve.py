@@ -43,8 +43,8 @@ edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}
 
 Each client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
 {seconds:g} s after a warm-up. Latency is the time from when the message with a frame's last sample
-was due, to the arrival of the frame, in milliseconds. CPU is the share of one core. *Late* is the delay
-of the clients' own messages, 99th percentile: if it is large, the clients were the bottleneck.
+was due, to the arrival of the frame, in milliseconds. CPU is the share of one core. *Late* is the
+99th percentile of the delay of the clients' own messages: if large, the clients were too slow.
 
 {table}
 

@@ -98,7 +98,7 @@ def test_a_model_stays_in_its_process_and_is_its_own_copy(toy_model: edgeser.Mod
 
 @pytest.mark.parametrize("source", [5, None, [0.0, 0.1], b"sound"])
 def test_what_is_no_recording_is_named(toy_model: edgeser.Model, source: Any) -> None:
-    with pytest.raises(edgeser.AudioError, match=f"not {type(source).__name__}: give the file's"):
+    with pytest.raises(edgeser.AudioError, match=f"not {type(source).__name__}: pass the file's"):
         toy_model.analyze(source)
 
 

@@ -92,7 +92,7 @@ def test_a_missing_signature(bundle: Path, keys: Path) -> None:
     signature_path(bundle).unlink()
     for attempt in (edgeser.load, verify):
         with pytest.raises(
-            edgeser.SignatureError, match=r"not signed: there is no mine\.edgeser\.sig"
+            edgeser.SignatureError, match=r"not signed: mine\.edgeser\.sig is missing"
         ):
             attempt(bundle, key=keys / "public.pem")
     assert edgeser.load(bundle)  # as before, for whom it is enough
@@ -128,11 +128,11 @@ def test_a_changed_signature(bundle: Path, keys: Path, line: int) -> None:
 @pytest.mark.parametrize("text", [b"", b"\n", b"edgeser signature 2\n", bytes(500), b"x" * 70_000])
 def test_what_is_no_signature(bundle: Path, keys: Path, text: bytes) -> None:
     signature_path(bundle).write_bytes(text)
-    with pytest.raises(edgeser.SignatureError, match=r"no signature of edgeser|more than"):
+    with pytest.raises(edgeser.SignatureError, match=r"not a signature by edgeser|more than"):
         edgeser.load(bundle, key=keys / "public.pem")
     whole_file = sign(bundle, keys / "private.pem").read_bytes()
     signature_path(bundle).write_bytes(whole_file + b"more\n")
-    with pytest.raises(edgeser.SignatureError, match="no signature of edgeser"):
+    with pytest.raises(edgeser.SignatureError, match="not a signature by edgeser"):
         edgeser.load(bundle, key=keys / "public.pem")
 
 
@@ -195,21 +195,21 @@ def test_what_is_no_key(bundle: Path, keys: Path, tmp_path: Path) -> None:
         )
     )
     for key, said in (
-        (curve / "public.pem", "another kind than Ed25519"),
-        (text, "no public key in PEM"),
-        (keys / "private.pem", "a private key, which belongs on no device"),
+        (curve / "public.pem", "is not an Ed25519 key"),
+        (text, "is not a public key in PEM"),
+        (keys / "private.pem", "a private key, which must not be on a device"),
         (tmp_path / "none", "cannot be read"),
-        (tmp_path, "no plain file"),
+        (tmp_path, "not a regular file"),
         (b"short", "32 bytes, and this one 5"),
         (5, "a path or 32 bytes, not int"),
     ):
         with pytest.raises(edgeser.SignatureError, match=said):
             verify(bundle, key)  # type: ignore[arg-type]
     for private, said in (
-        (curve / "private.pem", "another kind than Ed25519"),
-        (text, "no private key in PEM"),
+        (curve / "private.pem", "is not an Ed25519 key"),
+        (text, "is not a private key in PEM"),
         (locked, "has a password"),
-        (keys / "public.pem", "no private key"),
+        (keys / "public.pem", "is not a private key"),
     ):
         with pytest.raises(edgeser.SignatureError, match=said):
             sign(bundle, private)

@@ -256,7 +256,7 @@ def test_opus_is_heard_as_well(shared: str) -> None:
         error = events_of(socket)[-1]
     assert (error["code"], error["message"][:36]) == (
         "audio",
-        "a message of 5 bytes is no Opus pack",
+        "a message of 5 bytes is not an Opus pack",
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY))
-"""What a folder says that takes no new file, and a file that is a mount of its own."""
+"""Errors of a folder that refuses new files, and of a file that is a mount point."""
 
 
 def open_plain(path: Path, *, links: bool = True) -> FileIO:

@@ -91,7 +91,7 @@ def open_cuda(
         kernels: the folder that ``edgeser compile`` wrote.
         precision: of the kernels; a front end by another's keeps that of its graph.
         cache: the folder of TensorRT's engines; None for the user's own.
-        progress: told how far a TensorRT engine is that has to be built.
+        progress: called with the progress of building a TensorRT engine.
         open_device: what opens the GPU; None for CUDA.
         signed: the signature that must cover the kernels; None if none must.
 

@@ -52,7 +52,7 @@ class Session:
     def prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
         """Make ready for batches of one size, from and to fixed places.
 
-        Each size has a context of its own: one that a CUDA graph has captured must not change.
+        Each size has its own context, because a context captured by a CUDA graph must not change.
 
         Args:
             batch: within the profile that the engine was built with.

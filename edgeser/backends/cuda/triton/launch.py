@@ -34,7 +34,7 @@ CONFIGURATIONS = {
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
 ALWAYS = 16
-"""Rows: configurations of more are compiled only where registers hold what they compute with."""
+"""Rows per program. Configurations with more are compiled only if their values fit registers."""
 
 AT_ONCE = 6 * 64 * 64
 """Weights that 256 threads hold beside everything else, in 96 registers of each."""

@@ -1,7 +1,6 @@
-"""What ``pytest -m "not slow"`` leaves out: tests that train, compile, wait, or start programs.
+"""The tests that ``pytest -m "not slow"`` skips: those that train, compile, wait, or start programs.
 
-One table, by path under ``tests/``, so that a test need not say it of itself; the mark
-``pytest.mark.slow`` on a test does the same.
+The table has paths under ``tests/``. A single test can have the mark ``pytest.mark.slow`` instead.
 """
 
 from __future__ import annotations

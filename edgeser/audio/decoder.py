@@ -97,7 +97,7 @@ class Decoder:
 
 
 def _said(error: Exception) -> str:
-    """The decoder's message, replaced if it is about its own internals or wrongly says "missing"."""
+    """The decoder's message, replaced where it is misleading."""
     text = str(getattr(error, "error_string", error))
     if "does not exist" in text:  # what it says of an MP3 with less than a frame
         return "it has almost no data"

@@ -51,7 +51,7 @@ class Arena:
             return self._free.popleft()
 
     def release(self, row: int) -> None:
-        """Releases a row; may be called from any thread at any time, also by a garbage collector."""
+        """Releases a row; may be called from any thread at any time, also by the collector."""
         self._free.append(row)
 
     def begin(self, row: int) -> None:

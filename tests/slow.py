@@ -1,4 +1,4 @@
-"""The tests that ``pytest -m "not slow"`` skips: those that train, compile, wait, or start programs.
+"""The tests that ``pytest -m "not slow"`` skips: they train, compile, wait, or start programs.
 
 The table has paths under ``tests/``. A single test can have the mark ``pytest.mark.slow`` instead.
 """

@@ -195,7 +195,7 @@ def compile_kernel(
     """
     function = FUNCTIONS[name]
     if not isinstance(function, triton.JITFunction):
-        raise BackendError("Triton does not compile while TRITON_INTERPRET is set: unset it")
+        raise BackendError("Triton does not compile while it interprets: unset TRITON_INTERPRET")
     fixed = constants(name, manifest, chosen.block_rows)
     own = tuple(
         Argument(p.name, _TYPES.get(p.name, "i32" if p.do_not_specialize else "*fp32"))

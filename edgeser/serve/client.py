@@ -121,7 +121,7 @@ class Client:
         self._look()
 
     def take(self, seconds: float) -> tuple[float, Samples]:
-        """Takes waiting samples, up to a number of seconds; also returns their arrival time."""
+        """Takes up to so many seconds of waiting samples; returns their arrival time, too."""
         parts, came = [], 0.0
         most = max(1, int(seconds * self.audio.rate))
         while self._waiting and most > 0:

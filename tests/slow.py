@@ -13,6 +13,8 @@ SLOW = {
     "capi": "builds the C library",
     "sdk/test_one_core.py": "builds the C library",
     "cli/test_analyze_folders.py": "starts programs",
+    "cli/test_backend.py": "starts programs",
+    "cli/test_commands.py": "starts programs",
     "cli/test_compile.py": "compiles kernels",
     "cli/test_engine_bar.py": "starts programs",
     "cli/test_export.py": "starts programs",

@@ -215,6 +215,7 @@ def test_what_is_no_key(bundle: Path, keys: Path, tmp_path: Path) -> None:
             sign(bundle, private)
 
 
+@pytest.mark.slow  # starts many programs
 def test_on_the_command_line(bundle: Path, keys: Path, others: Path) -> None:
     signature_path(bundle).unlink()
     done = run("verify", bundle, "--key", keys / "public.pem")

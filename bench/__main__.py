@@ -20,10 +20,14 @@ from edgeser.bench.measure import paced
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Turns that everything takes.")] = 15,
-    minutes: Annotated[float, typer.Option(min=0.05, help="At real-time pace.")] = 1.0,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds in which all contestants run in turn.")
+    ] = 15,
+    minutes: Annotated[
+        float, typer.Option(min=0.05, help="Minutes of audio at real-time pace.")
+    ] = 1.0,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

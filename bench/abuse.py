@@ -4,7 +4,7 @@
 
 An ordinary client, in this process, sends 20 ms of speech every 20 ms and records when its frames
 arrive: first alone, then with an attacker, a separate process that sends as fast as the server
-reads. An attacker may cost 10 % of the frames and add 50 ms to the 99th percentile, no more.
+reads. An attacker may cost at most 10 % of the frames, and add 50 ms to the 99th percentile.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ PAGE = """\
 # `edgeser serve` under attack
 
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
-{shared}. The server has its own limits, as they come.
+{shared}. The server has its default limits.
 
 An ordinary client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
-{seconds:g} s alone and as long beside each attacker, who sends as fast as the server reads.
-*Frames* is how many came of those due. Latency is from when the message with a frame's last sample
-was due until the frame was received, in milliseconds.
+{seconds:g} s alone, and for the same time together with each attacker, who sends as fast as the
+server reads. *Frames* is the share of the expected frames that arrived. Latency is the time from
+when the message with a frame's last sample was due, to the arrival of the frame, in milliseconds.
 
 {table}
 
-An attacker may cost {lost:.0%} of the frames and {later:g} ms of the 99th percentile.
+Limits: an attacker may cost {lost:.0%} of the frames and {later:g} ms of the 99th percentile.
 
 Made by `python -m bench.abuse`.
 """
@@ -156,9 +156,9 @@ def attack(kind: Callable[[str, int], None], address: str) -> Iterator[None]:
 
 
 def main(
-    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Seconds for each attack.")] = 15.0,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

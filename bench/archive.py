@@ -38,21 +38,21 @@ HOURS = 10_000
 EVERY = 0.1  # seconds between two measurements
 
 PAGE = """\
-# What an archive costs
+# Cost of an archive
 
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
 {shared}.
 
 Archives of {small} and {large} telephone calls of {minutes:.0f} minutes, {rate} Hz and 16 bits, the
-bundled sample over and over with noise. Rounds in which all ways took turns: {rounds}; figures are
-medians over these. What an hour of audio takes is the larger archive less the smaller one; what is
-left is the start.
+bundled sample repeated with noise. Rounds, in which all variants ran in turn: {rounds}; figures are
+medians over these. The difference between the two archives gives the cost of an hour of audio; the
+rest is the start.
 
 {table}
 
-It is CPU time of all processes together, of Ray's own too, and of one core. Others who use the
-machine change it little; how long the runs took by a clock on the wall they do change, and so that
-is only in the JSON beside this page. `--engine ray` keeps timelines as well as utterances.
+The figures are CPU time of all processes together, including Ray's. Other programs on the machine
+hardly change CPU time, but they do change elapsed time, so that is only in the JSON beside this
+page. `--engine ray` writes timelines as well as utterances.
 
 {remark}
 
@@ -69,10 +69,12 @@ class Cost:
 
 
 def main(
-    calls: Annotated[int, typer.Option(min=1, help="In the smaller archive.")] = 8,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns that each way takes.")] = 3,
+    calls: Annotated[int, typer.Option(min=1, help="Number of calls in the smaller archive.")] = 8,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds in which all variants run in turn.")
+    ] = 3,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

@@ -148,7 +148,7 @@ class Crowd:
                     self._read(voice, 0.0)
         self._begin = 0.0
 
-    def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
+    def talk(self, warm_up: float, seconds: float, pids: Iterable[int]) -> CrowdStats:
         """Sends for this time, at the pace of real time.
 
         Returns the measurements after ``warm_up``, with the processes' CPU time.
@@ -157,7 +157,7 @@ class Crowd:
         poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
         late: list[float] = []
         self._begin = time.perf_counter() + 0.05
-        seen: _Seen | None = None
+        start: _Start | None = None
         for turn in itertools.count():
             base = self._begin + turn * self._seconds
             for voice in order:
@@ -168,22 +168,22 @@ class Crowd:
                 late.append(-rest)
                 self._say(voice)
             said = (turn + 1) * self._seconds
-            if seen is None and said >= warm_up:
-                seen = _Seen(self._address, self.voices, [*pids])
-            elif seen is not None and said >= warm_up + seconds:
+            if start is None and said >= warm_up:
+                start = _Start(self._address, self.voices, [*pids])
+            elif start is not None and said >= warm_up + seconds:
                 break
         poll.close()
-        return seen.told(late)
+        return start.stats(late)
 
-    def talk_in_step(self, warm_up: float, seconds: float, pids: Iterable[int]) -> Told:
-        """Sends so many seconds of audio, each message after the server has processed the last one.
+    def talk_in_step(self, warm_up: float, seconds: float, pids: Iterable[int]) -> CrowdStats:
+        """Sends audio of this length, each message after the server has processed the last one.
 
         All send at the same time, as fast as the server can process. Other processes change the
         elapsed time, but not the amount of work.
         """
         poll, known = self._poll(), {v.socket.fileno(): v for v in self.voices}
         witnesses = [voice for voice in self.voices if voice.witness]
-        seen: _Seen | None = None
+        start: _Start | None = None
         for turn in itertools.count(1):
             for voice in self.voices:
                 self._say(voice)
@@ -194,16 +194,17 @@ class Crowd:
                 for handle, _ in poll.poll(1.0):
                     self._read(known[handle], time.perf_counter())
                 if time.perf_counter() > until:
-                    came = [voice.frames for voice in witnesses]
+                    received = [voice.frames for voice in witnesses]
                     raise TimeoutError(
-                        f"{frames} frames were due after {said:.1f} s, and so many came: {came}"
+                        f"after {said:.1f} s of audio, each client should have received {frames} "
+                        f"frames; they received {received}"
                     )
-            if seen is None and said >= warm_up:
-                seen = _Seen(self._address, self.voices, [*pids])
-            elif seen is not None and said >= warm_up + seconds:
+            if start is None and said >= warm_up:
+                start = _Start(self._address, self.voices, [*pids])
+            elif start is not None and said >= warm_up + seconds:
                 break
         poll.close()
-        return seen.told([])
+        return start.stats([])
 
     def _poll(self) -> select.epoll:
         poll = select.epoll()
@@ -280,7 +281,7 @@ class Crowd:
             voice.waits.append((now, now - due))
 
 
-class _Seen:
+class _Start:
     """The state at the start of a measurement."""
 
     def __init__(self, address: str, voices: Sequence[Voice], pids: Sequence[int]) -> None:
@@ -290,14 +291,14 @@ class _Seen:
         self._cpu = cpu_seconds(pids), time.process_time()
         self._at = time.perf_counter()
 
-    def told(self, late: Sequence[float]) -> Told:
-        """The differences since then."""
+    def stats(self, late: Sequence[float]) -> CrowdStats:
+        """The measurements since then."""
         passed, count = time.perf_counter() - self._at, len(self._voices)
         server = cpu_seconds(self._pids) - self._cpu[0]
         ours = time.process_time() - self._cpu[1]
         waits = [wait for v in self._voices for when, wait in v.waits if when > self._at]
         heard = audio_seconds(self._address) - self._heard
-        return Told(
+        return CrowdStats(
             clients=count,
             seconds=passed,
             heard=heard,
@@ -312,7 +313,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class Told:
+class CrowdStats:
     """Measurements of a crowd."""
 
     clients: int

@@ -40,28 +40,28 @@ edgeser {version} on {machine}, {system}, Python {python}; {date}. The machine
 {shared}.
 
 {hours} hours of audio at {rate} Hz, speech with pauses and noise at changing levels, went through
-one `Stream` that was never reset and through one `Utterances`, hop after hop, {speed:.0f} times as
-fast as they were spoken. A hop's time is in microseconds, on one thread. The memory is that of the
-process, which keeps the last ten minutes to compare them.
+one `Stream` that was never reset and through one `Utterances`, hop by hop, {speed:.0f} times as
+fast as real time. The time of a hop is in microseconds, on one thread. The memory is that of the
+process, which stores the last ten minutes to compare them.
 
 ## One stream, never reset
 
 {stream}
 
-* Its state has {state_bytes} bytes, before and after.
-* {frames} frames, each with the time of its last sample to within {stream_off:.1g} samples.
-* A fresh stream that heard only the last {since:.0f} s was the same to the bit from its
-  second {same_after:.0f} on: the running level is the same once something loud was heard, and the
-  network remembers {field:.0f} s.
+* The size of its state is constant: {state_bytes} bytes.
+* {frames} frames; the time of each is that of its last sample, to within {stream_off:.1g} samples.
+* A new stream that got only the last {since:.0f} s returned the same bits from its second
+  {same_after:.0f} on: loud speech makes the running level equal, and the network's memory is
+  {field:.0f} s.
 
 ## Utterances
 
 {utterances}
 
-* {said} utterances, and between them the stream was reset. Each frame has the time of its last
-  sample to within {utterances_off:.1g} samples.
-* The last {held}, each heard by a fresh `Utterances` from the reset before it on, are the same to
-  the bit: label, probabilities and timeline; start and end within a microsecond.
+* {said} utterances, with a reset of the stream after each. The time of each frame is that of its
+  last sample, to within {utterances_off:.1g} samples.
+* For the last {held}, a new `Utterances` that got the audio since the reset before returned the
+  same bits of label, probabilities and timeline; start and end agree within a microsecond.
 
 Made by `python -m bench.endless`.
 """
@@ -247,9 +247,9 @@ def by_utterances(model: edgeser.Model, hours: int) -> tuple[Watch, dict[str, fl
 
 
 def main(
-    hours: Annotated[int, typer.Option(min=1, help="Of audio.")] = 10,
+    hours: Annotated[int, typer.Option(min=1, help="Hours of audio.")] = 10,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

@@ -32,7 +32,7 @@ SPOKEN, QUIET, FORGET = 6.0, 14.0, 10.0  # seconds; pauses are long enough to en
 PATIENCE = 60.0  # seconds until a missing event counts as a problem
 AWAY = 5.0  # seconds without a server
 MOST_GROWTH = 1.25  # times the first visits' memory, and one MiB or node more
-UNPLUGGED = 10  # once per so many visitors
+UNPLUGGED = 10  # every tenth visitor
 LEFT = """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
 (id) => document.getElementById(id).textContent).join('')"""
 NOISE = (
@@ -67,26 +67,26 @@ PAGE = """\
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; Chromium {chromium};
 {date}. The machine {shared}.
 
-{minutes:.0f} minutes in front of one page, 1080 by 1920, that heard {spoken:g} s of speech and
-{quiet:g} s of silence in turn and forgot a visitor after {forget:g} s without a voice:
+{minutes:.0f} minutes of one page, 1080 by 1920. Its microphone got {spoken:g} s of speech and
+{quiet:g} s of silence in turn; a visit timed out after {forget:g} s without speech:
 
 * {visits} visits, each with at least one verdict, {utterances} utterances in all. Half ended with a
-  touch of "Done", half with nobody there. After each, nothing of it was left on the screen.
-* {unplugged} times the microphone was unplugged in front of a visitor, and heard again.
-* The page was read {read} times: after 40 visits it reads itself anew, since browsers keep some
-  memory of each microphone and its audio thread.
-* The server was stopped and started again in front of a visitor: the verdict stayed, and the page
-  heard again {back} s after the server was there. And once more before nobody: the start screen
-  said so, and said when it was over.
-* Wrong: {wrong}.
+  touch of "Done", half with a timeout. After each visit, the screen was empty.
+* {unplugged} times the microphone was unplugged during a visit; the page recovered.
+* The page was loaded {read} times. It reloads itself after 40 visits, because browsers leak some
+  memory for each microphone and its audio thread.
+* The server was restarted during a visit: the verdict stayed on the screen, and the page
+  worked again {back} s after the server. It was restarted once more between visits: the start
+  screen reported the outage and its end.
+* Problems: {wrong}.
 
-Memory, once what was garbage was gone; of the processes the resident set, in MiB:
+Memory in MiB after garbage collection; for processes, the resident set:
 
 | | after 3 visits | at the end | most |
 |---|---|---|---|
 {rows}
 
-States that the page was in, and how often it came into each: {states}.
+States of the page, and how often it entered each: {states}.
 
 Made by `{command}`.
 """
@@ -241,10 +241,12 @@ class Hour:
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=1, help="How long visitors come.")] = 60,
-    port: Annotated[int, typer.Option(help="Where to serve.")] = 8799,
-    keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
-    shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
+    minutes: Annotated[float, typer.Option(min=1, help="Duration of the visits.")] = 60,
+    port: Annotated[int, typer.Option(help="Port of the server.")] = 8799,
+    keep: Annotated[bool, typer.Option(help="Write the results to bench/results.")] = True,
+    shared: Annotated[
+        bool, typer.Option(help="State that other programs use the machine.")
+    ] = False,
 ) -> None:
     """Simulates visitors; prints the problems."""
     if CHROMIUM is None:
@@ -295,7 +297,7 @@ def write(
         spoken=SPOKEN,
         quiet=QUIET,
         forget=FORGET,
-        wrong="; ".join(wall.wrong) or "nothing, and no error in the page",
+        wrong="; ".join(wall.wrong) or "none, and no error in the page",
         rows=rows,
         states=", ".join(f"{state} ({count})" for state, count in sorted(states.items())),
         command=" ".join(["python -m bench.kiosk", *options]),

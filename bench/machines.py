@@ -66,10 +66,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 PAGE = """\
 # Machines side by side
 
-Written by `python -m bench.machines` from what `python -m bench` left on each, with the SIMD level
-that edgeser chose there. Shares and ratios carry from one machine to another; times do not. Goals
-are those of the day of the run. The AVX2 column was measured before AVX2 had blocks of rows of its
-own: `csrc/LIMITS.md` says what they brought.
+Written by `python -m bench.machines` from the results of `python -m bench` on each machine, with
+the SIMD level that edgeser chose there. Shares and ratios can be compared between machines; times
+cannot. Goals are those on the day of the run. The AVX2 column was measured before AVX2 had its own
+block sizes: `csrc/LIMITS.md` describes their effect.
 
 {goals}"""
 

@@ -1,10 +1,10 @@
-"""How many live microphones a machine holds: frames in time, at the pace of real time.
+"""Number of live microphones that a machine can serve: latency at the pace of real time.
 
     python -m bench.microphones
 
-A crowd of clients (``bench.crowd``) sends 16-bit audio as it would be spoken, in messages of
-100 ms, each client at a moment of its own. Step by step there are more of them, until one frame in
-a hundred comes later than the next one is due. They take part of the same cores; how much, is told.
+A crowd of clients (``bench.crowd``) sends 16-bit audio in real time, in messages of 100 ms, at
+different offsets. The number of clients increases until the 99th percentile of the latency exceeds
+one hop. The clients run on the same cores; the page states their CPU time.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ import typer
 
 import edgeser
 from bench.capacity import serving
-from bench.crowd import Crowd, Told, family
+from bench.crowd import Crowd, CrowdStats, family
 from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE
 from edgeser.cores import cores
 from edgeser.native import kernels
 
 MESSAGE_SECONDS = 0.1
-WARM_UP = 4.0  # seconds of a run that do not count
+WARM_UP = 4.0  # seconds at the start of a run that are not measured
 WITNESSES = 50
 PAGE = """\
 # Microphones at the pace of real time
 
 edgeser {version} on {machine}, {cores} cores, kernels for {simd}, {system}, Python {python};
 {date}. The machine {shared}; its load was {load_before:.1f} before. `--workers {workers}`. Each
-client sends 16-bit audio at {rate} Hz in messages of 100 ms, as it would be spoken, for
-{seconds:g} s after a start that does not count, and asks for `frames=spoken` in binary. Clients are
-in one process on the same cores, and what they took is told beside what the server took.
+client sends 16-bit audio at {rate} Hz in messages of 100 ms, in real time, for {seconds:g} s after
+a warm-up, and requests `frames=spoken` in binary. All clients run in one process on the same cores;
+the table has the CPU time of both.
 
-Latency is of {witnesses} clients that get all frames: from when the message with a frame's last
-sample was due until the frame came. *Late* is how late the clients themselves sent, 99th
-percentile. A frame comes every {hop:.0f} ms.
+Latency is measured by {witnesses} clients that get all frames: from the time when the message with
+a frame's last sample was due, to the arrival of the frame. *Late* is the delay of the clients' own
+messages, 99th percentile. A frame is due every {hop:.0f} ms.
 
 {tables}
 
@@ -47,28 +47,28 @@ Made by `python -m bench.microphones`.
 
 
 @dataclass(frozen=True)
-class Room:
-    """Who speaks, and how the server listens."""
+class Scenario:
+    """The share of speaking clients, and options of the server."""
 
     name: str
     speaking: float
-    """Share of the clients where somebody speaks."""
+    """Share of the clients that send speech; the others send a quiet room."""
     options: tuple[str, ...] = ()
     """Of ``edgeser serve``."""
 
 
-ROOMS = (
-    Room("Everybody speaks", 1.0),
-    Room("Everybody speaks, `--precision int8`", 1.0, ("--precision", "int8")),
-    Room("One in ten speaks", 0.1),
-    Room("One in ten speaks, `--skip-quiet`", 0.1, ("--skip-quiet",)),
+SCENARIOS = (
+    Scenario("Everybody speaks", 1.0),
+    Scenario("Everybody speaks, `--precision int8`", 1.0, ("--precision", "int8")),
+    Scenario("One in ten speaks", 0.1),
+    Scenario("One in ten speaks, `--skip-quiet`", 0.1, ("--skip-quiet",)),
 )
 
 
-def hear(room: Room, clients: int, seconds: float, *options: str) -> Told:
-    """What so many clients saw."""
-    with serving(*options, *room.options) as (address, pid):
-        talkers = round(room.speaking * clients)
+def measure(scenario: Scenario, clients: int, seconds: float, *options: str) -> CrowdStats:
+    """Measurements with this number of clients."""
+    with serving(*options, *scenario.options) as (address, pid):
+        talkers = round(scenario.speaking * clients)
         crowd = Crowd(
             address,
             talkers,
@@ -83,65 +83,73 @@ def hear(room: Room, clients: int, seconds: float, *options: str) -> Told:
             crowd.close()
 
 
-def in_time(told: Told) -> bool:
-    """Whether nearly all frames came before the next ones were due, of all that was said."""
-    said = told.clients * told.seconds
-    return not told.lost and told.heard > 0.98 * said and told.p99_ms <= 1000 * edgeser.load().hop
+def in_time(stats: CrowdStats) -> bool:
+    """Whether all audio was processed, and 99 % of the frames arrived within one hop."""
+    sent = stats.clients * stats.seconds
+    kept_up = not stats.lost and stats.heard > 0.98 * sent
+    return kept_up and stats.p99_ms <= 1000 * edgeser.load().hop
 
 
-def search(room: Room, counts: list[int], seconds: float, *options: str) -> list[Told]:
-    """More and more clients, until frames come late."""
-    seen: list[Told] = []
+def search(
+    scenario: Scenario, counts: list[int], seconds: float, *options: str
+) -> list[CrowdStats]:
+    """Measures with increasing numbers of clients, until frames are late."""
+    results: list[CrowdStats] = []
     for clients in counts:
-        seen.append(hear(room, clients, seconds, *options))
-        typer.echo(f"{room.name}: {row(seen[-1])}")
-        if not in_time(seen[-1]):
+        results.append(measure(scenario, clients, seconds, *options))
+        typer.echo(f"{scenario.name}: {row(results[-1])}")
+        if not in_time(results[-1]):
             break
-    return seen
+    return results
 
 
 HEAD = (
     "| clients | p50, ms | p99, ms | late, ms | server, cores | clients, cores "
-    "| server, ms a client-second |\n|---|---|---|---|---|---|---|"
+    "| server, ms per client-second |\n|---|---|---|---|---|---|---|"
 )
 
 
-def row(told: Told) -> str:
+def row(stats: CrowdStats) -> str:
     """One line of a table."""
-    pace = told.heard / told.seconds / 1000
-    server, clients = pace * told.milliseconds, pace * told.clients_milliseconds
+    pace = stats.heard / stats.seconds / 1000
+    server, clients = pace * stats.milliseconds, pace * stats.clients_milliseconds
     return (
-        f"| {told.clients:,} | {told.p50_ms:.1f} | {told.p99_ms:.1f} | {told.late_p99_ms:.1f} "
-        f"| {server:.2f} | {clients:.2f} | {told.milliseconds:.2f} |"
+        f"| {stats.clients:,} | {stats.p50_ms:.1f} | {stats.p99_ms:.1f} | {stats.late_p99_ms:.1f} "
+        f"| {server:.2f} | {clients:.2f} | {stats.milliseconds:.2f} |"
     )
 
 
-def table(room: Room, seen: list[Told]) -> str:
-    """One room's part of the page."""
-    most = max((told.clients for told in seen if in_time(told)), default=0)
-    lost = sum(told.lost for told in seen)
-    lines = [f"## {room.name}", "", HEAD, *map(row, seen), ""]
-    said = f"In time up to **{most:,} clients**." if most else "Not even these were in time."
-    lines.append(said + (f" Lost: {lost}." if lost else ""))
+def table(scenario: Scenario, results: list[CrowdStats]) -> str:
+    """A scenario's part of the page."""
+    most = max((stats.clients for stats in results if in_time(stats)), default=0)
+    lost = sum(stats.lost for stats in results)
+    lines = [f"## {scenario.name}", "", HEAD, *map(row, results), ""]
+    verdict = f"In time up to **{most:,} clients**." if most else "Late already with these clients."
+    lines.append(verdict + (f" Lost: {lost}." if lost else ""))
     return "\n".join(lines)
 
 
 def main(
-    counts: Annotated[str, typer.Option(help="How many clients, comma-separated.")] = (
+    counts: Annotated[str, typer.Option(help="Numbers of clients, comma-separated.")] = (
         "250,500,750,1000,1250,1500,1750,2000,2500,3000"
     ),
-    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 10.0,
-    workers: Annotated[int, typer.Option(min=0, help="As of edgeser serve.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, help="Seconds of audio from each client.")
+    ] = 10.0,
+    workers: Annotated[int, typer.Option(min=0, help="Same as in edgeser serve.")] = 0,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Measure until frames come late; write a page and the figures."""
+    """Measures with more and more clients until frames are late; writes a page and its figures."""
     workers = workers or cores()
     before = os.getloadavg()[0]
     steps = [int(count) for count in counts.split(",")]
-    seen = {room: search(room, steps, seconds, "--workers", str(workers)) for room in ROOMS}
+    results = {
+        scenario: search(scenario, steps, seconds, "--workers", str(workers))
+        for scenario in SCENARIOS
+    }
     about = {
         **facts(shared),
         "simd": kernels().simd_levels()[0],
@@ -154,10 +162,12 @@ def main(
     text = PAGE.format(
         **about,
         hop=1000 * edgeser.load().hop,
-        tables="\n\n".join(table(room, told) for room, told in seen.items()),
+        tables="\n\n".join(table(scenario, found) for scenario, found in results.items()),
     )
-    rooms = {room.name: [asdict(told) for told in some] for room, some in seen.items()}
-    save(f"{machine_stem()}-microphones", {**about, "rooms": rooms}, text, out)
+    figures = {
+        scenario.name: [asdict(stats) for stats in found] for scenario, found in results.items()
+    }
+    save(f"{machine_stem()}-microphones", {**about, "rooms": figures}, text, out)
     typer.echo(text)
 
 

@@ -202,25 +202,26 @@ def row(mca: str, target: Target, processor: str, function: str, loop: Loop) -> 
 
 
 PAGE = """\
-# Inner loops beside the ports of processors
+# Inner loops and the limits of execution ports
 
 Estimated by `python -m bench.ports` with {version}, of loops compiled by GCC;
-**nothing here was measured**. Data lie in the L1 cache, branches are foreseen, and no turn waits
-for memory. LLVM has a model of its own for Neoverse N1. Where Cortex-A72, A76 and A78 show the same
-figures, it has one for all of them, that of Cortex-A57, which multiplies one vector a cycle; A76
-and A78 multiply two, as Neoverse N1 does.
+**nothing here was measured**. The model assumes that all data are in the L1 cache, that branches
+are predicted, and that nothing waits for memory. LLVM has a separate model for Neoverse N1. If the
+figures of Cortex-A72, A76 and A78 are equal, it uses that of Cortex-A57 for all of them, which
+multiplies one vector per cycle; A76 and A78 multiply two, like Neoverse N1.
 
-A turn is one pass of the innermost loop of a product: a block of rows, or one row. The limit is
-what its products alone would take of the ports that can do them; the share is the limit over the
-cycles of the turn. Spills are instructions of the loop that touch the stack. One row has fewer sums
-than a multiplication has latency: it waits for its weights, which come from the L2 cache.
+A turn is one iteration of the innermost loop of a product: a block of rows, or one row. The limit
+is the time that its products alone need on the ports that can execute them; the share is the limit
+divided by the cycles of the turn. Spills are instructions of the loop that access the stack. One
+row has too few sums to hide the latency of multiplications; it waits for its weights from the L2
+cache anyway.
 
 {header}
 {rows}
 {absent}"""
 _COLUMNS = [
-    *("level", "processor", "loop", "multiply-adds a turn", "cycles a turn"),
-    *("cycles a multiply-add", "limit", "share", "spills"),
+    *("level", "processor", "loop", "multiply-adds per turn", "cycles per turn"),
+    *("cycles per multiply-add", "limit", "share", "spills"),
 ]
 HEADER = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}"
 
@@ -230,7 +231,7 @@ def page(mca: str, rows: list[str], absent: list[str]) -> str:
     said = subprocess.run([mca, "--version"], check=True, capture_output=True, text=True).stdout
     found = re.search(r"LLVM version \S+", said)
     version = f"llvm-mca ({found[0]})" if found else "llvm-mca"
-    missing = f"\nNot here: {', '.join(absent)}.\n" if absent else ""
+    missing = f"\nNot available: {', '.join(absent)}.\n" if absent else ""
     return PAGE.format(version=version, header=HEADER, rows="\n".join(rows), absent=missing)
 
 

@@ -32,7 +32,7 @@ from bench.record import FOLDER, facts, machine_stem, save
 from bench.sound import RATE, recording
 
 MESSAGE_SECONDS = 0.02
-WARM_UP = 3.0  # seconds of a run that do not count
+WARM_UP = 3.0  # seconds at the start of a run that are not measured
 
 PAGE = """\
 # `edgeser serve` under load
@@ -42,14 +42,13 @@ edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}
 `--workers {workers}`.
 
 Each client sends 16-bit speech at {rate} Hz in messages of 20 ms, at real-time pace, for
-{seconds:g} s after a start that does not count. Latency is from when the message with a frame's
-last sample was due until the frame was received, in milliseconds. CPU is of one core. *Late* is how
-late the clients themselves sent, 99th percentile: where it is not small, they were what the machine
-could not do.
+{seconds:g} s after a warm-up. Latency is the time from when the message with a frame's last sample
+was due, to the arrival of the frame, in milliseconds. CPU is the share of one core. *Late* is the
+99th percentile of the delay of the clients' own messages: if large, the clients were too slow.
 
 {table}
 
-A frame comes every {hop:.0f} ms. The 99th percentile stays below that up to **{most} clients**.
+A frame is due every {hop:.0f} ms. The 99th percentile stays below that up to **{most} clients**.
 
 Made by `python -m bench.serve`.
 """
@@ -57,7 +56,7 @@ Made by `python -m bench.serve`.
 
 @dataclass(frozen=True)
 class Load:
-    """Results with so many clients."""
+    """Results with a number of clients."""
 
     clients: int
     frames: int
@@ -126,7 +125,7 @@ class Client:
 
 
 def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Load:
-    """Runs so many clients for this time."""
+    """Runs this number of clients for this time."""
     import soxr
 
     draw = np.random.default_rng(clients)
@@ -172,15 +171,15 @@ def load(address: str, pid: int, clients: int, seconds: float, rate: int) -> Loa
 
 
 def main(
-    counts: Annotated[str, typer.Option(help="How many clients, comma-separated.")] = (
+    counts: Annotated[str, typer.Option(help="Numbers of clients, comma-separated.")] = (
         "1,8,32,64,128,192,256,384,512"
     ),
-    seconds: Annotated[float, typer.Option(min=1.0, help="Each.")] = 20.0,
-    rate: Annotated[int, typer.Option(help="Hz, that the clients send.")] = RATE,
-    vad: Annotated[str, typer.Option(help="As of edgeser serve.")] = "own",
-    workers: Annotated[int, typer.Option(min=1, help="As of edgeser serve.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Seconds for each number.")] = 20.0,
+    rate: Annotated[int, typer.Option(help="Sample rate of the clients, Hz.")] = RATE,
+    vad: Annotated[str, typer.Option(help="Same as in edgeser serve.")] = "own",
+    workers: Annotated[int, typer.Option(min=1, help="Same as in edgeser serve.")] = 1,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

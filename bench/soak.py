@@ -273,11 +273,17 @@ def keep_parts(parts: list[Part], of: int, minutes: int, command: str, shared: b
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=0.1, help="In all.")] = 60.0,
-    streams: Annotated[int, typer.Option(help="To be made and dropped, however long.")] = 0,
-    hours: Annotated[float, typer.Option(help="Of a day of visitors, however long.")] = 0.0,
-    keep: Annotated[bool, typer.Option(help="Write the results into bench/results.")] = True,
-    shared: Annotated[bool, typer.Option(help="The machine had other work.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Total duration.")] = 60.0,
+    streams: Annotated[
+        int, typer.Option(help="Create at least this number, however long it takes.")
+    ] = 0,
+    hours: Annotated[
+        float, typer.Option(help="Simulate at least these hours, however long it takes.")
+    ] = 0.0,
+    keep: Annotated[bool, typer.Option(help="Write the results to bench/results.")] = True,
+    shared: Annotated[
+        bool, typer.Option(help="State that other programs use the machine.")
+    ] = False,
 ) -> None:
     """Runs all parts, and prints the results."""
     model = edgeser.load()

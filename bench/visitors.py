@@ -47,15 +47,15 @@ PAGE = """\
 edgeser {version} on {machine}, {cores} cores, {system}, Python {python}; {date}. The machine
 {shared}. {minutes:g} minutes. Clients and servers share it.
 
-| | one process | two workers, killed and begun again |
+| | one process | two workers, killed and restarted |
 |---|---|---|
 {rows}
 
-An ordinary client speaks at the pace of real time for 2 to 30 s, then ends its stream and waits for
-what is left. It *heard everything* if every frame and its last utterance came, and the server said
-goodbye. Latency is from when the message with a frame's last sample was due until the frame came.
-Memory and open files are of all processes of a server, from a third of the time to its end. Of the
-two workers one is killed every {kill:g} s, and the whole server ended and begun again every
+An ordinary client sends speech in real time for 2 to 30 s, then ends its stream and waits for the
+remaining results. It *received everything* if it got all frames, its last utterance and a regular
+close. Latency is the time from when the message with a frame's last sample was due, to the arrival
+of the frame. Memory and open files: growth of all processes of a server after the first third of
+the time. One of the two workers is killed every {kill:g} s, and the whole server is restarted every
 {restart:g} s.
 
 Made by `python -m bench.visitors --minutes {minutes:g}`.
@@ -255,30 +255,30 @@ def table(logs: tuple[Log, Log]) -> str:
     p50, p99 = ([f"{np.quantile(log.late_ms, q):.1f}" for log in logs] for q in (0.5, 0.99))
     rows = [
         row("ordinary clients", *(f"{log.ordinary:,}" for log in logs)),
-        row("of them heard everything", *(f"{x.ordinary - len(x.incomplete):,}" for x in logs)),
+        row("of them received everything", *(f"{x.ordinary - len(x.incomplete):,}" for x in logs)),
         row("frame's latency, p50, ms", *p50),
         row("frame's latency, p99, ms", *p99),
-        row("vanished in the midst of a word", *(f"{log.vanished:,}" for log in logs)),
+        row("disconnected during speech", *(f"{log.vanished:,}" for log in logs)),
         row("never read, and were cut off", *(log.slow for log in logs)),
-        row("taken along by a restart", *(log.taken_along for log in logs)),
+        row("disconnected by a restart", *(log.taken_along for log in logs)),
         row("pages, figures and half requests", *(f"{log.requests:,}" for log in logs)),
         row("workers killed", "-", logs[1].kills),
-        row("servers begun again", "-", logs[1].restarts),
-        row("until all was well again, most, s", "-", f"{max(logs[1].recovery, default=0):.1f}"),
-        row("memory, MiB", f"{logs[0].growth_mib:+.1f}", "begun again"),
-        row("open files", f"{logs[0].growth_files:+d}", "begun again"),
+        row("servers restarted", "-", logs[1].restarts),
+        row("longest recovery, s", "-", f"{max(logs[1].recovery, default=0):.1f}"),
+        row("memory, MiB", f"{logs[0].growth_mib:+.1f}", "restarted"),
+        row("open files", f"{logs[0].growth_files:+d}", "restarted"),
         row("clients left at the end", *(log.left for log in logs)),
         row("log, bytes", *(log.log_bytes for log in logs)),
-        row("held", *("no" if log.problems() else "yes" for log in logs)),
+        row("passed", *("no" if log.problems() else "yes" for log in logs)),
     ]
     return "\n".join(rows)
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=0.5, help="In all.")] = 60.0,
-    clients: Annotated[int, typer.Option(min=1, help="Ordinary ones at each server.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.5, help="Total duration.")] = 60.0,
+    clients: Annotated[int, typer.Option(min=1, help="Ordinary clients of each server.")] = 4,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Say that others use the machine meanwhile.")
+        bool, typer.Option("--shared", help="State that other programs use the machine.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:

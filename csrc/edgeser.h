@@ -132,7 +132,7 @@ typedef struct edgeser_detector {
 /* Options of a stream. Initialise with edgeser_options_init(): later versions may add fields. */
 typedef struct edgeser_options {
   int adapt;                /* learn the speaker: 1 yes, 0 no, -1 the bundle's default */
-  double new_speaker_after; /* reset the speaker after so many seconds without speech; 0: never */
+  double new_speaker_after; /* seconds without speech that reset the speaker; 0: never */
 
   int utterances; /* 1: return events of utterances, by the rules below */
   double speech; /* score in (0, 1) from which a frame is speech; 0: the bundle's, or `threshold` */
@@ -145,7 +145,7 @@ typedef struct edgeser_options {
   double
       threshold; /* of the detector's score, below it a frame has no label; 0: `speech`, or 0.5 */
 
-  int every_hop; /* 0: hops that sound like the quiet before them are quiet, and not heard */
+  int every_hop; /* 0: hops that sound like the silence before them are skipped */
 } edgeser_options;
 
 /* The defaults: -1; 0; 0, and 0, 0.25, 0.9, 30, 1; NULL, 0; 1. */
@@ -230,7 +230,7 @@ EDGESER_API edgeser_status edgeser_stream_flush(edgeser_stream* stream, edgeser_
                                                 edgeser_verdict* verdict, float* probabilities,
                                                 edgeser_error* error);
 
-/* Upper bound on the number of frames for so many samples; for a flush, use that of 0 samples. */
+/* Upper bound on the number of frames that `samples` samples return; 0 samples: a flush. */
 EDGESER_API size_t edgeser_stream_most_frames(const edgeser_stream* stream, size_t samples);
 
 /* Minimum number of further samples before the next frame. Waiting for these samples before the

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOTHING_BESIDE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY))
-"""What a folder says that takes no new file, and a file that is a mount of its own."""
+"""Errors of a folder that refuses new files, and of a file that is a mount point."""
 
 
 def open_plain(path: Path, *, links: bool = True) -> FileIO:
@@ -37,16 +37,16 @@ def open_plain(path: Path, *, links: bool = True) -> FileIO:
             raise ValueError("it is a link")
         flags |= getattr(os, "O_NOFOLLOW", 0)
     if path.is_dir():  # which Windows does not open
-        raise ValueError("it is no plain file")
+        raise ValueError("it is not a regular file")
     try:
         number = os.open(path, flags)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
-            raise ValueError("it is no plain file") from None
+            raise ValueError("it is not a regular file") from None
         raise
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise ValueError("it is no plain file")
+        raise ValueError("it is not a regular file")
     return FileIO(number)
 
 

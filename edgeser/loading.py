@@ -85,7 +85,7 @@ def load(
         check_precision(precision)
     elif backend != "cpu":
         raise BackendError(
-            f'precision="auto" times the CPU: say which precision backend={backend!r} should have'
+            f'precision="auto" works only on the CPU: choose a precision for backend={backend!r}'
         )
     if path is None:
         if not os.path.isfile(BUNDLED):  # noqa: PTH113
@@ -109,9 +109,9 @@ def load(
             raise BundleError(f"{path}: {error}") from None
     if bundle.manifest.network is None and not allow_onnx:
         raise BundleError(
-            f"{path}: its front end is an ONNX graph alone, which ONNX Runtime would run: if you "
-            "know who made this bundle, load it with edgeser.load(path, allow_onnx=True); else "
-            "ask for one that tells its layers"
+            f"{path}: its front end is only an ONNX graph, which needs ONNX Runtime: if you trust "
+            "its source, load it with edgeser.load(path, allow_onnx=True); otherwise request a "
+            "bundle that describes its layers"
         )
     if not is_commercial(bundle.manifest.licence):
         warnings.warn(

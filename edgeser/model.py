@@ -222,8 +222,8 @@ class Model:
 
     def __reduce__(self) -> NoReturn:
         raise BackendError(
-            "a model cannot be pickled or sent to another process: what executes it was made for "
-            "this one. Call edgeser.load there, with the bundle's path, once for each process"
+            "a model cannot be pickled or sent to another process: its engine belongs to this one. "
+            "Call edgeser.load there, with the bundle's path, once in each process"
         )
 
     def __repr__(self) -> str:

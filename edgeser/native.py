@@ -41,6 +41,6 @@ def kernels() -> ModuleType:
         return importlib.import_module("edgeser._kernels")
     except ImportError as error:
         raise BackendError(
-            f"the compiled kernels cannot be imported ({error}): install edgeser again "
-            "with a C++ compiler at hand, or from a wheel for this platform"
+            f"the compiled kernels cannot be imported ({error}): reinstall edgeser, from a wheel "
+            "for this platform or with a C++ compiler"
         ) from error

@@ -48,7 +48,7 @@ class Verdict:
     speech_seconds: float
     """Seconds of it in which somebody spoke, in steps of ``model.hop``."""
     frames: tuple[EmotionFrame, ...]
-    """The frames that ending the utterance brought out: those of its last partial hop."""
+    """The frames that the end returned: those of the last partial hop."""
 
     @property
     def summary(self) -> str:

@@ -95,12 +95,12 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     file = signature_path(path)
     if not file.exists():
         raise SignatureError(
-            f"{path}: is not signed: there is no {file.name} beside it; get it from where the "
-            "bundle is from, or load without a key what you trust without one"
+            f"{path}: is not signed: {file.name} is missing beside it. Get it from the source of "
+            "the bundle, or load the bundle without a key if you trust it"
         )
     found = _FILE.fullmatch(_bytes(file, _LARGEST_KEY).decode("ascii", "replace"))
     if found is None:
-        raise SignatureError(f"{file}: is no signature of edgeser, or a damaged one: get it again")
+        raise SignatureError(f"{file}: is not a signature by edgeser, or is damaged: get it again")
     by = found["by"]
     if by not in allowed:
         raise SignatureError(
@@ -109,7 +109,7 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     _check_signature(file, by, found["signature"], found["statement"])
     data = _bytes(path, LARGEST_BUNDLE)
     if hashlib.sha256(data).hexdigest() != found["bundle"]:
-        raise SignatureError(f"{path}: is not the bundle that was signed: it was changed since")
+        raise SignatureError(f"{path}: is not the bundle that was signed: it was changed later")
     signed = Signed(data, by, None if found["kernels"] == _NO_KERNELS else found["kernels"])
     folder = path.with_suffix(".kernels")
     if kernels and (folder.exists() or signed.kernels):
@@ -146,9 +146,9 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     except TypeError:
         raise SignatureError(f"{path}: has a password: sign with a key that has none") from None
     except ValueError:
-        raise SignatureError(f"{path}: is no private key in PEM: {_MAKE}") from None
+        raise SignatureError(f"{path}: is not a private key in PEM: {_MAKE}") from None
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise SignatureError(f"{path}: is a key of another kind than Ed25519: {_MAKE}")
+        raise SignatureError(f"{path}: is not an Ed25519 key: {_MAKE}")
     private: Ed25519PrivateKey = key
     return private
 
@@ -165,7 +165,7 @@ def _public_keys(key: Key) -> list[str]:
     path = Path(key)
     text = _bytes(path, _LARGEST_KEY)
     if b"PRIVATE KEY" in text:
-        raise SignatureError(f"{path}: is a private key, which belongs on no device: {_MAKE}")
+        raise SignatureError(f"{path}: is a private key, which must not be on a device: {_MAKE}")
     keys = []
     for block in _PEM.findall(text):
         try:
@@ -173,10 +173,10 @@ def _public_keys(key: Key) -> list[str]:
         except ValueError:
             raise SignatureError(f"{path}: a key in it is damaged") from None
         if not isinstance(public, ed25519.Ed25519PublicKey):
-            raise SignatureError(f"{path}: is a key of another kind than Ed25519: {_MAKE}")
+            raise SignatureError(f"{path}: is not an Ed25519 key: {_MAKE}")
         keys.append(public.public_bytes_raw().hex())
     if not keys:
-        raise SignatureError(f"{path}: has no public key in PEM: {_MAKE}")
+        raise SignatureError(f"{path}: is not a public key in PEM: {_MAKE}")
     return keys
 
 
@@ -195,8 +195,8 @@ def _check_signature(file: Path, by: str, signature: str, statement: str) -> Non
         public.verify(bytes.fromhex(signature), statement.encode("ascii"))
     except (InvalidSignature, ValueError):
         raise SignatureError(
-            f"{file}: the signature does not hold: this file was changed, or never signed with "
-            f"the key {by[:16]}"
+            f"{file}: the signature is invalid: this file was changed, or was not signed with the "
+            f"key {by[:16]}"
         ) from None
 
 

@@ -1,7 +1,6 @@
-"""What ``pytest -m "not slow"`` leaves out: tests that train, compile, wait, or start programs.
+"""The tests that ``pytest -m "not slow"`` skips: they train, compile, wait, or start programs.
 
-One table, by path under ``tests/``, so that a test need not say it of itself; the mark
-``pytest.mark.slow`` on a test does the same.
+The table has paths under ``tests/``. A single test can have the mark ``pytest.mark.slow`` instead.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ SLOW = {
     "capi": "builds the C library",
     "sdk/test_one_core.py": "builds the C library",
     "cli/test_analyze_folders.py": "starts programs",
+    "cli/test_backend.py": "starts programs",
+    "cli/test_commands.py": "starts programs",
     "cli/test_compile.py": "compiles kernels",
     "cli/test_engine_bar.py": "starts programs",
     "cli/test_export.py": "starts programs",

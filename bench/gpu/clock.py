@@ -61,7 +61,7 @@ class Work:
         return began.elapsed_time(ended) / 1000 / times
 
     def timed(self, seconds: float = 0.02) -> Timed:
-        """For rounds: the median of several latencies that take about so many seconds."""
+        """For rounds: the median of several latencies, measured for about this time in seconds."""
 
         def once() -> float:
             return float(np.median(self.latencies(_times(self, seconds))))

@@ -43,17 +43,17 @@ class Part:
 
 
 def step(streams: int) -> str:
-    """Name of the part that measures a step of so many streams."""
+    """Name of the part that measures a step of a number of streams."""
     return f"step of {streams:,}"
 
 
 def lookup(tokens: int) -> str:
-    """Name of the part that measures a lookup of so many tokens."""
+    """Name of the part that measures a lookup of a number of tokens."""
     return f"lookup of {tokens:,}"
 
 
 def features(segments: int) -> str:
-    """Name of the part that measures the front end for so many segments."""
+    """Name of the part that measures the front end for a number of segments."""
     return f"front end of {segments:,}"
 
 

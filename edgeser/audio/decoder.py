@@ -45,16 +45,15 @@ class Decoder:
             self._sound = Forwards(file.fileno(), closefd=False)
         except soundfile.SoundFileError as error:
             raise AudioError(
-                f"cannot be read as audio ({_said(error)}); WAV, FLAC, Ogg and MP3 files "
-                "are understood"
+                f"cannot be read as audio ({_said(error)}); WAV, FLAC, Ogg and MP3 are supported"
             ) from None
         try:
             self.rate = check_rate(self._sound.samplerate)
             self.channels: int = self._sound.channels
             if self.channels > MOST_CHANNELS:
                 raise AudioError(
-                    f"has {self.channels} channels and at most {MOST_CHANNELS} are taken: "
-                    "keep those that hold the voice"
+                    f"has {self.channels} channels, more than {MOST_CHANNELS}: keep only those "
+                    "with the voice"
                 )
         except AudioError:
             self._sound.close()
@@ -82,7 +81,7 @@ class Decoder:
             ) from None
         self.given += count
         if self.given > self._most:
-            raise AudioError("is damaged: its sound has no end; repair or convert it")
+            raise AudioError("is damaged: decoding does not end; repair or convert it")
         return block[:count]
 
     def __enter__(self) -> Decoder:
@@ -98,10 +97,10 @@ class Decoder:
 
 
 def _said(error: Exception) -> str:
-    """What the decoder said, unless it spoke of itself, or of a file that is there as missing."""
+    """The decoder's message, replaced where it is misleading."""
     text = str(getattr(error, "error_string", error))
     if "does not exist" in text:  # what it says of an MP3 with less than a frame
-        return "hardly anything of it is there"
+        return "it has almost no data"
     if "internal" in text.lower():
-        return "what it says of itself makes no sense"
+        return "its header is invalid"
     return text.removeprefix("Error : ").rstrip(".")

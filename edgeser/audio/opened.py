@@ -81,7 +81,7 @@ def _file(path: Path) -> FileIO:
         return open_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
-            raise AudioError(f"{path}: is a link to what does not exist") from None
+            raise AudioError(f"{path}: is a broken link") from None
         raise AudioError(f"{path}: there is no such file") from None
     except OSError as error:  # a loop of links, a name too long, no right to read it
         raise AudioError(f"{path}: cannot be opened: {error.strerror}") from None
@@ -116,12 +116,9 @@ def _fill(copy: BinaryIO, source: BinaryIO, path: Path) -> None:
     try:
         head = source.read(16)
         if not head:
-            raise AudioError(f"{path}: nothing came out of it")
+            raise AudioError(f"{path}: contains no data")
         if not is_sound(head):
-            raise AudioError(
-                f"{path}: what comes out of it cannot be read as audio; "
-                "WAV, FLAC, Ogg and MP3 are understood"
-            )
+            raise AudioError(f"{path}: its data is not audio; WAV, FLAC, Ogg and MP3 are supported")
         copy.write(head)
         shutil.copyfileobj(source, copy, 1 << 20)
     except OSError as error:

@@ -59,17 +59,17 @@ def open_recording(
     """
     if isinstance(source, str | os.PathLike):
         if sample_rate is not None:
-            raise AudioError("a file knows its own sample rate: leave sample_rate out")
+            raise AudioError("a file contains its sample rate: omit sample_rate")
         with _open_file(Path(source)) as recording:
             yield recording
         return
     if not isinstance(source, np.ndarray):
         raise AudioError(
-            f"a recording is a path or a numpy array, not {type(source).__name__}: give the file's "
-            "path, or numpy.asarray of the samples and sample_rate="
+            "a recording must be a path or a numpy array, not "
+            f"{type(source).__name__}: pass the file's path, or an array with sample_rate="
         )
     if sample_rate is None:
-        raise AudioError("an array does not know its sample rate: pass sample_rate=")
+        raise AudioError("an array has no sample rate: pass sample_rate=")
     yield _from_array(source, check_rate(sample_rate))
 
 
@@ -97,7 +97,7 @@ def _open_file(path: Path) -> Iterator[Recording]:
             raise
         raise AudioError(f"{path}: {error}") from None
     except OSError as error:
-        if error.filename is not None:  # not ours: of whoever uses the recording
+        if error.filename is not None:  # from the caller's code inside the `with` block
             raise
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -120,28 +120,30 @@ def _blocks(
             if decoder.rate != first.rate:
                 raise AudioError(
                     f"recordings at {first.rate} and {decoder.rate} Hz are joined in this file: "
-                    f"part {number} of {len(found)} must go to a file of its own"
+                    f"part {number} of {len(found)} must be in a separate file"
                 )
             yield from _part(path, span, decoder)
             given += decoder.given
     if given == 0:
-        raise AudioError("the file holds no audio")
+        raise AudioError("the file contains no audio")
 
 
 def _part(path: Path, span: Span, decoder: Decoder, *, alone: bool = False) -> Iterator[Block]:
     most = max(1_024, min(BLOCK_SECONDS * decoder.rate, _BLOCK_SAMPLES // decoder.channels))
-    # One block ahead of what is given away: of a file that ends at once none is judged.
+    # Reads the first block before yielding anything, so that a file that ends at once is refused.
     block = decoder.read(most)
     missing = _missing(span, decoder, ended=len(block) < most)
     if missing and len(block) < _LEAST_LEFT * decoder.rate:
         raise AudioError(
-            f"is cut short, and only {len(block) / decoder.rate:.2f} s are left of it ({missing}): "
-            "get the whole file"
+            f"is cut short: it contains only {len(block) / decoder.rate:.2f} s ({missing}); get "
+            "the whole file"
         )
-    if alone and 0 < len(block) < _SHORTEST * decoder.rate:  # what some formats do not tell
+    if (
+        alone and 0 < len(block) < _SHORTEST * decoder.rate
+    ):  # some formats do not state their length
         raise AudioError(
-            f"holds {len(block) / decoder.rate:.3f} s of sound: it was cut short, or is no "
-            "recording"
+            f"contains only {len(block) / decoder.rate:.3f} s of audio: it was cut short, or is "
+            "not a recording"
         )
     if missing:
         log.warning("%s: is cut short (%s): what is left is judged", path, missing)

@@ -18,9 +18,9 @@ class Span:
     patches: tuple[tuple[int, bytes], ...] = ()
     """(place in the file, bytes to read there instead): lengths that its writer never filled in."""
     share: float = 1.0
-    """How much is there of the bytes that it says it has, in [0, 1]; below 1 it was cut short."""
+    """Share of the stated bytes that exist, in [0, 1]; below 1, the file was cut short."""
     ends: bool = True
-    """False if its format marks an end and there is none."""
+    """False if the format marks its end, but the mark is missing."""
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ class Stepper(Protocol):
     def turn(
         self, streams: Sequence[native.Stream], hops: Sequence[int]
     ) -> AbstractContextManager[None]:
-        """Context manager around one call, in which each stream has at most so many hops.
+        """Context manager around one call, in which each stream has at most this number of hops.
 
         If its block raises, it undoes every :meth:`step` in it.
         """

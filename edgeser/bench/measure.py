@@ -203,7 +203,7 @@ def resident_mib() -> float:
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON; what is not known is null."""
+    """The report as JSON; unknown values are null."""
     known = report.to_dict()
     known["memory_mib"] = [None if math.isnan(mib) else mib for mib in report.memory_mib]
     return json.dumps(known, allow_nan=False)

@@ -21,7 +21,7 @@ class Sizes(NamedTuple):
     sample_rate: int
     """Hz, of the audio inside the model."""
     segment: int
-    """Samples that one token hears."""
+    """Samples in the segment of one token."""
     hop: int
     """Samples between the ends of two tokens."""
     deep: int
@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
     gate_hidden: int
     """H, hidden units of the gate."""
     gate_memory: int
-    """M, tokens before its own that the gate hears."""
+    """M, earlier tokens that the gate's score depends on."""
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -52,36 +52,36 @@ class Sizes(NamedTuple):
 
     @property
     def receptive_tokens(self) -> int:
-        """Number of tokens, its own included, that a frame can depend on."""
+        """Number of tokens that a frame can depend on, including its own."""
         return 1 + (self.taps - 1) * sum(self.dilations)
 
 
 class Thresholds(NamedTuple):
-    """Below either of the first two a frame has no label. Both are in [0, 1]."""
+    """Thresholds. A frame below one of the first two, both in [0, 1], has no label."""
 
     speech: float
     confidence: float
     utterance: float = 0.0
-    """Seconds of speech, in [0, 60], below which an utterance's verdict carries no label either."""
+    """Minimum seconds of speech, in [0, 60], for the label of a verdict."""
 
 
 class SpeakerRules(NamedTuple):
     """Constants of the adaptation to a speaker; see docs/streaming.md."""
 
     adapt: bool
-    """Whether streams adapt unless they are told."""
+    """Whether streams adapt by default."""
     prior: float
-    """Utterances that the training's statistics are worth."""
+    """Weight of the training's statistics, in utterances."""
     floor: float
-    """Share of what was learned that counts for a speaker who never varied, in [0, 1]."""
+    """Minimum weight of the statistics of a speaker without variation, in [0, 1]."""
     bound: float
-    """Of the shift, in units of the training's deviation."""
+    """Maximum of the shift, in units of the training's deviation."""
     most: float
-    """Utterances that the statistics remember."""
+    """Maximum number of utterances in the statistics."""
     shortest: int
-    """Tokens of speech below which a sequence teaches nothing."""
+    """Minimum tokens of speech of a sequence; shorter ones do not change the statistics."""
     calibration: float
-    """Utterances that a calibration is worth."""
+    """Weight of a calibration, in utterances."""
 
 
 class Manifest(NamedTuple):
@@ -94,7 +94,7 @@ class Manifest(NamedTuple):
     notices: tuple[str, ...]
     sizes: Sizes
     network: Network | None
-    """The front end's layers, if the bundle tells them."""
+    """The front end's layers; None if the bundle has only an ONNX graph."""
     level_initial: float
     thresholds: Thresholds
     pause: int

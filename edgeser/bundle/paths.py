@@ -13,7 +13,7 @@ DEFAULT_BUNDLE = Path(BUNDLED)
 def kernels_folder(bundle: Path) -> Path:
     """The folder of compiled kernels of a bundle: ``NAME.kernels`` beside it.
 
-    If there is none, that of the bundled model, which works for all models of the same sizes.
+    If it does not exist, that of the bundled model, which works for all models of the same sizes.
     """
     own = bundle.with_suffix(".kernels")
     return own if own.exists() else DEFAULT_BUNDLE.with_suffix(".kernels")

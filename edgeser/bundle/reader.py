@@ -56,7 +56,7 @@ def read_bundle(path: str | os.PathLike[str], *, graph: bool = True) -> Bundle:
 
 
 def bundle_bytes(path: Path) -> bytes:
-    """The bytes of a bundle, unchecked, for whoever copies or sends it.
+    """The bytes of a bundle, unchecked, to copy or send it.
 
     Raises:
         BundleError: they cannot be read, or it is no file.

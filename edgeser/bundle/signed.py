@@ -28,8 +28,8 @@ def check_index(path: Path, data: bytes, signed: Signed) -> None:
     """
     if signed.kernels is None:
         raise SignatureError(
-            f"{path}: the signature covers no kernels: they were added since; sign again, or take "
-            "the folder away"
+            f"{path}: the signature covers no kernels: they were added later; sign again, or "
+            "remove the folder"
         )
     if hashlib.sha256(data).hexdigest() != signed.kernels:
-        raise SignatureError(f"{path}: is not what was signed: the kernels were changed since")
+        raise SignatureError(f"{path}: is not what was signed: the kernels were changed later")

@@ -70,7 +70,7 @@ def compile_kernels(
 def _precision(name: str) -> str:
     if name not in PRECISION_NAMES:
         raise BackendError(
-            f"the kernels for GPUs have no precision {name!r}; they have "
+            f"the GPU kernels do not support precision {name!r}; they support "
             f"{', '.join(PRECISION_NAMES)}"
         )
     return PRECISION_NAMES[name]

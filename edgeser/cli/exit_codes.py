@@ -11,17 +11,17 @@ class ExitCode(IntEnum):
     meaning: str
 
     def __new__(cls, value: int, meaning: str) -> ExitCode:
-        """A number with what ``--help`` says of it."""
+        """A number and its meaning, for ``--help``."""
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning
         return code
 
-    OK = 0, "all is well"
-    FAILED = 1, "something failed: standard error has a line for each thing"
-    USAGE = 2, "the command line makes no sense"
-    LATE = 3, "bench: frames came too late"
-    INTERRUPTED = 130, "Ctrl-C, where that is not how the command ends anyway"
+    OK = 0, "success"
+    FAILED = 1, "failure: standard error has one line for each problem"
+    USAGE = 2, "invalid command line"
+    LATE = 3, "bench: frames were too late"
+    INTERRUPTED = 130, "interrupted by Ctrl-C (listen and serve: 0, it is how they end)"
 
 
 SUMMARY = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."

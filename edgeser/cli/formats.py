@@ -72,7 +72,7 @@ class _Csv:
 def _whole(text: str) -> int:
     number = int(text)
     if not -_TOO_LARGE <= number < _TOO_LARGE:
-        raise ValueError(f"a number of {len(text)} figures is none of it")
+        raise ValueError(f"a number of {len(text)} digits is too large")
     return number
 
 

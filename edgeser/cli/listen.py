@@ -40,7 +40,7 @@ def listen(
         bool, typer.Option("--json", help="Print one JSON object per line.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after so many seconds.")
+        float | None, typer.Option(min=0.0, help="Stop after this time in seconds.")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a microphone that is missing or busy.")

@@ -20,13 +20,13 @@ class Lock:
         what: name of the protected file, for messages.
 
     Raises:
-        TableError: another process holds it, or a link or no plain file is at its path.
+        TableError: another process holds it, or its path is a link or not a regular file.
         OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path, what: Path) -> None:
         self._path = path
-        odd = f"{path}: is a link or no plain file, and a lock belongs there: remove it"
+        odd = f"{path}: is a link or not a regular file, but must be a lock file: remove it"
         if not is_free(path):
             raise TableError(odd)
         while True:

@@ -74,6 +74,6 @@ def _checked(token: str, where: str) -> str:
     token = token.strip()
     if not token:
         raise typer.BadParameter(
-            f"{where} is empty, which would let everybody in: fill it in, or leave it out"
+            f"{where} is empty, which would admit everybody: fill it in, or remove it"
         )
     return token

@@ -84,7 +84,7 @@ def serve(
         float, typer.Option(min=1.0, help="Seconds without speech until the page is cleared.")
     ] = 60.0,
     count_labels: Annotated[
-        bool, typer.Option("--count-labels", help="Let /metrics count labels, told once an hour.")
+        bool, typer.Option("--count-labels", help="Count labels in /metrics, updated once an hour.")
     ] = False,
     vad: VadOption = "own",
     skip_quiet: Annotated[

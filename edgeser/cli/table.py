@@ -52,7 +52,9 @@ class Table:
         self._unfinished = file.with_name(f"{file.name}.unfinished")
         for place in (file, self._unfinished):
             if not is_free(place):
-                raise TableError(f"{place}: is a link or no plain file: no table can be kept there")
+                raise TableError(
+                    f"{place}: is a link or not a regular file: choose another place for the table"
+                )
         if not file.parent.is_dir():
             raise TableError(f"{path}: there is no folder {path.parent}")
         try:

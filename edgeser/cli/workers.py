@@ -1,4 +1,4 @@
-"""Files judged one after the other, here or in processes of their own: ``edgeser analyze --jobs``.
+"""Analyzes files in this process or in worker processes: ``edgeser analyze --jobs``.
 
 A process each, and no pool of the standard library: a file on which a process dies is named and
 the others go on, and Ctrl-C ends all of them at once.
@@ -30,7 +30,7 @@ Judge = Callable[[Model, Path, Progress], T]
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[T]):
-    """What each process is told once: the model, as it was loaded here, and what to do with it."""
+    """The setup of each worker: the model's options and the analysis."""
 
     model: Path | None
     backend: Backend
@@ -130,7 +130,7 @@ def _run(connection: Connection, work: Work[Any]) -> None:
     from edgeser.loading import load
 
     log_to_standard_error()
-    warnings.simplefilter("ignore")  # the first process has told them
+    warnings.simplefilter("ignore")  # the main process has shown them
     try:
         model = load(work.model, backend=work.backend, precision=work.precision)
     except EdgeserError as error:

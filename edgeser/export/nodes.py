@@ -39,7 +39,7 @@ class Nodes:
         return self.add("Slice", of, *(self.whole([at]) for at in (begin, end, 1)), to=to)
 
     def reshaped(self, of: str, *shape: int, to: str = "") -> str:
-        """A zero in the shape keeps what is there, so the batch stays free."""
+        """A zero in the shape keeps that dimension, so the batch stays dynamic."""
         return self.add("Reshape", of, self.whole(shape), to=to)
 
     def product(self, x: str, matrix: npt.ArrayLike, bias: npt.ArrayLike) -> str:

@@ -19,7 +19,7 @@ States = dict[str, tuple[int, int]]
 
 
 def policy_states(bundle: Bundle) -> States:
-    """What rows remember beside the waveform and the rings; all zero at first, but the level."""
+    """State of each row besides the waveform and the rings; initially zero, except the level."""
     sizes = bundle.manifest.sizes
     states: States = {"pause": (TensorProto.INT64, 1)}
     if sizes.gate_memory:

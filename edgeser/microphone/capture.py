@@ -66,7 +66,7 @@ class Capture:
         self.ring = Ring(max(1, round(buffer * self.rate)), self.rate)
 
     def run(self, stop: threading.Event) -> None:
-        """Step until told to stop. Whatever nobody foresaw ends the ring, and so its reader."""
+        """Steps until stopped. An unexpected exception ends the ring, and thereby its reader."""
         try:
             while not stop.wait(self.step()):
                 pass

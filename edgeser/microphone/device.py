@@ -10,33 +10,33 @@ from edgeser.errors import MicrophoneError
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something that can be recorded from."""
+    """An input device."""
 
     name: str
-    """As the system calls it."""
+    """The system's name of it."""
     index: int
-    """Its number until devices come or go."""
+    """Its number; it may change when devices are connected or removed."""
     channels: int
-    """How many it offers at most; sound servers offer 32 and more."""
+    """Maximum number of channels; sound servers offer 32 and more."""
     rate: int
-    """Hz, its own."""
+    """Its default sample rate in Hz."""
     default: bool = False
-    """Whether it is what the system records from if nobody chooses."""
+    """Whether it is the system's default input."""
 
 
 def choose(devices: Sequence[Device], wanted: str | int | None) -> Device:
     """The device that ``wanted`` names.
 
     Args:
-        devices: all that there are.
+        devices: all input devices.
         wanted: None for the system's default; an index; or a name, of which a part is enough if
             only one device has it. Case does not matter, and a whole name beats a part.
 
     Raises:
-        MicrophoneError: there is none, or there are several; the message lists them.
+        MicrophoneError: no device fits, or several do; the message lists them.
     """
     if not devices:
-        raise MicrophoneError("there is no microphone here: connect one, or allow its use")
+        raise MicrophoneError("no microphone found: connect one, or allow access to it")
     if wanted is None:
         found = [device for device in devices if device.default]
         if not found:

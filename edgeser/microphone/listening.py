@@ -120,7 +120,7 @@ async def listen_async(
         while (frame := await asyncio.to_thread(next, frames, None)) is not None:
             yield frame
     finally:
-        listener.close()  # and so the worker thread comes to its end
+        listener.close()  # this also ends the worker thread
 
 
 def listen_in_background(
@@ -247,8 +247,8 @@ class Listener:
     def sound(self) -> Iterator[tuple[float, npt.NDArray[np.int16]]]:
         """Chunks until the microphone is closed, with silence where sound is missing.
 
-        With each come the seconds that lie before it and need not be heard: those of a gap that is
-        longer than the model remembers.
+        Each comes with the seconds to skip before it: the part of a gap that is longer than the
+        model's memory.
         """
         for item in self.microphone:
             if isinstance(item, Chunk):

@@ -20,7 +20,7 @@ _LONGEST_CLOSE = 5.0  # seconds; a driver that hangs must not hang the program
 
 
 def microphones() -> list[Device]:
-    """The microphones that there are now: name, index, channels, rate in Hz, default or not.
+    """The microphones now present: name, index, channels, rate in Hz, default or not.
 
     Raises:
         MicrophoneError: PyAudio or PortAudio is missing; the message says how to install them.

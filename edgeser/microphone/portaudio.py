@@ -123,7 +123,7 @@ def _initialise() -> Any:
             return pyaudio.PyAudio()
         except OSError as error:
             raise MicrophoneError(
-                f"PortAudio does not start here ({_said(error)}): is the sound server running?"
+                f"PortAudio cannot start ({_said(error)}): is the sound server running?"
             ) from None
 
 

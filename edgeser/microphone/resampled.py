@@ -1,4 +1,4 @@
-"""A device that does not record at the rate that is wanted, brought to that rate."""
+"""Resamples a device that does not support the requested rate."""
 
 from __future__ import annotations
 

@@ -103,8 +103,7 @@ class Access:
     ) -> None:
         if token is not None and not token.strip():
             raise ServeError(
-                "the token is empty, which would let everybody in: give one that is not, "
-                "or none at all"
+                "the token is empty, which would admit everybody: set one, or pass no token"
             )
         self._token = token
         self._every_page = "*" in origins
@@ -113,15 +112,15 @@ class Access:
         for text, page in pages.items():
             if page is None:
                 raise ServeError(
-                    f"{text!r} is no web origin{_odd_letters(text)}: give scheme, name and port "
-                    "alone, as https://kiosk.example"
+                    f"{text!r} is not a web origin{_odd_letters(text)}: give only scheme, host "
+                    "and port, such as https://kiosk.example"
                 )
         self._pages = set(pages.values())
         for name in names:
             if host_and_port(name) is None or Origin.of(f"http://{name}") is None:
                 raise ServeError(
-                    f"{name!r} is no name of a machine{_odd_letters(name)}: give one as "
-                    "kiosk.example"
+                    f"{name!r} is not a host name{_odd_letters(name)}: give one "
+                    "such as kiosk.example"
                 )
         self._local_only = is_local(host)
         self._any_name = (secure or token is not None) and not self._local_only
@@ -162,7 +161,7 @@ class Access:
             return None
         page = Origin.of(given[0]) if len(given) == 1 else None
         if page is None:
-            return "the Origin header is no web origin that may connect"
+            return "the Origin header is not a web origin that may connect"
         if page in self._pages:
             return None
         hosts = headers.getlist("host")

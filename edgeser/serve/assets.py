@@ -94,8 +94,8 @@ def _languages(folder: Path | None) -> dict[str, dict[str, Any]]:
             raise ServeError(f"{folder} has no language: put CODE.json files into it")
         if strays := [code for code in brought if not CODE.fullmatch(code)]:
             raise ServeError(
-                f"{brought[strays[0]]}: {strays[0]!r} is no language that browsers know. Call the "
-                "file as they call it, such as nl.json or pt-BR.json"
+                f"{brought[strays[0]]}: {strays[0]!r} is not a language tag. Name the file by its "
+                "tag, such as nl.json or pt-BR.json"
             )
     pattern = _words(own["en"], None)
     return {code: _words(path, pattern) for code, path in sorted((own | brought).items())}

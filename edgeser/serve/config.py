@@ -110,4 +110,4 @@ class ServeConfig:
     def __post_init__(self) -> None:
         """Raises ServeError if there is no worker."""
         if self.workers < 1:
-            raise ServeError(f"{self.workers} workers serve nobody: give 1 or more")
+            raise ServeError(f"the number of workers is {self.workers}: give 1 or more")

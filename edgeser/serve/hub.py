@@ -176,7 +176,7 @@ class Hub:
                 try:
                     more = await self._step()
                 except Exception:  # noqa: PERF203  go on, whatever failed
-                    log.exception("a step failed: its clients are told so")
+                    log.exception("a step failed: its clients get an error")
                     self._note_failure()
                     for client in [c for c in self.clients if c.due or c.ending]:
                         client.fail("internal", "the server failed: connect again")
@@ -236,7 +236,7 @@ class Hub:
             results = await self._worker.call(self._process, chunks)
             self._failing = False
             return results
-        except Exception as failure:  # noqa: BLE001  clients are told, whatever it is
+        except Exception as failure:  # noqa: BLE001  the clients get an error
             if len(chunks) == 1 and isinstance(failure, EdgeserError):
                 self._note_failure()
                 return dict.fromkeys(chunks, failure)
@@ -257,7 +257,7 @@ class Hub:
             events = (await self._worker.call(self._process, {client: chunks[client]}))[client]
             self._failing = False
             return events
-        except Exception as failure:  # noqa: BLE001  the client is told
+        except Exception as failure:  # noqa: BLE001  the client gets an error
             return failure
 
     def _deliver(self, client: Client, result: Result, came: float, samples: Samples) -> None:

@@ -52,7 +52,7 @@ class OpusDecoder:
             decoded = self._decoder.decode(packet, self._longest) if packet else b""
         except self._library.OpusError as error:
             raise AudioError(
-                f"a message of {len(packet)} bytes is no Opus packet ({error}): "
+                f"a message of {len(packet)} bytes is not an Opus packet ({error}): "
                 "send one a message, without a container"
             ) from None
         if not decoded:

@@ -77,7 +77,7 @@ class AudioFormat:
         frame = sent.itemsize * self.channels
         if not message or len(message) % frame:
             raise AudioError(
-                f"a message of {len(message)} bytes holds no whole number of samples: "
+                f"a message of {len(message)} bytes is not a whole number of samples: "
                 f"{self.channels} channel(s) of {self.sample} take {frame} bytes each"
             )
         samples: npt.NDArray[Any] = np.frombuffer(message, sent)
@@ -115,7 +115,7 @@ def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in PARAMETERS:
-            raise AudioError(f"{name[:40]!r} is no parameter: send {', '.join(PARAMETERS)}")
+            raise AudioError(f"{name[:40]!r} is an unknown parameter: send {', '.join(PARAMETERS)}")
         if name in given:
             raise AudioError(f"{name} is given twice: send it once")
         given[name] = value
@@ -128,7 +128,7 @@ _PRESETS = (("rate", "16000"), ("channels", "1"))
 def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
     text = query.get(name, preset)
     if not (text.isascii() and text.isdigit()):
-        raise AudioError(f"{name}={text[:40]!r} is no whole number")
+        raise AudioError(f"{name}={text[:40]!r} is not a whole number")
     return int(text[:12])
 
 

@@ -77,8 +77,8 @@ def supervise(
     """Serves at the socket until a signal; raises the same as ``edgeser.serve.server.run``."""
     if not sys.platform.startswith("linux"):
         raise ServeError(
-            "several workers need Linux: give --workers 1, or start several servers, each at a "
-            "port of its own, behind a proxy"
+            "several workers need Linux: give --workers 1, or start several servers on different "
+            "ports, behind a proxy"
         )
     supervisor = Supervisor(config, bound, progress)
     signals.server = supervisor

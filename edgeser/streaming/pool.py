@@ -112,6 +112,4 @@ class Pool:
         return self._engine.process([session.native for session in sessions], [*chunks.values()])
 
     def __reduce__(self) -> NoReturn:
-        raise StateError(
-            "a pool cannot be pickled or copied: make one of the model that is there, model.pool()"
-        )
+        raise StateError("a pool cannot be pickled or copied: create another one with model.pool()")

@@ -17,7 +17,7 @@ class Speaker:
     """Statistics of the speaker of a stream: see :attr:`Stream.speaker`."""
 
     utterances: float
-    """Utterances that it was learned from, as far as they are remembered; 0 if nothing was."""
+    """Number of utterances in these statistics; 0 if there was no speech yet."""
     weight: float
     """In [0, 1): how much of it counts. It grows with utterances, and with how much they varied."""
     shift: tuple[float, ...]
@@ -66,7 +66,7 @@ class Stream:
     def until_frame(self) -> int:
         """Minimum number of further samples before the next frame.
 
-        A caller who collects audio may wait for so many samples without delaying a frame.
+        A caller who collects audio may wait for this many samples without delaying a frame.
         """
         return self._session.native.until_frame
 
@@ -174,8 +174,8 @@ class Stream:
 
     def __reduce__(self) -> NoReturn:
         raise StateError(
-            "a stream cannot be pickled or copied: keep stream.state(), which is bytes, and go on "
-            "with model.resume"
+            "a stream cannot be pickled or copied: save stream.state(), which is bytes, and "
+            "resume with model.resume"
         )
 
     def __repr__(self) -> str:

@@ -38,17 +38,17 @@ class Endpointing:
     None for the bundle's threshold, or that of the speech detector in use.
     """
     onset: float = 0.25
-    """So much speech without a gap begins an utterance: a click or a cough does not."""
+    """Minimum speech without a gap that starts an utterance. Longer than a click or a cough."""
     hangover: float = 0.9
-    """So much silence ends it: a pause between two words does not."""
+    """Silence that ends an utterance. Longer than a pause between two words."""
     longest: float = 30.0
-    """An utterance is ended here even if nobody pauses; the next goes on from there."""
+    """Maximum length: a longer utterance is ended here, and the next one starts."""
     reset: bool = True
-    """End the model's sequence when an utterance ends, so that the next is judged by itself.
+    """Whether the end of an utterance also ends the model's sequence.
 
-    What was learned of the speaker stays. False goes on in the same sequence until a pause of the
-    model's own length ends it: the verdicts are of the utterances all the same, but what was said
-    before colours how each is heard.
+    If True, earlier speech does not influence the next utterance. If False, a sequence ends only
+    after the model's own pause, so earlier utterances do influence the next one. The statistics of
+    the speaker are kept in both cases.
     """
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class SpeechStarted:
     """Speech started, ``Endpointing.onset`` before this event."""
 
     time: float
-    """Seconds since the stream began, of the start of the first frame of speech."""
+    """Start of the first frame of speech, in seconds since the stream began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Emotion:
     """A frame inside an utterance."""
 
     frame: EmotionFrame
-    """With ``time`` in seconds since the stream began."""
+    """The frame; its ``time`` is in seconds since the stream began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ class Utterance:
     start: float
     """Seconds since the stream began."""
     end: float
-    """The same, of the last speech in it."""
+    """End of its last speech, in seconds since the stream began."""
     verdict: Verdict
-    """Of the frames from start to end."""
+    """The verdict on the frames from start to end."""
     timeline: tuple[EmotionFrame, ...]
-    """These frames, times since the stream began."""
+    """These frames; times are since the stream began."""
     ended: Literal["silence", "longest", "flush"]
-    """What ended it: a silence, its length, or the end of the stream."""
+    """Why it ended: silence, the maximum length, or the end of the stream."""
 
     @property
     def label(self) -> str | None:
@@ -117,7 +117,7 @@ class Timeline:
     def told(
         self, frames: Iterable[EmotionFrame], events: Iterable[core._Event]
     ) -> list[UtteranceEvent]:
-        """The events of the next frames, and of the end."""
+        """The events of the next frames, including the end of an utterance."""
         told: list[UtteranceEvent] = []
         waiting = deque(events)
         for index, frame in enumerate(frames):
@@ -171,7 +171,7 @@ class Endpointer:
 
     @property
     def speaking(self) -> bool:
-        """Whether an utterance is going on."""
+        """Whether an utterance is in progress."""
         return self._native.speaking
 
     @property
@@ -218,7 +218,7 @@ class Utterances:
             are returned; times are since the start of the stream.
 
     Raises:
-        AudioError: the rate is no whole number from 8000 to 192000 Hz, or the detector's is not
+        AudioError: the rate is not a whole number from 8000 to 192000 Hz, or the detector's is not
             the model's.
     """
 
@@ -254,7 +254,7 @@ class Utterances:
 
     @property
     def speaking(self) -> bool:
-        """Whether an utterance is going on."""
+        """Whether an utterance is in progress."""
         return self._session.native.speaking
 
     @property
@@ -284,7 +284,7 @@ class Utterances:
         return self._told(*self._session.process(chunk))
 
     def skip(self, seconds: float) -> None:
-        """Skips time, for lost audio: all later results are timed so much later."""
+        """Skips time, for lost audio: adds it to the times of all later results."""
         self._session.native.skip(seconds)
 
     def new_speaker(self) -> None:
@@ -311,7 +311,7 @@ class Utterances:
 
     def __reduce__(self) -> NoReturn:
         raise StateError(
-            "utterances cannot be pickled or copied: make them anew, of the model that is there"
+            "Utterances cannot be pickled or copied: create another one from the model"
         )
 
 

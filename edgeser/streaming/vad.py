@@ -19,7 +19,7 @@ class SpeechDetector(Protocol):
     """Scores the hops of one stream. It may have state; then it belongs to that stream."""
 
     sample_rate: int
-    """Hz, of what it hears."""
+    """Sample rate of its input in Hz."""
     threshold: float
     """Score at which a hop is speech, unless :class:`edgeser.Endpointing` says another."""
 
@@ -60,7 +60,7 @@ class Silero:
         self._step = int(self._detector.chunk_samples())
 
     def score(self, hop: Samples) -> float:
-        """How sure it is that the next samples, whole steps of 32 ms, hold speech."""
+        """The speech score of the next samples, whole steps of 32 ms."""
         steps = hop.reshape(-1, self._step)
         scores = [self._detector.process_samples(step.tolist()) for step in steps]
         return sum(scores) / len(scores)

@@ -28,10 +28,10 @@ _END = pb.TRITONSERVER_REQUEST_FLAG_SEQUENCE_END
 
 
 class TritonPythonModel:
-    """One instance: a process of its own, with a pool of its own."""
+    """One instance: a separate process with its own pool."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the bundle that lies beside the repository's ``model.py``."""
+        """Loads the bundle beside the repository's ``model.py``."""
         config = json.loads(args["model_config"])
         given = {name: value["string_value"] for name, value in config["parameters"].items()}
         folder = Path(args["model_repository"], args["model_version"])
@@ -80,7 +80,7 @@ class TritonPythonModel:
         return pb.InferenceResponse(outputs)
 
     def _events(self, frames: list[EmotionFrame], events: list[UtteranceEvent], came: float) -> Any:
-        """As the WebSocket server tells them, a JSON text each: frames first."""
+        """The messages of the WebSocket server as JSON texts, frames first."""
         latency, version = round(1000 * (time.monotonic() - came), 2), self._version
         told = [frame_event(frame, latency, version) for frame in frames]
         told += [e for event in events if (e := utterance_event(event, version)) is not None]
@@ -94,7 +94,7 @@ def _piece(request: Any) -> Piece:
         if (tensor := pb.get_input_tensor_by_name(request, name)) is not None
     }
     if "audio" in given and "pcm" in given:
-        raise AudioError("both audio and pcm came: send one of them")
+        raise AudioError("both audio and pcm were sent: send only one")
     flags = request.flags()
     return Piece(
         request.correlation_id(),

@@ -54,7 +54,7 @@ def write_repository(
     *,
     batch: int | None = None,
 ) -> list[Path]:
-    """Write both models into ``folder``, over what is there of them; the files that were written.
+    """Writes both models to ``folder``, replacing earlier ones; returns the files.
 
     Args:
         folder: is made if it is not there.

@@ -30,18 +30,18 @@ class Piece:
 
     sequence: SequenceId
     start: bool = False
-    """Whether the sequence begins with it; one of the same name that went on is forgotten."""
+    """Whether it starts the sequence; an earlier sequence of the same name is dropped."""
     end: bool = False
-    """Whether it is the last: what was said last is judged."""
+    """Whether it ends the sequence, and with it the current utterance."""
     samples: npt.NDArray[Any] | None = None
-    """As for :meth:`edgeser.Stream.process`; None or empty for no sound."""
+    """As for :meth:`edgeser.Stream.process`; None or empty for no audio."""
     sample_rate: int | None = None
-    """Hz, where a sequence starts; None for the model's own. Later ones may repeat it."""
+    """Hz, at the start of a sequence; None for the model's rate. Later requests may repeat it."""
 
 
 @dataclass(slots=True)
 class Heard:
-    """What a piece brought."""
+    """The results of a request."""
 
     frames: list[EmotionFrame] = field(default_factory=list)
     events: list[UtteranceEvent] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Sequences:
         return len(self._going)
 
     def hear(self, pieces: Sequence[Piece]) -> list[Heard | EdgeserError]:
-        """Let sequences hear a piece each, in one batch; what each brought, or was wrong with it.
+        """Processes one request of each sequence in a batch; returns a result or an error for each.
 
         A piece that cannot be used is refused alone: its sequence is as before and can go on,
         unless the piece was to start or to end it.
@@ -105,13 +105,13 @@ class Sequences:
         going = self._going.get(piece.sequence)
         if going is None:
             raise StateError(
-                f"sequence {piece.sequence!r} is not known here: it was idle for longer than "
-                f"{self._idle:g} s, or began elsewhere; begin again with sequence_start"
+                f"sequence {piece.sequence!r} is unknown: it was idle for more than "
+                f"{self._idle:g} s, or started on another instance; start again with sequence_start"
             )
         if piece.sample_rate not in (None, going.utterances.sample_rate):
             raise StateError(
-                f"sequence {piece.sequence!r} began at {going.utterances.sample_rate} Hz and goes "
-                f"on at {piece.sample_rate} Hz: start another one"
+                f"sequence {piece.sequence!r} started at {going.utterances.sample_rate} Hz, but "
+                f"this request has {piece.sample_rate} Hz: start another sequence"
             )
         going.last = self._clock()
         self._going.move_to_end(piece.sequence)
@@ -120,7 +120,7 @@ class Sequences:
     def _stepped(
         self, pieces: Sequence[Piece], due: dict[int, _Going]
     ) -> dict[int, Heard | EdgeserError]:
-        """A batch is all or nothing: where it fails, each by itself."""
+        """Steps a batch, which is all or nothing; if it fails, steps each sequence separately."""
         chunks = {going.utterances: _samples(pieces[place]) for place, going in due.items()}
         try:
             told = self._pool.hear(chunks)
@@ -132,14 +132,14 @@ class Sequences:
         return {place: Heard(going.taken(), told[going.utterances]) for place, going in due.items()}
 
     def _forget(self) -> None:
-        """Sequences that are idle for long; the longest idle first."""
+        """Sequences that were idle for too long, the longest idle first."""
         oldest = self._clock() - self._idle
         while self._going and next(iter(self._going.values())).last < oldest:
             self._going.popitem(last=False)
 
 
 class _Going:
-    """A sequence that has begun."""
+    """A sequence in progress."""
 
     def __init__(self, model: Model, rate: int, detector: SpeechDetector | None) -> None:
         self._frames: list[EmotionFrame] = []

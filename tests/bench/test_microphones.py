@@ -1,4 +1,4 @@
-"""How many microphones a server holds, small."""
+"""Small runs of the benchmark of live microphones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 if not sys.platform.startswith("linux"):
     pytest.skip("CPU and memory are read from /proc", allow_module_level=True)
 
-from bench.crowd import Told
-from bench.microphones import ROOMS, hear, in_time, row, table
+from bench.crowd import CrowdStats
+from bench.microphones import SCENARIOS, in_time, measure, row, table
 
-TOLD = Told(
+STATS = CrowdStats(
     clients=1000,
     seconds=10.0,
     heard=9950.0,
@@ -28,23 +28,23 @@ TOLD = Told(
 )
 
 
-def test_clients_of_a_room_are_heard_and_timed() -> None:
-    told = hear(ROOMS[-1], 5, 1.0, "--workers", "1")
-    assert told.clients == 5
-    assert told.heard == pytest.approx(5 * told.seconds, rel=0.3)
-    assert 0 < told.p50_ms <= told.p99_ms
-    assert told.milliseconds > 0
+def test_clients_in_real_time_are_measured() -> None:
+    stats = measure(SCENARIOS[-1], 5, 1.0, "--workers", "1")
+    assert stats.clients == 5
+    assert stats.heard == pytest.approx(5 * stats.seconds, rel=0.3)
+    assert 0 < stats.p50_ms <= stats.p99_ms
+    assert stats.milliseconds > 0
 
 
 def test_in_time_is_all_audio_with_nearly_all_frames_before_the_next() -> None:
-    assert in_time(TOLD)
-    assert not in_time(replace(TOLD, p99_ms=129.0))
-    assert not in_time(replace(TOLD, heard=9000.0))  # it falls behind
-    assert not in_time(replace(TOLD, lost=1))
+    assert in_time(STATS)
+    assert not in_time(replace(STATS, p99_ms=129.0))
+    assert not in_time(replace(STATS, heard=9000.0))  # it falls behind
+    assert not in_time(replace(STATS, lost=1))
 
 
-def test_a_table_says_what_both_took_and_how_far_it_went() -> None:
-    late = replace(TOLD, clients=1250, p99_ms=400.0)
-    assert row(TOLD) == "| 1,000 | 20.0 | 127.0 | 2.0 | 1.49 | 0.10 | 1.50 |"
-    assert "In time up to **1,000 clients**." in table(ROOMS[0], [TOLD, late])
-    assert "Not even these were in time." in table(ROOMS[0], [late])
+def test_a_table_has_the_costs_and_the_highest_number_of_clients() -> None:
+    late = replace(STATS, clients=1250, p99_ms=400.0)
+    assert row(STATS) == "| 1,000 | 20.0 | 127.0 | 2.0 | 1.49 | 0.10 | 1.50 |"
+    assert "In time up to **1,000 clients**." in table(SCENARIOS[0], [STATS, late])
+    assert "Late already with these clients." in table(SCENARIOS[0], [late])

@@ -93,7 +93,7 @@ def test_errors_are_one_line(toy_path: Path, tmp_path: Path) -> None:
             (toy_path, "--step", "s.onnx", "--precision", "int8", "--calibrate", toy_path),
             "cannot be read as audio",
         ),
-        ((toy_path, "--tensorrt-step", "e", "--batch", "9,1"), "1 <= usual <= most"),
+        ((toy_path, "--tensorrt-step", "e", "--batch", "9,1"), "1 <= usual <= largest"),
     ):
         done = run("export", *options)
         assert done.returncode == 1

@@ -82,7 +82,7 @@ def test_nothing_is_written_through_a_link_beside_a_table(tmp_path: Path, beside
             assert not out.is_symlink()
             out.unlink()
         else:
-            with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+            with pytest.raises(edgeser.TableError, match="is a link or not a regular file"):
                 write(out, "a")
             link.unlink()
         assert precious.read_text() == content
@@ -95,7 +95,7 @@ def test_a_pipe_where_a_table_belongs_is_not_waited_for(tmp_path: Path, name: st
     if name.endswith(".new"):
         assert names(write(tmp_path / "r.csv", "a")) == ["a"]
         return
-    with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+    with pytest.raises(edgeser.TableError, match="is a link or not a regular file"):
         write(tmp_path / "r.csv", "a")
 
 
@@ -120,7 +120,7 @@ def test_a_pipe_that_takes_the_place_of_a_table_is_not_waited_for(
 
 def test_a_device_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "r.csv").symlink_to("/dev/zero")
-    with pytest.raises(edgeser.TableError, match="is a link or no plain file"):
+    with pytest.raises(edgeser.TableError, match="is a link or not a regular file"):
         write(tmp_path / "r.csv", "a")
 
 

@@ -120,6 +120,7 @@ def test_equals_the_oracle(backend: FrontEndBackend, name: str) -> None:
         assert_accurate(got[which], plain[which], oracle[which])
 
 
+@pytest.mark.slow  # 24 comparisons with a whole network in PyTorch
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize("name", SIZES)

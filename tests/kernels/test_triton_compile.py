@@ -176,9 +176,9 @@ def test_the_machine_code_is_what_it_should_be(
 @pytest.mark.parametrize(
     ("sizes", "what"),
     [
-        ({"width": 136, "heads": 8}, "tokens fill blocks of 256"),
-        ({"width": 100, "heads": 20}, "heads fill blocks of 256"),
-        ({"code_width": 129}, "codes fill blocks of 256"),
+        ({"width": 136, "heads": 8}, "the tokens of this model need 256"),
+        ({"width": 100, "heads": 20}, "the heads of this model need 256"),
+        ({"code_width": 129}, "the codes of this model need 256"),
     ],
 )
 def test_what_is_too_wide_is_not_compiled(tmp_path: Path, sizes: dict[str, int], what: str) -> None:

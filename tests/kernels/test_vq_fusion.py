@@ -20,7 +20,10 @@ from tests.kernels.tester import (
     random_tokens,
 )
 
-every_backend = pytest.mark.parametrize("backend", VQ_BACKENDS, ids=lambda b: b.name)
+every_backend = pytest.mark.parametrize(
+    "backend",
+    [pytest.param(b, id=b.name, marks=[pytest.mark.slow] if b.slow else []) for b in VQ_BACKENDS],
+)
 
 # codes, code width, positions, deep width, token width
 SIZES = {

@@ -34,7 +34,7 @@ def test_one_name_under_several_sound_interfaces_is_one_device() -> None:
 @pytest.mark.parametrize(
     ("devices", "wanted", "message"),
     [
-        ((), None, "no microphone here"),
+        ((), None, "no microphone found"),
         ((ARRAY,), None, "no default microphone.*5 'Room Array'"),
         (ALL, 4, "no microphone 4.*3 'USB Microphone'"),
         (ALL, "headset", "'headset'.*5 'Room Array'"),

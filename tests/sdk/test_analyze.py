@@ -151,7 +151,7 @@ def test_files_that_cannot_be_used(toy_model: edgeser.Model, tmp_path: Path) -> 
 def test_a_rate_belongs_to_arrays(toy_model: edgeser.Model) -> None:
     with pytest.raises(edgeser.AudioError, match="pass sample_rate="):
         toy_model.analyze(noise(1_000))
-    with pytest.raises(edgeser.AudioError, match="leave sample_rate out"):
+    with pytest.raises(edgeser.AudioError, match="omit sample_rate"):
         toy_model.analyze(SAMPLE, 22_050)
     with pytest.raises(edgeser.AudioError, match="not list"):
         toy_model.analyze([0.0, 0.1], 16_000)  # type: ignore[arg-type]

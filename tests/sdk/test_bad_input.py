@@ -82,9 +82,9 @@ def test_bad_rates(toy_model: edgeser.Model, rate: Any) -> None:
 def test_a_stream_is_not_pickled_but_its_state_is_kept(toy_model: edgeser.Model) -> None:
     stream = toy_model.stream(16_000)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(edgeser.StateError, match=r"keep stream\.state\(\)"):
+        with pytest.raises(edgeser.StateError, match=r"save stream\.state\(\)"):
             attempt(stream)
-        with pytest.raises(edgeser.StateError, match="make them anew"):
+        with pytest.raises(edgeser.StateError, match="create another one"):
             attempt(edgeser.Utterances(toy_model, 16_000))
         with pytest.raises(edgeser.StateError, match=r"model\.pool\(\)"):
             attempt(toy_model.pool())
@@ -98,7 +98,7 @@ def test_a_model_stays_in_its_process_and_is_its_own_copy(toy_model: edgeser.Mod
 
 @pytest.mark.parametrize("source", [5, None, [0.0, 0.1], b"sound"])
 def test_what_is_no_recording_is_named(toy_model: edgeser.Model, source: Any) -> None:
-    with pytest.raises(edgeser.AudioError, match=f"not {type(source).__name__}: give the file's"):
+    with pytest.raises(edgeser.AudioError, match=f"not {type(source).__name__}: pass the file's"):
         toy_model.analyze(source)
 
 

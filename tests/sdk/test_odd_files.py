@@ -87,20 +87,22 @@ def test_next_to_nothing_is_no_recording(
     with pytest.raises(edgeser.AudioError, match="cut short"):
         toy_model.analyze(path)
     soundfile.write(path, speech_like(0.03), 16_000, format=kind, subtype="PCM_16")
-    with pytest.raises(edgeser.AudioError, match=r"holds 0\.03\d s of sound: it was cut short"):
+    with pytest.raises(
+        edgeser.AudioError, match=r"contains only 0\.03\d s of audio: it was cut short"
+    ):
         toy_model.analyze(path)
 
 
 def test_what_libsndfile_says_of_itself_is_not_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     path.write_bytes(sound(path)[:200])
-    with pytest.raises(edgeser.AudioError, match="hardly anything of it is there"):
+    with pytest.raises(edgeser.AudioError, match="it has almost no data"):
         seconds(path)
     path = tmp_path / "a.wav"
     whole = bytearray(sound(path))
     whole[24:28] = bytes(4)  # a rate of 0
     path.write_bytes(whole)
-    with pytest.raises(edgeser.AudioError, match="what it says of itself makes no sense"):
+    with pytest.raises(edgeser.AudioError, match="its header is invalid"):
         seconds(path)
 
 
@@ -233,7 +235,7 @@ def test_six_channels_at_96_khz(toy_model: edgeser.Model, tmp_path: Path) -> Non
     soundfile.write(path, six, 96_000, subtype="PCM_24")
     assert toy_model.analyze(path).duration == SECONDS
     soundfile.write(path, np.zeros((1_000, 40)), 16_000)
-    with pytest.raises(edgeser.AudioError, match="40 channels and at most 32"):
+    with pytest.raises(edgeser.AudioError, match="40 channels, more than 32"):
         toy_model.analyze(path)
 
 
@@ -250,7 +252,7 @@ def test_what_a_path_can_be_besides_a_file(toy_model: edgeser.Model, tmp_path: P
             os.chdir(here)
     for path, said in (
         (tmp_path / "loop.wav", "cannot be opened"),
-        (tmp_path / "broken.wav", "link to what does not exist"),
+        (tmp_path / "broken.wav", "is a broken link"),
         (tmp_path / "folder.wav", "is a folder"),
         (tmp_path / "socket.wav", "is a device or a socket"),
         (Path("/dev/null"), "is a device or a socket"),
@@ -276,8 +278,8 @@ def test_a_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
     content = sound(tmp_path / "x.flac")
     for brought, said in (
         (content, ""),
-        (b"", "nothing came"),
-        (b"no sound" * 9, "cannot be read"),
+        (b"", "contains no data"),
+        (b"no sound" * 9, "is not audio"),
     ):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
@@ -300,7 +302,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path)
         try:
             return read_plain(path, 100)[0] == b"what is in it"
         except ValueError as error:
-            assert "no plain file" in str(error)  # noqa: PT017
+            assert "not a regular file" in str(error)  # noqa: PT017
             return False
 
     read_again_and_again(path, read)

@@ -141,7 +141,7 @@ def test_odd_texts_and_unknown_parameters_are_errors(start: Start) -> None:
     with connect(f"ws://{address}/v1/stream?sample_rate=48000") as socket_:
         (error,) = events_of(socket_)
     assert error["code"] == "format"
-    assert "'sample_rate' is no parameter: send rate, format" in error["message"]
+    assert "'sample_rate' is an unknown parameter: send rate, format" in error["message"]
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert process.stdout is not None

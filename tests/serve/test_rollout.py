@@ -66,7 +66,7 @@ def test_a_stage_of_a_roll_out(start: Start, keys: Path) -> None:
     assert "is not signed" in serve_in_vain("--model", str(unsigned), *trusted)
     changed = bundle(keys, "1.3")
     signature_path(changed).write_bytes(signature_path(new).read_bytes())
-    assert "it was changed since" in serve_in_vain("--model", str(changed), *trusted)
+    assert "it was changed later" in serve_in_vain("--model", str(changed), *trusted)
 
     stable, process = start("--model", str(old), *trusted)
     canary, _ = start("--model", str(new), *trusted)

@@ -135,7 +135,7 @@ def test_stereo_floats_are_heard_as_well(shared: str) -> None:
     ("query", "said"),
     [
         ("rate=1000", "rate"),
-        ("rate=-1", "rate='-1' is no whole number"),
+        ("rate=-1", "rate='-1' is not a whole number"),
         ("format=mp3", "format=mp3 is unknown: send int16, float32, opus"),
         ("format=opus&rate=44100", "Opus at rate=44100 with channels=1: its rates are 8000, 12000"),
         ("format=opus&rate=48000&channels=3", "its channels 1 or 2"),
@@ -256,7 +256,7 @@ def test_opus_is_heard_as_well(shared: str) -> None:
         error = events_of(socket)[-1]
     assert (error["code"], error["message"][:36]) == (
         "audio",
-        "a message of 5 bytes is no Opus pack",
+        "a message of 5 bytes is not an Opus pack",
     )
 
 

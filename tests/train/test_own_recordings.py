@@ -82,7 +82,7 @@ def test_a_label_must_fit_into_a_bundle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        (np.zeros(0), r"2\.wav: the file holds no audio; expected a sound file"),
+        (np.zeros(0), r"2\.wav: the file contains no audio; expected a sound file"),
         (np.full(16_000, np.nan, np.float32), "samples that are no numbers"),
         (np.zeros(31 * 16_000), "lasts 31 s: expected one utterance .* of at most 30 s; cut it up"),
     ],

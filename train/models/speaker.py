@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class SpeakerConfig:
-    """Constants of the adaptation; the design's section 2 explains them."""
+    """Constants of the adaptation to a speaker; see docs/streaming.md."""
 
     adapt: bool = False
     """Whether streams adapt by default; training on sessions enables it."""

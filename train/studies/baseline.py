@@ -24,20 +24,20 @@ from train.models.segment import SAMPLE_RATE
 from train.provenance import provenance
 
 GRID = {"svc__C": [0.3, 1, 3, 10, 30], "svc__gamma": [0.0003, 0.001, 0.003, 0.01, 0.03]}
-"""Searched by cross-validation over training speakers."""
+"""Values to search, by cross-validation over the training speakers."""
 
 Features = NDArray[np.float32]
 Classifier = Callable[[Features], NDArray[np.int64]]
 
 
 def functionals(recordings: Sequence[Recording], cache: Path) -> Features:
-    """EGeMAPS of recordings, (N, 88)."""
+    """The eGeMAPS functionals of recordings, (N, 88)."""
     try:
         import opensmile
     except ImportError:
         raise CorpusError(
-            "openSMILE is not installed; its licence forbids it as a dependency, so run "
-            "'pip install opensmile scikit-learn' and read that licence"
+            "openSMILE is not installed. Its licence does not allow it as a dependency: read that "
+            "licence, then run 'pip install opensmile scikit-learn'"
         ) from None
     if cache.is_file():
         known = np.load(cache)
@@ -56,7 +56,7 @@ def functionals(recordings: Sequence[Recording], cache: Path) -> Features:
 
 
 def fitted(features: Features, truth: NDArray[np.int64], speakers: Sequence[str]) -> Classifier:
-    """A machine with C and gamma tuned by cross-validation over these speakers."""
+    """A support vector machine, with C and gamma tuned by cross-validation over these speakers."""
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -74,7 +74,7 @@ def fitted(features: Features, truth: NDArray[np.int64], speakers: Sequence[str]
 
 
 def baseline(data: Path, work: Path) -> dict[str, Any]:
-    """UA, WA and F1 on the folds that the default model is judged on, and across corpora."""
+    """UA, WA and F1 on the default model's test folds, and across corpora."""
     manifest = read_manifest(data / "manifest.csv")
     corpora = (*LABELLED, UNHEARD)
     recordings = [r for r in manifest if r.corpus in corpora and r.emotion in LABELS]
@@ -87,16 +87,16 @@ def baseline(data: Path, work: Path) -> dict[str, Any]:
     folds[UNHEARD] = speaker_folds([r for r in manifest if r.corpus == UNHEARD], FOLDS)
 
     def score(train: NDArray[np.bool_], test: NDArray[np.bool_]) -> dict[str, float]:
-        judge = fitted(features[train], truth[train], speaker[train].tolist())
-        scores = Scores.of(truth[test], judge(features[test]), len(LABELS))
+        classify = fitted(features[train], truth[train], speaker[train].tolist())
+        scores = Scores.of(truth[test], classify(features[test]), len(LABELS))
         return {"ua": scores.ua, "wa": scores.wa, "f1": scores.f1}
 
     within = {}
     for name in corpora:
-        own, results = corpus == name, []
+        in_corpus, results = corpus == name, []
         for index in tqdm(REPORTED, desc=name, unit="fold"):
             held = np.isin(speaker, sorted(folds[name][index]))
-            results.append(score(own & ~held, own & held))
+            results.append(score(in_corpus & ~held, in_corpus & held))
         within[name] = {
             **{key: float(np.mean([r[key] for r in results])) for key in results[0]},
             "ua_by_fold": [r["ua"] for r in results],
@@ -111,7 +111,7 @@ def baseline(data: Path, work: Path) -> dict[str, Any]:
 
 
 def write_baseline(data: Path, work: Path, out: Path) -> dict[str, Any]:
-    """Measure and write to a JSON file."""
+    """Measures, and writes the result to a JSON file."""
     result = baseline(data, work)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The research model: the default one's front end, with RAVDESS in its sessions.
+"""The research model: the default model's front end, and training sessions that include RAVDESS.
 
-It carries RAVDESS's licence. The figures are from folds by speaker whose models heard none of the
-fold's actors.
+It has RAVDESS's licence. Its figures come from cross-validation by speaker: each fold's model was
+trained without the actors it is tested on.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ NOTICE = (
 
 
 def research(product: Product, start: Checkpoint, recipe: SessionRecipe) -> Checkpoint:
-    """Train sequence model and head anew with RAVDESS, on the front end of ``start``."""
+    """Trains a new sequence model and head, with RAVDESS, on the front end of ``start``."""
     model, threshold = start.model, start.thresholds["speech"]
     kept_out = product.test | product.development
     common = [
@@ -45,12 +45,12 @@ def research(product: Product, start: Checkpoint, recipe: SessionRecipe) -> Chec
     for fold in range(FOLDS):
         held = set(actors[fold::FOLDS])
         train = [*common, *(u for u in ravdess if u.speaker not in held)]
-        judged = [u for u in ravdess if u.speaker in held]
+        test = [u for u in ravdess if u.speaker in held]
         _train(model, train, recipe)
         for before, found in scores.items():
-            one = answers(model, judged, before, seed=fold)
-            said = one.verdicts().argmax(1)
-            found.append(Scores.of(one.truth, said, len(model.config.labels)).ua)
+            result = answers(model, test, before, seed=fold)
+            predicted = result.verdicts().argmax(1)
+            found.append(Scores.of(result.truth, predicted, len(model.config.labels)).ua)
     _train(model, [*common, *ravdess], recipe)
     training: dict[str, Any] = {
         **start.facts["training"],
@@ -82,7 +82,7 @@ def research(product: Product, start: Checkpoint, recipe: SessionRecipe) -> Chec
 
 
 def _train(model: EmotionModel, utterances: Sequence[Utterance], recipe: SessionRecipe) -> None:
-    """From random weights of sequence model and head."""
+    """Trains sequence model and head from random weights."""
     fresh = EmotionModel(model.config)
     model.sequence.load_state_dict(fresh.sequence.state_dict())
     model.head.load_state_dict(fresh.head.state_dict())

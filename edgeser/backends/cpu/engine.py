@@ -37,8 +37,8 @@ class Engine:
         Args:
             bundle: the model.
             precision: of its weights.
-            projections: whether streams keep Q, K and V, as the kernels for GPUs do, in the place
-                of what they are projected from.
+            projections: whether streams store Q, K and V, as the GPU kernels do, instead of the
+                layers' inputs.
 
         Raises:
             BundleError, KernelError: the bundle cannot be run.

@@ -16,8 +16,8 @@ POSITION_BYTES = 8
 class Arena:
     """Rows for streams. It grows by doubling and never shrinks.
 
-    Growing moves it: whoever keeps ``memory`` must look whether it is still the same. All but
-    :meth:`release` is for one thread at a time.
+    Growing moves it to another address, so compare ``memory`` with a stored reference before use.
+    Threads: one at a time, except :meth:`release`.
     """
 
     def __init__(self, device: Device, block_bytes: int, state_bytes: int) -> None:
@@ -35,14 +35,14 @@ class Arena:
 
     @property
     def rows(self) -> int:
-        """How many there are, leased or not."""
+        """Number of rows, reserved or not."""
         return self._rows
 
     def lease(self) -> int:
-        """A row that is nobody else's until it is released; it may hold anything.
+        """Reserves a row until it is released. Its contents are undefined.
 
         Raises:
-            DeviceError: no memory for more. Nothing has changed then.
+            DeviceError: no memory for more rows. Nothing has changed.
         """
         try:
             return self._free.popleft()
@@ -51,11 +51,11 @@ class Arena:
             return self._free.popleft()
 
     def release(self, row: int) -> None:
-        """Take a row back; from any thread, at any time, a garbage collector's too."""
+        """Releases a row; may be called from any thread at any time, also by the collector."""
         self._free.append(row)
 
     def begin(self, row: int) -> None:
-        """Enqueue what puts a row at position 0: nothing that its rings hold is then read."""
+        """Enqueues a reset of a row to position 0; the old contents of its rings are not read."""
         self._device.copy_in(self._at(row), np.zeros(POSITION_BYTES, np.uint8))
 
     def write(self, row: int, block: Bytes) -> None:

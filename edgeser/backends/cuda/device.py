@@ -21,18 +21,18 @@ Argument = int | np.int32
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Memory of a device. It is given back when nobody holds this any more."""
+    """Memory of a device; freed with the last reference to this object."""
 
     address: int
     size: int
     """Bytes."""
     owner: object
-    """What keeps it alive."""
+    """The object that owns the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedMemory:
-    """Memory of the host that a device copies from and to without the processor's help."""
+    """Page-locked host memory, which the device copies from and to by itself (DMA)."""
 
     array: Bytes
     """(size,), aligned to 256 bytes or better."""
@@ -42,14 +42,14 @@ class PinnedMemory:
 
 
 class Graph(Protocol):
-    """Work that was recorded once and is launched as one. It keeps what it reads and writes."""
+    """Recorded work that is launched as one. It keeps references to the memory that it uses."""
 
     def launch(self) -> None:
         """Enqueue all of it. Raises DeviceError."""
 
 
 class Kernel(Protocol):
-    """Compiled code, loaded. Made and launched by the same device."""
+    """Loaded machine code of a kernel. It can be launched only by the device that loaded it."""
 
 
 class Device(Protocol):
@@ -60,7 +60,7 @@ class Device(Protocol):
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The device's name."""
 
     @property
     def capability(self) -> tuple[int, int]:
@@ -68,18 +68,18 @@ class Device(Protocol):
 
     @property
     def multiprocessors(self) -> int:
-        """How many programs run side by side."""
+        """Number of multiprocessors."""
 
     @property
     def shares_memory(self) -> bool:
-        """Whether host and device have the same memory, as on a Jetson: nothing to copy then."""
+        """Whether host and device share memory, as on a Jetson, so that no copies are needed."""
 
     @property
     def stream(self) -> int:
-        """CUDA's handle of the stream, for others that enqueue on it."""
+        """CUDA's handle of the stream, for other libraries that enqueue work."""
 
     def activate(self) -> None:
-        """Make the device current on the calling thread; before anything else on that thread."""
+        """Makes the device current on the calling thread; required before any other call there."""
 
     def allocate(self, size: int) -> Memory:
         """``size`` bytes of the device's memory, zero."""
@@ -118,9 +118,9 @@ class Device(Protocol):
     def capture(self, work: Callable[[], None], owners: tuple[object, ...]) -> Graph:
         """Record what ``work`` enqueues, without doing it.
 
-        A graph names memory and code by address alone. ``owners`` are what keeps all of that: the
-        graph holds them, so that whoever has the graph may launch it.
+        A graph refers to memory and code only by address. ``owners`` are the objects that own them:
+        the graph keeps references to these.
         """
 
     def synchronize(self) -> None:
-        """Wait until all that was enqueued is done."""
+        """Waits until all enqueued work is done."""

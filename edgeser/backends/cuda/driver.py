@@ -154,7 +154,7 @@ class CudaDevice:
         """See :class:`~edgeser.backends.cuda.device.Device`."""
         # After most errors, CUDA refuses everything else that this process asks of that GPU.
         try:
-            with _named("the GPU failed", "begin again in a new process, or go on on the CPU"):
+            with _named("the GPU failed", "restart the process, or continue on the CPU"):
                 self._stream.sync()
         finally:
             self._copied.clear()  # and a GPU that failed copies nothing more

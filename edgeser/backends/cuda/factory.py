@@ -43,7 +43,7 @@ def check_gpu_precision(precision: Precision) -> str:
     """What the GPU's kernels call ``precision``. Raises BackendError: they do not have it."""
     if precision not in PRECISIONS:
         raise BackendError(
-            f"the kernels for GPUs have no {precision}: take {' or '.join(PRECISIONS)}, or the CPU"
+            f"the GPU kernels do not support {precision}: use {' or '.join(PRECISIONS)}, or the CPU"
         )
     return PRECISIONS[precision]
 
@@ -91,7 +91,7 @@ def open_cuda(
         kernels: the folder that ``edgeser compile`` wrote.
         precision: of the kernels; a front end by another's keeps that of its graph.
         cache: the folder of TensorRT's engines; None for the user's own.
-        progress: told how far a TensorRT engine is that has to be built.
+        progress: called with the progress of building a TensorRT engine.
         open_device: what opens the GPU; None for CUDA.
         signed: the signature that must cover the kernels; None if none must.
 
@@ -165,11 +165,9 @@ def _try_out(runtime: Runtime, cpu: Engine, name: str) -> None:
             except DeviceError:
                 raise
             except BackendError as error:
-                raise BackendError(
-                    f"the {name} does not compute what it should: {remedy}"
-                ) from error
+                raise BackendError(f"the {name} computes wrong results: {remedy}") from error
             if not np.isfinite(logits).all():
-                raise BackendError(f"the {name} does not compute what it should: {remedy}")
+                raise BackendError(f"the {name} computes wrong results: {remedy}")
             distances.append(_distance(logits[0], core.tacn.step(wanted, [block])[0]))
     finally:
         runtime.release(row)

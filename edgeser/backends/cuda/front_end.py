@@ -47,7 +47,7 @@ def open_front_end(
         device: current on this thread.
         on_cpu: the model's front end on the CPU, which is always there.
         cache: the folder of TensorRT's engines; None for the user's own.
-        progress: told how far an engine is that has to be built.
+        progress: called with the progress of building an engine.
         index: of the kernels; None to do without our own.
         precision: of our own.
     """

@@ -110,11 +110,11 @@ class Kernel:
     def variants_for(self, precision: str, capability: tuple[int, int]) -> tuple[Variant, ...]:
         """The variants that a device of a compute capability can run, fewest rows first.
 
-        Machine code for exactly this device where there is some, else for an older device of the
-        same generation, else PTX. Code for a Jetson (8.7) runs on no other device.
+        Prefers machine code for exactly this device, then for an older device of the same
+        generation, then PTX. Code for a Jetson (8.7) runs only on a Jetson.
 
         Raises:
-            BackendError: there is none.
+            BackendError: no variant runs on the device.
         """
         own = [v for v in self.variants if v.precision == precision]
         best = max((_fitness(v.target, capability) for v in own), default=(0, 0))
@@ -153,7 +153,7 @@ class Index:
         """The compiled code of a variant.
 
         Raises:
-            BackendError: the file is missing, or not the one that was written with the index.
+            BackendError: the file is missing, or was changed after the index was written.
         """
         path = self.folder / variant.file
         data = _read(path, variant.bytes)
@@ -171,10 +171,10 @@ AnyVariant = TypeVar("AnyVariant", bound=_HasBlockRows)
 
 
 def fastest(variants: tuple[AnyVariant, ...], rows: int, multiprocessors: int) -> AnyVariant:
-    """The variant to launch for a batch: the fewest rows a program that fill the device once.
+    """The variant to launch for a batch: with the fewest rows per program that fit the device.
 
-    ``variants`` are those of :meth:`Kernel.variants_for`. Where one program a stream is too many
-    for the device, programs of more rows read the weights less often.
+    ``variants`` are those of :meth:`Kernel.variants_for`. Programs with more rows read the weights
+    less often, so they are faster if there are more streams than programs fit the device.
     """
     for variant in variants:
         if -(-rows // variant.block_rows) <= multiprocessors:
@@ -191,8 +191,7 @@ def read_index(folder: str | os.PathLike[str], *, signed: Signed | None = None) 
 
     Raises:
         SignatureError: that signature covers another index, or none.
-        BackendError: naming the file and the reason, for anything that is not as ``edgeser
-            compile`` would have written it.
+        BackendError: the index is missing or invalid; the message names the file and the reason.
     """
     path = Path(folder) / INDEX
     data = _read(path, LARGEST)
@@ -233,7 +232,7 @@ _AGAIN = "run `edgeser compile` again"
 
 
 class _WrongError(Exception):
-    """Something in an index is not as it must be."""
+    """An index is invalid."""
 
 
 def _fitness(target: str, capability: tuple[int, int]) -> tuple[int, int]:
@@ -342,7 +341,7 @@ def _list(value: object, where: str) -> list[object]:
 
 def _text(value: object, where: str, pattern: str = "[A-Za-z_][A-Za-z0-9_]{0,63}") -> str:
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise _WrongError(f"{where} is {value!r}, which cannot be")
+        raise _WrongError(f"{where} is {value!r}, which is invalid")
     return value
 
 

@@ -58,7 +58,7 @@ class Sequence:
 
 
 class StreamOnGpu:
-    """The GPU row of a stream and its current sequence. Whoever has the stream owns it."""
+    """The GPU row of a stream and its current sequence. It belongs to the stream."""
 
     __slots__ = ("_release", "row", "sequence", "unsure")
 

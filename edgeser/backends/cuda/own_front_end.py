@@ -41,15 +41,17 @@ def find_kernels(
     """
     model = front_end_model(bundle)
     if model is None:
-        raise BackendError("the model has its front end as an ONNX graph alone")
+        raise BackendError("the model has its front end only as an ONNX graph")
     if not set(FRONT_END) <= index.kernels.keys():
-        raise BackendError("the kernels have none for it: run `edgeser compile` again")
+        raise BackendError(
+            "the compiled kernels do not include the front end: run `edgeser compile` again"
+        )
     blocks = {"BLOCK_COLUMNS": BLOCK_COLUMNS, "BLOCK_DEPTH": BLOCK_DEPTH}
     for name in ("spectrum", "convolution"):
         if not blocks.items() <= index.kernels[name].constants.items():
             raise BackendError(
-                f"{index.folder / INDEX}: {name} was compiled for weights that are packed "
-                "otherwise: run `edgeser compile` again"
+                f"{index.folder / INDEX}: {name} was compiled for another layout of the weights: "
+                "run `edgeser compile` again"
             )
     return model, {
         name: index.kernels[name].variants_for(precision, capability) for name in FRONT_END

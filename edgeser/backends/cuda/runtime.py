@@ -64,7 +64,7 @@ class _Recorded:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the graphs of one batch size read and write, and what they enqueue."""
+    """The buffers of one batch size, and the work of its graphs."""
 
     inputs: Staging
     outputs: Staging
@@ -116,7 +116,7 @@ class Runtime:
 
     @property
     def recorded(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The batch sizes for which there is a graph: of lookups, and of steps."""
+        """The batch sizes with a graph: of lookups, and of steps."""
         return tuple(sorted(self._lookups)), tuple(sorted(self._steps))
 
     def look(self, segments: Floats, levels: Floats) -> tuple[Floats, Floats]:
@@ -299,5 +299,5 @@ class Runtime:
 
 
 def size_for(count: int) -> int:
-    """The batch size that so many rows are padded up to."""
+    """The batch size to which a number of rows is padded."""
     return next(size for size in BATCH_SIZES if size >= count)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edgeser.bundle import Manifest
 
 PRECISIONS = ("fp32", "fp16", "bf16")
-"""Of the weights and of what they are multiplied with. Sums, states and results are float32."""
+"""Precisions of weights and their inputs. Sums, states and results are float32."""
 
 PRECISION_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 """What people call them, as on the command line."""

@@ -37,12 +37,12 @@ class Staging:
     owners: tuple[object, ...]
 
     def copy_in(self) -> None:
-        """Enqueue what brings all arrays to the device. Raises DeviceError."""
+        """Enqueues the copy of all arrays to the device. Raises DeviceError."""
         if not self.device.shares_memory:
             self.device.copy_in(self.address, self.host)
 
     def copy_out(self) -> None:
-        """Enqueue what brings all arrays back. Raises DeviceError."""
+        """Enqueues the copy of all arrays to the host. Raises DeviceError."""
         if not self.device.shares_memory:
             self.device.copy_out(self.host, self.address)
 

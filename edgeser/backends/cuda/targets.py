@@ -24,10 +24,10 @@ ALL = "all"
 
 
 def resolve(names: Iterable[str]) -> tuple[str, ...]:
-    """The targets that names stand for, each once; ``all`` and targets themselves are names too.
+    """The targets of device names, without duplicates; ``all`` and targets are also accepted.
 
     Raises:
-        BackendError: there is no such name; the message has those that there are.
+        BackendError: a name is unknown; the message lists the known ones.
     """
     every = tuple(target for targets in TARGETS.values() for target in targets)
     known = {**TARGETS, ALL: every, **{target: (target,) for target in every}}
@@ -35,8 +35,8 @@ def resolve(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise BackendError(
-                f"there is no target {name!r}; there are {', '.join((*TARGETS, ALL))}, "
-                f"and one by one {', '.join(sorted(every, key=order))}"
+                f"unknown target {name!r}: use {', '.join((*TARGETS, ALL))}, "
+                f"or one of {', '.join(sorted(every, key=order))}"
             )
         found.update(dict.fromkeys(known[name]))
     return tuple(sorted(found, key=order))

@@ -111,7 +111,7 @@ def rounded(values: Floats, precision: str) -> npt.NDArray[np.generic]:
         raise BackendError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
     largest = {"fp32": 3.4e38, "fp16": 65504.0, "bf16": 3.38e38}[precision]
     if np.abs(values).max(initial=0.0) > largest:
-        raise BackendError(f"a weight is too large for {precision}: take another precision")
+        raise BackendError(f"a weight is too large for {precision}: use another precision")
     if precision == "fp16":
         return values.astype(np.float16)
     single = values.astype(np.float32)

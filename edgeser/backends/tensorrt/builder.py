@@ -31,8 +31,8 @@ class Batches:
     def __post_init__(self) -> None:
         if not 1 <= self.usual <= self.most <= LARGEST_BATCH:
             raise BackendError(
-                f"an engine for batches of usually {self.usual} and at most {self.most} cannot "
-                f"be: 1 <= usual <= most <= {LARGEST_BATCH}"
+                f"the usual batch is {self.usual} and the largest {self.most}; required: 1 <= "
+                f"usual <= largest <= {LARGEST_BATCH}"
             )
 
 
@@ -102,7 +102,7 @@ def _parse(flavour: Flavour, network: Any, graph: bytes, said: Log) -> None:
             f"({'; '.join(reasons) or said.reason()})"
         )
     if network.num_outputs == 0:  # bytes that are no ONNX may be taken for an empty graph
-        raise BackendError(f"{flavour.title}: these bytes are no ONNX graph, or an empty one")
+        raise BackendError(f"{flavour.title}: the data is not an ONNX graph, or is empty")
 
 
 def _profile(builder: Any, network: Any, batches: Batches) -> Any:

@@ -102,9 +102,7 @@ def default_folder() -> Path:
     try:
         return Path.home() / ".cache" / "edgeser"
     except RuntimeError as error:
-        raise BackendError(
-            f"there is no place to keep an engine of TensorRT ({error}): set HOME"
-        ) from error
+        raise BackendError(f"no folder to store a TensorRT engine ({error}): set HOME") from error
 
 
 class EngineCache:
@@ -196,16 +194,16 @@ def read_head(data: bytes) -> tuple[dict[str, Any], bytes]:
     """
     start = len(_MAGIC) + _LENGTH.size
     if not data.startswith(_MAGIC) or len(data) < start:
-        raise ValueError("it is no engine kept by edgeser")
+        raise ValueError("it is not an engine stored by edgeser")
     (length,) = _LENGTH.unpack_from(data, len(_MAGIC))
     if length > _LARGEST_HEAD or start + length > len(data):
         raise ValueError("it was cut short")
     try:
         head = json.loads(data[start : start + length])
     except (ValueError, RecursionError):
-        raise ValueError("its head is damaged") from None
+        raise ValueError("its header is damaged") from None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise ValueError("another version of edgeser kept it")
+        raise ValueError("it was stored by another version of edgeser")
     engine = data[start + length :]
     if len(engine) != head.get("bytes"):
         raise ValueError("it was cut short")
@@ -223,7 +221,7 @@ def read_engine(data: bytes, origin: Origin) -> bytes:
     head, engine = read_head(data)
     found = head.get("origin")
     if not isinstance(found, dict):
-        raise ValueError("its head is damaged")
+        raise ValueError("its header is damaged")
     wanted = asdict(origin)
     for name in wanted:
         if found.get(name) != wanted[name]:
@@ -241,7 +239,7 @@ def _check_owner(status: os.stat_result, what: str) -> None:
     if status.st_uid not in (os.geteuid(), 0):
         raise ValueError(f"{what} belongs to another user")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ValueError(f"others may write {what}: chmod go-w")
+        raise ValueError(f"other users can write {what}: chmod go-w")
 
 
 def _short(value: object) -> str:

@@ -123,7 +123,7 @@ def find_flavour(name: str | None = None) -> Flavour:
         except ImportError as error:  # noqa: PERF203
             reasons.append(f"{title}: {error}")
     raise BackendError(
-        f"no TensorRT here ({'; '.join(reasons)}): JetPack brings it on Jetson; "
+        f"no TensorRT here ({'; '.join(reasons)}): JetPack includes it on Jetson; "
         "for desktop cards, pip install 'edgeser[tensorrt-rtx]'"
     )
 

@@ -52,7 +52,7 @@ class Session:
     def prepare(self, batch: int, addresses: Mapping[str, int]) -> Enqueue:
         """Make ready for batches of one size, from and to fixed places.
 
-        Each size has a context of its own: one that a CUDA graph has captured must not change.
+        Each size has its own context, because a context captured by a CUDA graph must not change.
 
         Args:
             batch: within the profile that the engine was built with.
@@ -66,7 +66,7 @@ class Session:
         context = self._context(batch)
         for name in self._shapes:
             if not context.set_tensor_address(name, addresses[name]):
-                raise DeviceError(f"{title}: the engine does not take the place of {name}")
+                raise DeviceError(f"{title}: the engine does not accept the address of {name}")
 
         def enqueue(stream: int) -> None:
             try:
@@ -99,7 +99,7 @@ class Session:
         for name, shape in shapes.items():
             is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             if is_input and not context.set_input_shape(name, shape):
-                raise DeviceError(f"{title}: the engine does not take batches of {batch}")
+                raise DeviceError(f"{title}: the engine does not accept batches of {batch}")
         for name, shape in shapes.items():
             made = tuple(context.get_tensor_shape(name))  # of an output, now that inputs are known
             if made != shape:

@@ -63,7 +63,7 @@ class Judge:
         import ray
 
         with tempfile.TemporaryDirectory() as here, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # whoever gave the job was told
+            warnings.simplefilter("ignore")  # the process that started the job has shown them
             file = Path(here, "model.edgeser")
             file.write_bytes(ray.get(bundle))
             self._model = load(file, precision=precision)

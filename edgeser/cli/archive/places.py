@@ -22,7 +22,7 @@ def file_system(name: str) -> tuple[Any, str]:
     """The file system of a path or an address, and the path there.
 
     Raises:
-        AudioError: there is none for such addresses, or it is not to be reached.
+        AudioError: the kind of address is unknown, or the file system cannot be reached.
     """
     import pyarrow as pa
     from pyarrow import fs

@@ -261,7 +261,7 @@ class FakeDevice:
             block[:8].view(np.int64)[0] = position + 1
 
 
-NO_FRONT_END = "the kernels have none for it: run `edgeser compile` again; "
+NO_FRONT_END = "the compiled kernels do not include the front end: run `edgeser compile` again; "
 """What is said of the fake's kernels, before what is said of TensorRT."""
 ARGUMENTS = {
     "vq_fusion": "deep:*fp32 latent:*fp32 matrices:*weight vectors:*fp32 tokens:*fp32 codes:*i32 "

@@ -97,9 +97,9 @@ def damage_one(folder: Path) -> None:
         (FakeDevice, (8, 6), "float32", damage_one, "tacn_step-4.cubin: is damaged"),
         (FakeDevice, (9, 0), "float32", break_nothing, "not compiled in fp32 for .* 9.0"),
         (FakeDevice, (8, 6), "bfloat16", break_nothing, "not compiled in bf16"),
-        (FakeDevice, (8, 6), "int8", break_nothing, "no int8: take float32 or bfloat16"),
+        (FakeDevice, (8, 6), "int8", break_nothing, "do not support int8: use float32 or bfloat16"),
         (Scrambled, (8, 6), "float32", break_nothing, "differ by 0.* from the CPU's: update"),
-        (Overflowing, (8, 6), "float32", break_nothing, "does not compute what it should"),
+        (Overflowing, (8, 6), "float32", break_nothing, "computes wrong results"),
     ],
 )
 def test_what_cannot_be_used_is_named(

@@ -216,7 +216,7 @@ def test_a_user_without_a_home(
     engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
     assert engine.backend == "cuda"
     (said,) = warnings_of(caplog)
-    assert f"the CPU runs the front end: {NO_FRONT_END}there is no place to keep" in said
+    assert f"the CPU runs the front end: {NO_FRONT_END}no folder to store" in said
 
 
 def test_every_batch_size_is_within_the_engines_profile() -> None:

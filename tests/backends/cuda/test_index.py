@@ -133,11 +133,11 @@ def test_what_is_no_plain_file_is_not_waited_for(index: Index) -> None:
         place = index.folder / name
         place.unlink()
         os.mkfifo(place)
-        with pytest.raises(BackendError, match="no plain file"):
+        with pytest.raises(BackendError, match="not a regular file"):
             read()
         place.unlink()
         place.symlink_to("/dev/zero")
-        with pytest.raises(BackendError, match="no plain file"):
+        with pytest.raises(BackendError, match="not a regular file"):
             read()
 
 

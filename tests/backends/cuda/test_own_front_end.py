@@ -146,8 +146,11 @@ def pack_otherwise(folder: Path) -> None:
     ("break_it", "said"),
     [
         (damage, "convolution-64.cubin: is damaged or altered"),
-        (take_away, "the kernels have none for it: run `edgeser compile` again"),
-        (pack_otherwise, "convolution was compiled for weights that are packed otherwise"),
+        (
+            take_away,
+            "the compiled kernels do not include the front end: run `edgeser compile` again",
+        ),
+        (pack_otherwise, "convolution was compiled for another layout of the weights"),
         (lambda _: None, "the front end's kernels differ by 1.00 from the CPU on the fake"),
     ],
 )
@@ -199,7 +202,7 @@ def test_a_model_of_a_graph_alone_has_none(
     engine = open_cuda(bundle, full_index.folder, "float32", open_device=lambda: device)
     assert engine.runtime.front_end.title == "the CPU"
     (line,) = warnings_of(caplog)
-    assert "the model has its front end as an ONNX graph alone; no TensorRT here" in line
+    assert "the model has its front end only as an ONNX graph; no TensorRT here" in line
 
 
 def test_the_doctor_says_so(toy_bundle: Bundle, full_index: Index, tmp_path: Path) -> None:

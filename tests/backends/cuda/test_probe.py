@@ -110,7 +110,7 @@ def test_no_gpu(look: Looker) -> None:
     [
         ((9, 0), "float32", "not compiled in fp32 for compute capability 9.0"),
         ((8, 6), "bfloat16", "not compiled in bf16"),
-        ((8, 6), "int8", "have no int8"),
+        ((8, 6), "int8", "do not support int8"),
     ],
 )
 def test_no_kernels_for_it(

@@ -156,9 +156,9 @@ def fixed_graph() -> bytes:
 @pytest.mark.parametrize(
     ("graph", "said"),
     [
-        (b"", "no ONNX graph|does not take"),
-        (b"this is no graph", "no ONNX graph|does not take"),
-        (toy.frontend()[:-2000], "no ONNX graph|does not take"),
+        (b"", "not an ONNX graph|does not take"),
+        (b"this is no graph", "not an ONNX graph|does not take"),
+        (toy.frontend()[:-2000], "not an ONNX graph|does not take"),
         (alien_graph(), "Tangle"),
         (fixed_graph(), "segment has shape"),
     ],
@@ -171,7 +171,7 @@ def test_graphs_are_refused_with_a_reason(rtx: Flavour, graph: bytes, said: str)
 
 @pytest.mark.parametrize(("usual", "most"), [(0, 1), (2, 1), (1, 5000)])
 def test_batches_must_make_sense(usual: int, most: int) -> None:
-    with pytest.raises(BackendError, match="1 <= usual <= most"):
+    with pytest.raises(BackendError, match="1 <= usual <= largest"):
         Batches(usual, most)
 
 

@@ -93,16 +93,16 @@ GOOD = pack_engine(ORIGIN, ENGINE)
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no engine kept by edgeser"),
-        (b"vtrt" + bytes(60), "no engine kept by edgeser"),
-        (GOOD[:10], "no engine kept by edgeser"),
+        (b"", "not an engine stored by edgeser"),
+        (b"vtrt" + bytes(60), "not an engine stored by edgeser"),
+        (GOOD[:10], "not an engine stored by edgeser"),
         (GOOD[:60], "cut short"),
         (GOOD[:-1], "cut short"),
         (GOOD + b"x", "cut short"),
         (GOOD[:-1] + b"\x00", "damaged"),
         (GOOD.replace(b'"format": 1', b'"format": 9'), "another version"),
-        (GOOD.replace(b'{"bytes"', b'["bytes"'), "head is damaged"),
-        (_MAGIC + _LENGTH.pack(60_000) + b"[" * 60_000, "head is damaged"),
+        (GOOD.replace(b'{"bytes"', b'["bytes"'), "header is damaged"),
+        (_MAGIC + _LENGTH.pack(60_000) + b"[" * 60_000, "header is damaged"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused(
@@ -172,7 +172,7 @@ def test_links_pipes_and_devices_are_not_followed(
     os.mkfifo(path)
     assert not EngineCache(folder).has(ORIGIN)  # and it does not wait
     assert EngineCache(folder).get(ORIGIN, Builder(b"my own")) == b"my own"
-    assert "no plain file" in caplog.text
+    assert "not a regular file" in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_costs_the_keeping_only(

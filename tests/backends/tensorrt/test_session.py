@@ -145,9 +145,9 @@ def test_outputs_of_other_sizes_are_refused_before_anything_is_written(engine: E
 
 def test_what_fails_is_named(engine: Engine) -> None:
     session = Session(flavour(engine), b"engine", SHAPES)
-    with pytest.raises(DeviceError, match="does not take batches of 65"):
+    with pytest.raises(DeviceError, match="does not accept batches of 65"):
         session.prepare(65, ADDRESSES)
-    with pytest.raises(DeviceError, match="does not take the place of y"):
+    with pytest.raises(DeviceError, match="does not accept the address of y"):
         session.prepare(1, {**ADDRESSES, "y": 3001})
     enqueue = session.prepare(1, ADDRESSES)
     engine.fails = True

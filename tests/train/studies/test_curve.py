@@ -118,21 +118,23 @@ def test_the_page_says_where_the_knee_is(tmp_path: Path) -> None:
     text = write(results, tmp_path).read_text()
     assert "| **default** | 10.0 |" in text
     assert "highest at *default* (60.0 %)" in " ".join(text.split())
-    assert "above the default: none; below it: *half CNN*" in " ".join(text.split())
-    assert "Nothing here speaks for another size" in " ".join(text.split())
+    assert "better than the default: none; significantly worse: *half CNN*" in " ".join(
+        text.split()
+    )
+    assert "These results give no reason to change the default size" in " ".join(text.split())
     assert json.loads((tmp_path / "curve.json").read_text()) == results
     assert (tmp_path / "curve.png").stat().st_size > 5000
     level = [results[1], result("double CNN", [6, 5, 7, 6], 20_000_000)]
     text = " ".join(write(level, tmp_path).read_text().split())
     assert "From 10.0 to 20.0 million multiply-adds the curve is flat" in text
-    assert "no larger size has shown that it brings anything" in text
+    assert "no larger size is shown to be better" in text
     better = [results[1], result("double CNN", [8, 9, 8, 8], 20_000_000)]
     text = " ".join(write(better, tmp_path).read_text().split())
-    assert "brought 22.5 points for +100% of multiply-adds, in a single training" in text
+    assert "gained 22.5 points for +100% multiply-adds, but was trained only once" in text
     better.append(result("double CNN", [9, 9, 9, 8], 20_000_000, seed=1))
     text = " ".join(write(better, tmp_path).read_text().split())
-    assert "brought 25.0 points for +100% of multiply-adds." in text
-    assert "Trainings of one size lay apart by 5.0 points (*double CNN*)." in text
+    assert "gained 25.0 points for +100% multiply-adds." in text
+    assert "UA differed between seeds by 5.0 points (*double CNN*)." in text
 
 
 def test_kept_batches_are_the_same_each_time(data: Path, tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def test_an_interval_is_students() -> None:
     estimate = Estimate.of([0.5, 0.6, 0.7])
     assert estimate.mean == pytest.approx(60)
     assert estimate.margin == pytest.approx(4.303 * 10 / 3**0.5, rel=1e-3)
-    assert not Estimate.of([0.5]).certain  # nothing is known of how a single one varies
+    assert not Estimate.of([0.5]).certain  # a single value has no interval
 
 
-def test_differences_are_paired_and_said_plainly() -> None:
+def test_differences_are_paired() -> None:
     noise = {0: 0.1, 1: -0.1, 2: 0.0}  # hard and easy folds, the same for both
     results = [
         {"kind": kind, "latent": latent, "fold": f, "seed": 0, "wa": 0.5 + n + gain + f / 1000}
@@ -82,7 +82,7 @@ def test_the_report_is_written_and_resumed(tmp_path: Path) -> None:
     assert "*69.44*" in text
     assert "shares no speakers" in text
     assert "2 of 5 folds, 1 epoch instead of 15" in text
-    assert "reaches 12.7 standard errors" in text
+    assert "an interval is 12.7 standard errors" in text
     results = json.loads((tmp_path / "docs" / "made.json").read_text())
     assert len(results) == 28
     assert summary(results) in " ".join(text.split())

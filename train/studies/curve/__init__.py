@@ -1,1 +1,1 @@
-"""What a larger or smaller model would bring: ``python -m train curve``."""
+"""Compares larger and smaller models: ``python -m train curve``."""

@@ -1,4 +1,4 @@
-"""UA of sizes with intervals, from confusions by seed and speaker."""
+"""UA of each size with confidence intervals, from confusion matrices by seed and speaker."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from train.studies.curve.runs import Result
 
 DRAWS = 4000
-LEVEL = (0.025, 0.975)
+"""Bootstrap samples."""
+QUANTILES = (0.025, 0.975)
+"""Of a 95 % interval."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean and its 95 % interval, in points of UA."""
+    """A mean difference and its 95 % interval, in percentage points of UA."""
 
     mean: float
     low: float
@@ -26,44 +28,46 @@ class Difference:
 
 @dataclass(frozen=True)
 class Judged:
-    """UA of sizes, and as drawn again from seeds and speakers (Efron's bootstrap).
+    """UA of each size, with a bootstrap over seeds and speakers (Efron).
 
-    Whole speakers are drawn, since recordings of one speaker are alike, and the same for all
-    sizes, so that differences are paired.
+    The bootstrap draws whole speakers, because recordings of one speaker are alike, and the same
+    speakers for all sizes, so that differences are paired.
     """
 
     ua: Mapping[str, float]
+    """Mean over the seeds."""
     drawn: Mapping[str, NDArray[np.float64]]
+    """UA in each bootstrap sample, (DRAWS,)."""
     by_seed: Mapping[str, Sequence[float]]
     speakers: int
     recordings: int
 
     @staticmethod
     def of(results: Sequence[Result], corpus: str) -> "Judged":
-        """Every size must have been judged on the same speakers."""
+        """From results that were all tested on the same speakers."""
         counts = {size: _counts(results, size, corpus) for size in sizes_of(results)}
-        any_size = next(iter(counts.values()))
-        speakers = any_size.shape[1]
+        first = next(iter(counts.values()))
+        speakers = first.shape[1]
         rng = np.random.default_rng(0)
         which_speakers = rng.integers(speakers, size=(DRAWS, speakers))
-        often = np.stack([np.bincount(row, minlength=speakers) for row in which_speakers])
+        times = np.stack([np.bincount(row, minlength=speakers) for row in which_speakers])
         drawn, by_seed = {}, {}
         for size, count in counts.items():
-            each = _ua(np.einsum("ds,ksij->dkij", often, count))
+            each = _ua(np.einsum("ds,ksij->dkij", times, count))
             which_seeds = rng.integers(len(count), size=(DRAWS, len(count)))
             drawn[size] = np.take_along_axis(each, which_seeds, axis=1).mean(1)
             by_seed[size] = [float(ua) for ua in _ua(count.sum(1))]
         ua = {size: float(np.mean(each)) for size, each in by_seed.items()}
-        return Judged(ua, drawn, by_seed, speakers, int(any_size[0].sum()))
+        return Judged(ua, drawn, by_seed, speakers, int(first[0].sum()))
 
     def interval(self, size: str) -> tuple[float, float]:
-        """Of a size's own UA."""
-        low, high = np.quantile(self.drawn[size], LEVEL)
+        """The 95 % interval of a size's UA."""
+        low, high = np.quantile(self.drawn[size], QUANTILES)
         return float(low), float(high)
 
     def difference(self, size: str, other: str) -> Difference:
-        """How much higher the UA of ``size`` is than that of ``other``."""
-        low, high = np.quantile(self.drawn[size] - self.drawn[other], LEVEL)
+        """The UA of ``size`` minus that of ``other``."""
+        low, high = np.quantile(self.drawn[size] - self.drawn[other], QUANTILES)
         return Difference(
             100 * (self.ua[size] - self.ua[other]), 100 * float(low), 100 * float(high)
         )
@@ -73,30 +77,30 @@ class Judged:
         return max(sizes, key=lambda size: self.ua[size])
 
     def cheapest(self, costs: Mapping[str, int]) -> str:
-        """The cheapest size whose interval does not lie below the size of the highest mean."""
+        """The cheapest size that is not significantly worse than the one with the highest mean."""
         best = self.highest(self.ua)
-        level = [size for size in self.ua if self.difference(size, best).high >= 0]
-        return min(level, key=lambda size: costs[size])
+        as_good = [size for size in self.ua if self.difference(size, best).high >= 0]
+        return min(as_good, key=lambda size: costs[size])
 
 
 def sizes_of(results: Sequence[Result]) -> list[str]:
-    """In their order."""
+    """The sizes, each once, in the order of the results."""
     return list(dict.fromkeys(r["size"] for r in results))
 
 
 def costs_of(results: Sequence[Result], what: str) -> dict[str, int]:
-    """Multiply-adds or parameters of every size."""
+    """The ``what`` of every size: ``multiply_adds`` or ``parameters``."""
     return {r["size"]: r[what] for r in results}
 
 
 def _counts(results: Sequence[Result], size: str, corpus: str) -> NDArray[np.int64]:
-    """Confusions: seeds, speakers, acted, said."""
-    mine = sorted((r for r in results if r["size"] == size), key=lambda r: r["seed"])
-    return np.array([list(r["confusions"][corpus].values()) for r in mine])
+    """Confusion matrices of a size, (seeds, speakers, L acted, L predicted)."""
+    matching = sorted((r for r in results if r["size"] == size), key=lambda r: r["seed"])
+    return np.array([list(r["confusions"][corpus].values()) for r in matching])
 
 
 def _ua(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean recall (...) of confusions (..., L, L)."""
+    """Mean recall (...) of confusion matrices (..., L, L)."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     mean: NDArray[np.float64] = (right / np.maximum(confusions.sum(-1), 1)).mean(-1)
     return mean

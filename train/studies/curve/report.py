@@ -1,4 +1,4 @@
-"""The page of the curve: Markdown, a plot, and every result as JSON."""
+"""Writes the report of the curve: Markdown, a plot, and all results as JSON."""
 
 import json
 import textwrap
@@ -12,12 +12,12 @@ from train.studies.curve.judged import Judged, costs_of, sizes_of
 from train.studies.curve.runs import DEFAULT, WIDTHS, Result
 
 JUDGED = "cremad"
-"""Whose held-out speakers the curve is of: a fold has two of EmoDB's, too few for an interval."""
+"""Corpus to test on. EmoDB has only two speakers in a fold, too few for an interval."""
 
 TEMPLATE = """\
-# What a larger or smaller model would bring
+# Larger and smaller models
 
-Multiply-adds of one result, every 128 ms, and parameters, both counted from the model, against UA.
+UA against multiply-adds per hop (128 ms) and against parameters, both counted from the model.
 {introduction}
 
 {judged}
@@ -32,9 +32,9 @@ Multiply-adds of one result, every 128 ms, and parameters, both counted from the
 
 {knee}
 
-What no size of this family can do without is {fixed:.1f} million multiply-adds: the spectra
-({spectra:.1f}, counted as the dense products they are written as; the kernels, which fold them,
-need a quarter), the VQ-VAE's encoder and its lookup, the same for all.
+All sizes need the same {fixed:.1f} million multiply-adds for the spectra, the VQ-VAE's encoder and
+its lookup. The spectra take {spectra:.1f} of them, counted as dense matrix products; the kernels
+fold them and need a quarter of that.
 
 ## Provenance
 
@@ -44,7 +44,7 @@ Commit {commit}; seed {seed}; torch {torch}. Every result is in [curve.json](cur
 
 
 def write(results: Sequence[Result], out: Path) -> Path:
-    """The report of finished trainings; returns the Markdown file."""
+    """Writes the report of finished trainings; returns the Markdown file."""
     out.mkdir(parents=True, exist_ok=True)
     judged = Judged.of(results, JUDGED)
     plot(out / "curve.png", results, judged)
@@ -55,30 +55,30 @@ def write(results: Sequence[Result], out: Path) -> Path:
 
 
 def page(results: Sequence[Result], judged: Judged) -> str:
-    """Markdown, every figure from the results."""
+    """The Markdown; every figure comes from the results."""
     first = results[0]
     parts = first["multiply_adds_by_part"]
     fixed = parts["spectra"] + parts["VQ-VAE encoder"] + parts["VQ lookup"]
     return TEMPLATE.format(
         introduction=filled(
-            f"{len(judged.ua)} sizes around the default were trained by a shortened form of its "
-            f"recipe: {first['recipe']['epochs']} epochs instead of {Recipe().epochs}, and only "
-            "recordings of the four emotions, without the auxiliary task of telling the others "
-            "apart; time on a CPU allowed no more. With one seed, all heard the very same "
-            f"augmented batches of {first['trained_on']} recordings of {first['speakers']} "
-            "speakers; one VQ-VAE serves all."
+            f"{len(judged.ua)} sizes around the default were trained with a shortened form of its "
+            f"recipe, to save CPU time: {first['recipe']['epochs']} epochs instead of "
+            f"{Recipe().epochs}, and only recordings of the four emotions, without the auxiliary "
+            "task of distinguishing the others. For each seed, all sizes got the same augmented "
+            f"batches, from {first['trained_on']} recordings of {first['speakers']} speakers. All "
+            "use the same VQ-VAE."
         ),
         judged=filled(
-            f"They are judged on the {judged.speakers} CREMA-D speakers ({judged.recordings} "
+            f"They were tested on the {judged.speakers} CREMA-D speakers ({judged.recordings} "
             f"recordings, reconstructed from log-mel spectrograms) of fold {DEVELOPMENT_FOLD} (the "
-            "first is 0): the development fold, on which sizes may be chosen and no figure of the "
-            "[report](report.md) stands. They are to be compared with each other only: the bundled "
-            "model was trained for longer, and is judged on other speakers."
+            "first is 0). This is the development fold: sizes may be chosen on it, and the "
+            "[report](report.md) does not use it. Compare these figures only with each other: the "
+            "bundled model was trained for longer, and its report uses other speakers."
         ),
         table=table(results, judged),
         intervals=filled(
-            "In brackets 95 % intervals, from drawing the speakers again (bootstrap), the same for "
-            "all sizes, and the seeds where there are several. "
+            "In brackets: 95 % intervals, from a bootstrap over speakers (the same for all sizes) "
+            "and, where there are several, seeds. "
             + seeds(judged)
             + f" EmoDB has {len(first['confusions']['emodb'])} speakers in the fold, too few for "
             "an interval."
@@ -94,29 +94,29 @@ def page(results: Sequence[Result], judged: Judged) -> str:
 
 
 def seeds(judged: Judged) -> str:
-    """How far trainings of one size lie apart, which an interval of one training cannot know."""
+    """The spread between seeds, which the interval of a single training does not contain."""
     several = {size: each for size, each in judged.by_seed.items() if len(each) > 1}
-    apart = ", ".join(
+    spread = ", ".join(
         f"{100 * (max(each) - min(each)):.1f} points (*{size}*)" for size, each in several.items()
     )
-    said = f"Trainings of one size lay apart by {apart}." if several else ""
+    text = f"UA differed between seeds by {spread}." if several else ""
     if len(several) < len(judged.by_seed):
-        said += " Where a size was trained once, what another seed would change is not in them."
-    return said.strip()
+        text += " For sizes with one training, the intervals leave out the effect of the seed."
+    return text.strip()
 
 
 def filled(paragraph: str) -> str:
-    """To the width of the page."""
+    """Wraps a paragraph to 100 columns."""
     return textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def table(results: Sequence[Result], judged: Judged) -> str:
-    """A row for each size, the cheapest first."""
-    beside = Judged.of(results, "emodb")
+    """A row per size, the cheapest first."""
+    emodb = Judged.of(results, "emodb")
     lines = [
         (
-            "| size | multiply-adds, millions | of these CNN | TACN | parameters, thousands "
-            "| trainings | UA % | points above the default | EmoDB: UA % |"
+            "| size | multiply-adds, millions | CNN's share | TACN's share | parameters, thousands "
+            "| trainings | UA % | difference from the default, points | EmoDB: UA % |"
         ),
         "|---" * 9 + "|",
     ]
@@ -133,22 +133,22 @@ def table(results: Sequence[Result], judged: Judged) -> str:
             str(len(judged.by_seed[size])),
             f"{100 * judged.ua[size]:.1f} ({100 * low:.1f} to {100 * high:.1f})",
             difference,
-            f"{100 * beside.ua[size]:.1f}",
+            f"{100 * emodb.ua[size]:.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def knee(results: Sequence[Result], judged: Judged) -> str:
-    """Where the curve bends, and what its intervals allow to say of the default."""
+    """The knee of the curve, and the sizes that differ significantly from the default."""
     cost = costs_of(results, "multiply_adds")
     best, least = judged.highest(judged.ua), judged.cheapest(cost)
-    said = [
+    sentences = [
         (
-            f"Along the CNN's width the mean UA is highest at *{bend(judged)}* "
-            f"({100 * judged.ua[bend(judged)]:.1f} %): there the curve bends, by its means. By its "
-            f"intervals the knee may lie as low as *{least}*, the cheapest size that none puts "
-            f"below the highest mean of all, that of *{best}* ({100 * judged.ua[best]:.1f} %)."
+            f"If only the width of the CNN changes, the mean UA is highest at *{bend(judged)}* "
+            f"({100 * judged.ua[bend(judged)]:.1f} %): this is the knee. Of all sizes, *{best}* "
+            f"has the highest mean ({100 * judged.ua[best]:.1f} %); *{least}* is the cheapest size "
+            "that is not significantly below it, so the knee may also be there."
         )
     ]
     others = [size for size in by_cost(results) if size != DEFAULT]
@@ -157,59 +157,59 @@ def knee(results: Sequence[Result], judged: Judged) -> str:
         ("larger", [size for size in others if cost[size] > cost[DEFAULT]]),
         ("smaller", [size for size in others if cost[size] < cost[DEFAULT]]),
     ):
-        said.append(
-            f"Of the {len(sizes)} {what} sizes, with an interval above the default: "
-            f"{listed([size for size in sizes if gains[size].low > 0])}; below it: "
+        sentences.append(
+            f"Of the {len(sizes)} {what} sizes, significantly better than the default: "
+            f"{listed([size for size in sizes if gains[size].low > 0])}; significantly worse: "
             f"{listed([size for size in sizes if gains[size].high < 0])}."
         )
     above = [size for size in others if gains[size].low > 0]
     if above:
         most = max(above, key=lambda size: gains[size].mean)
         once = len(judged.by_seed[most]) == 1
-        said.append(
-            f"*{most}* brought {gains[most].mean:.1f} points for "
-            f"{cost[most] / cost[DEFAULT] - 1:+.0%} of multiply-adds"
-            + (", in a single training, which is not enough to choose by." if once else ".")
+        sentences.append(
+            f"*{most}* gained {gains[most].mean:.1f} points for "
+            f"{cost[most] / cost[DEFAULT] - 1:+.0%} multiply-adds"
+            + (", but was trained only once, which is not enough for a choice." if once else ".")
         )
     elif all(gain.high >= 0 for gain in gains.values()):
         low, high = (min(g.low for g in gains.values()), max(g.high for g in gains.values()))
-        said.append(
+        sentences.append(
             f"From {min(cost.values()) / 1e6:.1f} to {max(cost.values()) / 1e6:.1f} million "
-            "multiply-adds the curve is flat as far as these intervals can tell, which allow for "
-            f"{low:+.1f} to {high:+.1f} points. So the default stays as it is: no larger size has "
-            "shown that it brings anything, and no smaller one that it loses nothing."
+            "multiply-adds the curve is flat within these intervals, which allow differences of "
+            f"{low:+.1f} to {high:+.1f} points. The default size was kept: no larger size is shown "
+            "to be better, and no smaller one to be as good."
         )
     else:
-        said.append("Nothing here speaks for another size than the default's.")
-    return " ".join(said)
+        sentences.append("These results give no reason to change the default size.")
+    return " ".join(sentences)
 
 
 def bend(judged: Judged) -> str:
-    """From where on a wider CNN brings nothing more, by the means."""
+    """The CNN width with the highest mean UA."""
     return judged.highest(size for size in WIDTHS if size in judged.ua)
 
 
 def listed(sizes: Sequence[str]) -> str:
-    """Names in a row; "none" if there are none."""
+    """The names, separated by commas, or "none"."""
     return ", ".join(f"*{size}*" for size in sizes) or "none"
 
 
 def by_cost(results: Sequence[Result]) -> list[str]:
-    """Sizes, the cheapest first; those of one cost by parameters."""
-    cost, held = costs_of(results, "multiply_adds"), costs_of(results, "parameters")
-    return sorted(sizes_of(results), key=lambda size: (cost[size], held[size]))
+    """Sizes by multiply-adds, then by parameters, the smallest first."""
+    cost, count = costs_of(results, "multiply_adds"), costs_of(results, "parameters")
+    return sorted(sizes_of(results), key=lambda size: (cost[size], count[size]))
 
 
 def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
-    """UA against either cost; bars are of the difference from the default."""
+    """Plots UA against both costs; the bars are intervals of the difference from the default."""
     from matplotlib import pyplot as plt
 
     from train.studies.report.figures import save
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
     chosen = bend(judged)
-    for axis, what, unit, words in (
-        (axes[0], "multiply_adds", 1e6, "million multiply-adds a result (128 ms)"),
+    for axis, what, unit, label in (
+        (axes[0], "multiply_adds", 1e6, "million multiply-adds per hop (128 ms)"),
         (axes[1], "parameters", 1e6, "million parameters"),
     ):
         cost = {size: n / unit for size, n in costs_of(results, what).items()}
@@ -219,7 +219,7 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
             [100 * judged.ua[s] for s in widths],
             color="#4a7fb5",
             lw=1,
-            label="CNN's width alone",
+            label="only the CNN's width changes",
         )
         axis.axhline(100 * judged.ua[DEFAULT], color="#5c6b73", lw=1, ls="--")
         for size, x in cost.items():
@@ -238,7 +238,7 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("{x:g}")
-        axis.set(xlabel=words)
+        axis.set(xlabel=label)
     axes[0].set_ylabel("UA %, CREMA-D speakers of the development fold")
     axes[0].legend(frameon=False, fontsize=9, loc="best")
     figure.suptitle("bars: 95 % interval of the difference from the default (star)", fontsize=10)
@@ -246,12 +246,12 @@ def plot(path: Path, results: Sequence[Result], judged: Judged) -> None:
 
 
 def _point(axis: Any, x: float, size: str, judged: Judged) -> None:
-    """One size with its bar."""
+    """Draws a size and its interval."""
     y = 100 * judged.ua[size]
     if size == DEFAULT:
         axis.scatter(x, y, marker="*", s=190, color="#d1495b", zorder=3)
     else:
         d = judged.difference(size, DEFAULT)
-        bar = [[max(d.mean - d.low, 0.0)], [max(d.high - d.mean, 0.0)]]
+        interval = [[max(d.mean - d.low, 0.0)], [max(d.high - d.mean, 0.0)]]
         colour = "#4a7fb5" if size in WIDTHS else "#e0a030"
-        axis.errorbar(x, y, bar, fmt="o", color=colour, capsize=3, zorder=2)
+        axis.errorbar(x, y, interval, fmt="o", color=colour, capsize=3, zorder=2)

@@ -1,7 +1,7 @@
-"""The trainings of the curve: every size, by one recipe, on the very same batches.
+"""The trainings of the curve: every size, with the same recipe and the same batches.
 
-They are judged on the speakers of the development fold, on which nothing else is reported. A
-finished one is kept in the work folder and not done again.
+They are tested on the speakers of the development fold, never on the test speakers. A finished
+training is stored in the work folder and not repeated.
 """
 
 import json
@@ -28,7 +28,7 @@ Result = Mapping[str, Any]
 
 
 def front(scale: float) -> CNNConfig:
-    """The default CNN with so many times its channels and features."""
+    """The default CNN, with its channels and features multiplied by ``scale``."""
     d = CNNConfig()
     a, b, c = (round(scale * n) for n in d.channels)
     return CNNConfig((a, b, c), round(scale * d.narrow), round(scale * d.features))
@@ -43,41 +43,41 @@ SIZES = {
     "C = 128": ModelConfig(tacn=TACNConfig(width=128)),
 }
 WIDTHS = ("quarter CNN", "half CNN", DEFAULT, "double CNN")
-"""The sizes that differ in the CNN's width alone."""
+"""The sizes that differ only in the width of the CNN."""
 
 
 def shortened(epochs: int) -> Recipe:
-    """The default model's recipe for fewer epochs, on recordings of its own emotions alone."""
+    """The default recipe with fewer epochs, and only recordings of the model's own emotions."""
     return Recipe(epochs=epochs, detail_weight=0.0)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What is trained: sizes, once with each seed, all by one recipe."""
+    """What to train: every size with every seed, all with one recipe."""
 
     corpora: Corpora
     work: Path
     recipe: Recipe
     seeds: Sequence[int] = (0,)
     again: Sequence[str] = ()
-    """Sizes that are trained with one more seed than the others."""
+    """Sizes to train with one additional seed."""
     sizes: Mapping[str, ModelConfig] = field(default_factory=lambda: SIZES)
 
     def results(self) -> list[Result]:
-        """Of every size and seed; all of a seed's are done before the next seed's."""
+        """A result for every size and seed; all sizes of a seed come before the next seed."""
         cases = [(size, seed) for seed in self.seeds for size in self.sizes]
         cases += [(size, max(self.seeds) + 1) for size in self.again]
         return [self.one(*case) for case in tqdm(cases, desc="trainings", unit="run")]
 
     def one(self, size: str, seed: int) -> Result:
-        """One training and its test: costs, and confusions by held-out speaker."""
+        """Trains and tests one size: its costs, and a confusion matrix per held-out speaker."""
         recipe = replace(self.recipe, seed=seed)
         folder = self.work / "curve"
         path = folder / f"{list(self.sizes).index(size)}-{seed}.json"
         if path.is_file():
-            kept: Result = json.loads(path.read_text(encoding="utf-8"))
-            if kept["size"] == size and recipe.made(kept):
-                return kept
+            stored: Result = json.loads(path.read_text(encoding="utf-8"))
+            if stored["size"] == size and recipe.made(stored):
+                return stored
         config = self.sizes[size]
         run = Run(self.corpora, recipe, config, self.work)
         held = run.held(DEVELOPMENT_FOLD)
@@ -111,7 +111,7 @@ class Curve:
 def confusions(
     model: EmotionModel, corpus: Corpus, speakers: set[str]
 ) -> dict[str, list[list[int]]]:
-    """Of every speaker's recordings: rows what was acted, columns what was said."""
+    """A confusion matrix per speaker: rows are the acted, columns the predicted emotions."""
     labels = model.config.labels
     return {
         speaker: predict(model, corpus.labelled(labels, {speaker})).scores().confusion.tolist()

@@ -1,1 +1,1 @@
-"""What lower precision does to the front end and the kernels: graphs, errors, accuracy."""
+"""The effect of lower precision in the front end and the kernels: ``python -m train precision``."""

@@ -1,4 +1,4 @@
-"""Errors of every precision against float64, and what it does to verdicts on real recordings."""
+"""Measures the errors of each precision against float64, and its effect on real recordings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ from train.models.emotion import EmotionModel
 from train.models.segment import HOP, LEAD, SAMPLE_RATE, SEGMENT
 
 Samples = NDArray[np.float32]
-TOGETHER = 64
-"""Recordings that go through a pool at a time."""
-CALIBRATED_ON = 60
-"""Recordings of each labelled corpus, evenly taken, whose maps give the int8 graph its scales."""
-LOOKED_AT = 40
-"""Recordings of each corpus, evenly taken, on which the front end is compared by itself."""
+POOL_SIZE = 64
+"""Recordings in one pool."""
+CALIBRATION_RECORDINGS = 60
+"""Recordings of each labelled corpus for the scales of the int8 graph, evenly spaced."""
+FRONT_END_RECORDINGS = 40
+"""Recordings of each corpus for the comparison of front ends, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to run the model: who executes the front end, in which precision, and the kernels'."""
+    """A way to run the model: runtime and precision of the front end, precision of the kernels."""
 
     runtime: str
     front_end: str
@@ -63,10 +63,10 @@ VARIANTS = (
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What came of some recordings: frames (N, L + 1) in a row, and verdicts (R, L).
+class Outputs:
+    """Results for R recordings: all their frames (N, L + 1), and verdicts (R, L).
 
-    A frame is its emotions' log-probabilities and the probability of speech.
+    A frame has the log-probabilities of the emotions, and the probability of speech.
     """
 
     frames: NDArray[np.float64]
@@ -75,7 +75,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings of one corpus and what was acted in them."""
+    """Recordings of one corpus and their labels."""
 
     corpus: str
     audio: list[Samples]
@@ -83,7 +83,7 @@ class Sounds:
 
     @staticmethod
     def of(data: Path, work: Path, corpus: str, labels: Sequence[str]) -> "Sounds":
-        """Those with one of ``labels``."""
+        """The recordings of a corpus with one of ``labels``."""
         read = Corpus.of(read_manifest(data / "manifest.csv"), corpus, work / "features")
         examples = read.labelled(labels)
         truth = np.array([int(np.argmax(e.target)) for e in examples])
@@ -91,21 +91,22 @@ class Sounds:
 
 
 def _dithered(samples: Samples) -> Samples:
-    """With noise of half a step of 16 bits: after digital silence a stream begins its hops anew.
+    """Adds noise of half a step of 16 bits, which removes digital silence.
 
-    The training model knows no such rule, and its frames would be of other samples.
+    A stream restarts its grid of hops after digital silence; the training model does not, so their
+    frames would contain different samples.
     """
     noise = np.random.default_rng(len(samples)).uniform(-0.5, 0.5, len(samples)) / 32768
     return (samples + noise).astype(np.float32)
 
 
 def bundles(folder: Path, calibration: Sequence[Samples]) -> dict[tuple[str, str], Path]:
-    """The shipped bundle, and others whose front end ONNX Runtime executes, by Variant."""
+    """Bundles by runtime and precision of the front end; ours is always the shipped one."""
     folder.mkdir(parents=True, exist_ok=True)
     shipped = read_bundle(DEFAULT_BUNDLE)
     manifest = {k: v for k, v in shipped.manifest.raw.items() if k not in ("frontend", "members")}
     tensors = {k: v for k, v in shipped.tensors.items() if not k.startswith("frontend.")}
-    # Ours takes its precision when it is loaded.
+    # The precision of the C++ front end is set at loading.
     paths: dict[tuple[str, str], Path] = {(OURS, own): DEFAULT_BUNDLE for own in PRECISIONS}
     feeds = list(_feeds(_onnx(shipped.frontend), calibration))
     for precision, graph in (
@@ -118,32 +119,32 @@ def bundles(folder: Path, calibration: Sequence[Samples]) -> dict[tuple[str, str
     return paths
 
 
-def judge(model: edgeser.Model, sounds: Sounds) -> Heard:
-    """All frames and verdicts of recordings, through the package as anybody would use it."""
+def through_sdk(model: edgeser.Model, sounds: Sounds) -> Outputs:
+    """Frames and verdicts from the SDK's streams."""
     frames: list[list[float]] = []
     verdicts = []
-    for first in range(0, len(sounds.audio), TOGETHER):
+    for first in range(0, len(sounds.audio), POOL_SIZE):
         pool = model.pool()
-        group = [(pool.stream(SAMPLE_RATE), a) for a in sounds.audio[first : first + TOGETHER]]
-        heard = pool.process(dict(group))
+        group = [(pool.stream(SAMPLE_RATE), a) for a in sounds.audio[first : first + POOL_SIZE]]
+        results = pool.process(dict(group))
         for stream, _ in group:
             end = stream.flush()
             frames += [
                 [*np.log(list(frame.probabilities.values())), frame.speech]
-                for frame in (*heard[stream], *end.frames)
+                for frame in (*results[stream], *end.frames)
             ]
             verdicts.append(list(end.probabilities.values()))
-    return Heard(np.array(frames), np.array(verdicts))
+    return Outputs(np.array(frames), np.array(verdicts))
 
 
 @torch.no_grad()
-def in_float64(checkpoint: Checkpoint, sounds: Sounds) -> Heard:
-    """The same by the training model, all of it in float64."""
+def in_float64(checkpoint: Checkpoint, sounds: Sounds) -> Outputs:
+    """Frames and verdicts from the training model, entirely in float64."""
     model = checkpoint.model.double()
     frames, verdicts = [], []
     for audio in tqdm(sounds.audio, desc=f"{sounds.corpus} in float64", unit="file"):
-        heard = torch.from_numpy(audio.astype(np.float64))[None]
-        emotions, speech = model.offline(heard, checkpoint.thresholds["speech"], PAUSE)
+        samples = torch.from_numpy(audio.astype(np.float64))[None]
+        emotions, speech = model.offline(samples, checkpoint.thresholds["speech"], PAUSE)
         emotions = emotions / checkpoint.temperature
         logits = torch.cat([emotions, speech[:, None]], dim=1)[None]
         spoken = speech_weights(
@@ -152,24 +153,24 @@ def in_float64(checkpoint: Checkpoint, sounds: Sounds) -> Heard:
         mixed = verdict(logits, spoken)[0]
         verdicts.append(mixed if mixed.any() else torch.full_like(mixed, 1 / len(mixed)))
         frames.append(torch.cat([emotions.log_softmax(-1), speech[:, None].sigmoid()], dim=1))
-    return Heard(torch.cat(frames).numpy(), torch.stack(verdicts).numpy())
+    return Outputs(torch.cat(frames).numpy(), torch.stack(verdicts).numpy())
 
 
-def compared(got: Heard, exact: Heard, full: Heard, sounds: Sounds) -> dict[str, float]:
-    """Errors against float64, UA, and how often the verdict is that of full precision."""
+def compared(got: Outputs, exact: Outputs, full: Outputs, sounds: Sounds) -> dict[str, float]:
+    """Errors against float64 (``exact``), UA, and agreement of verdicts with float32 (``full``)."""
     log_error = got.frames[:, :-1] - exact.frames[:, :-1]
     error = np.abs(np.exp(got.frames[:, :-1]) - np.exp(exact.frames[:, :-1])).max(1)
-    said, meant = got.verdicts.argmax(1), full.verdicts.argmax(1)
+    emotions, full_emotions = got.verdicts.argmax(1), full.verdicts.argmax(1)
     return {
         "rms_log_probability": float(np.sqrt(np.mean(log_error**2))),
         "p99_probability": float(np.quantile(error, 0.99)),
         "worst_probability": float(error.max()),
         "worst_speech": float(np.abs(got.frames[:, -1] - exact.frames[:, -1]).max()),
         "shift": float(np.abs(got.verdicts - full.verdicts).sum(1).mean() / 2),
-        "agreement": float((said == meant).mean()),
-        "ua": Scores.of(sounds.truth, said, got.verdicts.shape[1]).ua,
+        "agreement": float((emotions == full_emotions).mean()),
+        "ua": Scores.of(sounds.truth, emotions, got.verdicts.shape[1]).ua,
         "frames": len(got.frames),
-        "recordings": len(said),
+        "recordings": len(emotions),
     }
 
 
@@ -177,21 +178,22 @@ def compared(got: Heard, exact: Heard, full: Heard, sounds: Sounds) -> dict[str,
 def front_ends(
     paths: dict[tuple[str, str], Path], model: EmotionModel, sounds: Sequence[Samples]
 ) -> dict[str, dict[str, float]]:
-    """Relative errors of R_d and E_o against float64, and the share of codes that change."""
+    """Relative errors of R_d and E_o against float64, and the share of different codes."""
     exact = model.double().frontend
     ours = Engine(read_bundle(DEFAULT_BUNDLE)).front_end
     codebook = read_bundle(DEFAULT_BUNDLE).tensors["vq.codebook"].astype(np.float64)
     feeds = list(_feeds(ours, sounds))
-    want = [
+    expected = [
         exact(torch.from_numpy(f["segment"]).double(), torch.from_numpy(f["level"]).double())
         for f in feeds
     ]
-    deep, latent = (np.concatenate([part[i].numpy() for part in want]) for i in range(2))
-    codes = [reference.nearest_codes(part[1].numpy(), codebook) for part in want]
+    deep, latent = (np.concatenate([part[i].numpy() for part in expected]) for i in range(2))
+    codes = [reference.nearest_codes(part[1].numpy(), codebook) for part in expected]
     rows = {}
     for (runtime, precision), path in paths.items():
-        own = [p for p in PRECISIONS if runtime == OURS and p == precision]
-        run = Engine(read_bundle(path), *own).front_end
+        # Only our front end takes a precision at loading.
+        options = [p for p in PRECISIONS if runtime == OURS and p == precision]
+        run = Engine(read_bundle(path), *options).front_end
         parts = [run(f["segment"], f["level"]) for f in feeds]
         chosen = [reference.nearest_codes(p.latent.astype(np.float64), codebook) for p in parts]
         rows[f"{runtime}, {precision}"] = {
@@ -204,31 +206,33 @@ def front_ends(
 
 
 def measure(data: Path, work: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Everything, for the page: see ``train.studies.precision.page``."""
+    """Measures everything that the page needs: see ``train.studies.precision.page``."""
     labels = checkpoint.model.config.labels
     corpora = [Sounds.of(data, work, name, labels) for name in (*LABELLED, UNHEARD)]
-    heard = [s for s in corpora if s.corpus in LABELLED]
-    calibration = [a for s in heard for a in _evenly(s.audio, CALIBRATED_ON)]
+    labelled = [s for s in corpora if s.corpus in LABELLED]
+    calibration = [a for s in labelled for a in _evenly(s.audio, CALIBRATION_RECORDINGS)]
     paths = bundles(work / "precision", calibration)
     results: dict[str, Any] = {
         "front_ends": front_ends(
-            paths, checkpoint.model, [a for s in corpora for a in _evenly(s.audio, LOOKED_AT)]
+            paths,
+            checkpoint.model,
+            [a for s in corpora for a in _evenly(s.audio, FRONT_END_RECORDINGS)],
         )
     }
     full = edgeser.load()
     for sounds in corpora:
-        exact, reference_run = in_float64(checkpoint, sounds), judge(full, sounds)
-        own = {"float64": compared(exact, exact, reference_run, sounds)}
+        exact, in_float32 = in_float64(checkpoint, sounds), through_sdk(full, sounds)
+        rows = {"float64": compared(exact, exact, in_float32, sounds)}
         for variant in tqdm(VARIANTS, desc=sounds.corpus, unit="variant"):
             path = paths[variant.runtime, variant.front_end]
             model = edgeser.load(path, precision=variant.kernels, allow_onnx=True)
-            own[str(variant)] = compared(judge(model, sounds), exact, reference_run, sounds)
-        results[sounds.corpus] = own
+            rows[str(variant)] = compared(through_sdk(model, sounds), exact, in_float32, sounds)
+        results[sounds.corpus] = rows
     return results
 
 
 def _feeds(run: FrontEnd, sounds: Sequence[Samples]) -> Iterator[graphs.Feed]:
-    """The segments of recordings, one recording a batch, each with its running level."""
+    """Segments and running levels of the recordings, one batch per recording."""
     unset = read_bundle(DEFAULT_BUNDLE).manifest.level_initial
     for audio in sounds:
         padded = np.pad(audio, (LEAD, -len(audio) % HOP))

@@ -1,4 +1,4 @@
-"""The page about precision: what was measured, as JSON and as Markdown."""
+"""Writes the page about precision, as Markdown and JSON."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import edgeser
 from train.checkpoint import Checkpoint
 from train.default import LABELLED, UNHEARD
 from train.provenance import provenance
-from train.studies.precision.measure import CALIBRATED_ON, Variant, measure
+from train.studies.precision.measure import CALIBRATION_RECORDINGS, Variant, measure
 
 TEMPLATE = """\
 # Effect of the precision
@@ -42,12 +42,12 @@ frames. UA is the mean recall over four emotions, of verdicts on whole recording
 
 {unheard}
 
-Errors are those of frames, against float64. *RMS* is of the emotions' log-probabilities. *99 %*
-and *worst* are the largest error of a probability in a frame: the 99th percentile over frames, and
-the maximum. *Speech* is the largest error of the speech score. float32 has large errors
-too: if two VQ codes are almost equally near, rounding decides. *Agreement*
-is the share of verdicts with the same emotion as the package's own float32, and *shift* the
-probability that moves between emotions in a verdict, on average.
+Errors are those of frames, relative to float64. *RMS* is the error of the emotions'
+log-probabilities. *99 %* and *worst* are the 99th percentile and the maximum, over frames, of the
+largest error of a probability. *Speech* is the largest error of the speech score. float32 has large
+errors too: if two VQ codes are almost equally near, rounding decides. *Agreement*
+is the share of verdicts with the same emotion as the C++ float32 variant, and *shift* the
+mean probability that moves between emotions in a verdict.
 
 ## Training corpora
 
@@ -56,7 +56,7 @@ log-mel spectrograms), so the UA here does not measure quality; it only shows th
 precision. The [report](report.md) has the figures of held-out speakers.
 {heard}
 
-## The front end by itself
+## The front end alone
 
 On {segments} segments from all three corpora, given the same running
 level: RMS of the error relative to the RMS of R_d and E_o (the paper's names), and the share of VQ
@@ -71,7 +71,7 @@ NOTES = {
 
 
 def write_page(data: Path, work: Path, checkpoint: Checkpoint, out: Path) -> Path:
-    """Measure, and write ``precision.json`` and ``precision.md`` to a folder."""
+    """Measures, and writes ``precision.json`` and ``precision.md`` to the folder ``out``."""
     results = _rounded({"about": _about(checkpoint), **measure(data, work, checkpoint)})
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1)
@@ -82,7 +82,7 @@ def write_page(data: Path, work: Path, checkpoint: Checkpoint, out: Path) -> Pat
 
 
 def page(results: Mapping[str, Any]) -> str:
-    """The Markdown of what :func:`measure` found."""
+    """The Markdown of the results of :func:`measure`."""
     about, unheard = results["about"], results[UNHEARD]
     some = unheard["float64"]
     return TEMPLATE.format(
@@ -91,7 +91,7 @@ def page(results: Mapping[str, Any]) -> str:
         commit=about["commit"],
         runtime=about["onnxruntime"],
         simd=about["simd"],
-        calibrated=CALIBRATED_ON * len(LABELLED),
+        calibrated=CALIBRATION_RECORDINGS * len(LABELLED),
         recordings=some["recordings"],
         frames=some["frames"],
         choice=_choice(unheard),
@@ -119,7 +119,7 @@ def _about(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _choice(unheard: Mapping[str, Mapping[str, float]]) -> str:
-    """The kernels' precisions in a sentence each, from the figures."""
+    """One sentence for each lower precision of the kernels, from the figures."""
     lines = []
     for precision in ("bfloat16", "int8"):
         own = unheard[str(Variant("C++", precision, precision))]
@@ -156,7 +156,7 @@ def _front_ends(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats to four significant digits, so that a file of results stays readable."""
+    """Rounds floats to four significant digits, so that the JSON stays readable."""
     if isinstance(value, dict):
         return {key: _rounded(part) for key, part in value.items()}
     return float(f"{value:.4g}") if isinstance(value, float) else value

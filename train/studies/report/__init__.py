@@ -1,1 +1,1 @@
-"""What is measured of the default model, and how it is shown: ``python -m train report``."""
+"""Helpers that the studies share: test conditions, tables and figures."""

@@ -1,6 +1,6 @@
-"""The rooms and lines that a model is tried in: noise, gain, telephone, reverberation.
+"""Test conditions for a model: noise, gain, telephone, reverberation.
 
-Noises and impulse responses are those that training never mixes in.
+Noises and impulse responses are held out from training.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Samples = NDArray[np.float32]
 
 
 def noisy(noises: Sequence[Samples], snr_db: float) -> Condition:
-    """A random noise at this ratio to the recording's mean power."""
+    """Adds a random noise with this signal-to-noise ratio, relative to the recording's power."""
 
     def condition(samples: Samples, rng: np.random.Generator) -> Samples:
         noise = noises[int(rng.integers(len(noises)))]
@@ -31,12 +31,12 @@ def noisy(noises: Sequence[Samples], snr_db: float) -> Condition:
 
 
 def louder(gain_db: float) -> Condition:
-    """The whole recording at another gain, without clipping."""
+    """Applies a gain to the whole recording, without clipping."""
     return lambda samples, _: samples * np.float32(10 ** (gain_db / 20))
 
 
 def telephone(samples: Samples, _: np.random.Generator) -> Samples:
-    """Through 8 kHz, which leaves what lies below 4 kHz."""
+    """Resamples to 8 kHz and back, which removes everything above 4 kHz."""
     narrow = soxr.resample(samples, SAMPLE_RATE, 8000)
     wide = soxr.resample(narrow, 8000, SAMPLE_RATE).astype(np.float32)
     padded: Samples = np.pad(wide, (0, max(0, len(samples) - len(wide))))[: len(samples)]
@@ -44,7 +44,7 @@ def telephone(samples: Samples, _: np.random.Generator) -> Samples:
 
 
 def in_room(responses: Sequence[Samples]) -> Condition:
-    """Through a random impulse response, direct sound first, at the recording's own power."""
+    """Convolves with a random impulse response, from its direct sound on; keeps the power."""
 
     def condition(samples: Samples, rng: np.random.Generator) -> Samples:
         response = responses[int(rng.integers(len(responses)))]
@@ -60,7 +60,7 @@ def in_room(responses: Sequence[Samples]) -> Condition:
 
 
 def conditions(noise: Corpus, responses: Sequence[Recording]) -> dict[str, Condition | None]:
-    """All of them by name, the recordings as they are first."""
+    """All conditions by name; the first is the unchanged recording (None)."""
     noises = [e.audio() for e in noise_for_testing(noise)]
     rooms = [read_audio(r.path) for r in responses_for_testing(responses)]
     return {

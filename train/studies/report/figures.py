@@ -1,4 +1,4 @@
-"""How the studies' drawings are written."""
+"""Saves the studies' figures."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure with the house's axes and close it."""
+    """Applies the common style of axes, writes the figure to ``path`` and closes it."""
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)

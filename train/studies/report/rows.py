@@ -1,10 +1,10 @@
-"""Tables of the studies."""
+"""Markdown tables for the studies."""
 
 from collections.abc import Mapping
 
 
 def table(rows: Mapping[str, Mapping[str, float]], first: str) -> str:
-    """Rows of figures by name."""
+    """A Markdown table: a row per name, with three decimals; ``first`` heads the names."""
     columns = list(next(iter(rows.values())))
     lines = [f"| {' | '.join([first, *columns])} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():

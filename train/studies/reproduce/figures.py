@@ -12,7 +12,7 @@ from train.studies.reproduce.tables import ABLATIONS, Results
 
 
 def tsne(path: Path, arrays: Path, labels: Sequence[str]) -> None:
-    """Fig. 4: R_d and R_f of held-out utterances in two dimensions, coloured by emotion."""
+    """Fig. 4: t-SNE of R_d and R_f of held-out utterances, coloured by emotion."""
     from matplotlib import pyplot as plt
     from sklearn.manifold import TSNE
 
@@ -34,13 +34,13 @@ def tsne(path: Path, arrays: Path, labels: Sequence[str]) -> None:
 
 
 def _scaled(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """To zero mean and unit spread, column by column."""
+    """Standardizes each column to zero mean and unit deviation."""
     scaled: NDArray[np.float32] = (points - points.mean(0)) / (points.std(0) + 1e-6)
     return scaled
 
 
 def confusions(path: Path, results: Results, labels: Sequence[str]) -> None:
-    """Fig. 5: the four ablations, counts of all folds and seeds, rows in per cent."""
+    """Fig. 5: confusion matrices of the four ablations, over all folds and seeds, rows in %."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 4, figsize=(15, 4.2), layout="constrained")
@@ -57,7 +57,7 @@ def confusions(path: Path, results: Results, labels: Sequence[str]) -> None:
         ticks = range(len(labels))
         axis.set_xticks(ticks, labels, rotation=35, ha="right")
         axis.set_yticks(ticks, labels if axis is axes[0] else [""] * len(labels))
-        axis.set(title=name(*case), xlabel="said")
+        axis.set(title=name(*case), xlabel="predicted")
     axes[0].set_ylabel("acted (rows sum to 100 %)")
     figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)

@@ -1,6 +1,7 @@
-"""What the paper reports, on IEMOCAP, with a random split that shares speakers.
+"""The paper's figures in %, on IEMOCAP, with a random split that shares speakers.
 
-Per cent; Table 1 gives weighted accuracy, as its figures in Table 2 show. Never mixed with ours.
+Table 1 has the weighted accuracy, as the same figures in Table 2 show. Reports always show these
+figures in their own columns.
 """
 
 NAMES = {
@@ -12,7 +13,7 @@ NAMES = {
     "tcn": "TCN",
     "tacn": "TACN",
 }
-"""The sequence models that the paper compares, in its order; ``train.models`` may have more."""
+"""The paper's sequence models, in its order; ``train.models`` may have more."""
 SEQUENCES = tuple(NAMES)
 
 TABLE_1 = {
@@ -31,8 +32,8 @@ TABLE_1 = {
     ("tacn", False): 66.46,
     ("tacn", True): 69.44,
 }
-"""WA of (sequence model, whether with the latent representation). Table 2 gives 66.38 for the TCN
-on the deep representation; this is Table 1's."""
+"""WA by (sequence model, with latent representation). For the TCN without it, Table 1 has 64.38 and
+Table 2 has 66.38."""
 
 TABLE_2 = {
     ("tcn", False): {"f1": 64.68, "wa": 66.38, "ua": 63.80},
@@ -43,5 +44,5 @@ TABLE_2 = {
 
 
 def name(kind: str, latent: bool) -> str:
-    """As the paper writes it: Fusion_TACN."""
+    """The paper's name of a model, such as Fusion_TACN."""
     return f"{'Fusion' if latent else 'Deep'}_{NAMES[kind]}"

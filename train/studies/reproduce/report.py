@@ -1,4 +1,4 @@
-"""The report of a comparison: Markdown with PNGs beside it."""
+"""Writes the report of a comparison: Markdown, figures (PNG) and results (JSON)."""
 
 import json
 import textwrap
@@ -15,9 +15,9 @@ TEMPLATE = """\
 # The paper's experiment on {corpus}
 
 Seven sequence models on two representations, four emotions, {count} trainings. Means with 95 %
-intervals (Student's t) over {folds} folds and {seeds} seed(s). The paper's own figures, on IEMOCAP
-with a random split that shares speakers, stand in columns of their own: they are of other data and
-an easier test, and cannot be compared with ours.
+intervals (Student's t) over {folds} folds and {seeds} seed(s). Separate columns have the paper's
+figures. They come from other data (IEMOCAP) and an easier test (a random split that shares
+speakers), and cannot be compared with ours.
 
 {bounds}
 
@@ -26,7 +26,7 @@ an easier test, and cannot be compared with ours.
 Recipe: {recipe}. VQ-VAE pre-trained on {unlabelled}, fine-tuned on each fold's training part.
 {caution}
 
-## What held
+## Results
 
 {summary}
 
@@ -44,7 +44,7 @@ Recipe: {recipe}. VQ-VAE pre-trained on {unlabelled}, fine-tuned on each fold's 
 
 ## Figure 4: t-SNE of the representations
 
-Utterances of fold {shown}, which the model had not heard: means of R_d and of R_f over speech.
+Utterances of fold {shown}, which was held out: R_d and R_f, averaged over the speech.
 
 ![t-SNE]({corpus}-tsne.png)
 
@@ -58,21 +58,21 @@ Utterances of fold {shown}, which the model had not heard: means of R_d and of R
 """
 
 CAUTION = (
-    "R_d comes from a small CNN on the spectrogram alone, as in the paper. Sizes, epochs and\n"
-    "rates are the same for all fourteen and were tuned for none of them."
+    "R_d comes from a small CNN on only the spectrogram, as in the paper. Sizes, epochs and rates\n"
+    "are the same for all fourteen models, and were not tuned for any of them."
 )
 
 
 NOTES = {
     "cremad": "CREMA-D here is not the original but a reconstruction from log-mel spectrograms. "
 }
-"""What is to be known of a corpus beside its figures."""
+"""Remarks on corpora."""
 FULL_FOLDS, FULL_EPOCHS = 5, 15
-"""What a comparison has unless it is asked for less."""
+"""Folds and epochs of a full comparison."""
 
 
 def reproduce(comparison: Comparison, out: Path) -> Path:
-    """Run what has not been run and write the report; returns the Markdown file."""
+    """Runs the trainings that are not finished, and writes the report; returns its Markdown."""
     runner = Runner(comparison)
     cases = comparison.cases()
     results = list(tqdm(runner.run(), total=len(cases), desc="trainings", unit="run"))
@@ -80,7 +80,7 @@ def reproduce(comparison: Comparison, out: Path) -> Path:
 
 
 def write(comparison: Comparison, runner: Runner, results: Results, out: Path) -> Path:
-    """The report of finished results."""
+    """Writes the report of finished trainings; returns its Markdown file."""
     out.mkdir(parents=True, exist_ok=True)
     labels, stem = comparison.config.labels, _stem(comparison)
     shown = comparison.folds[0]
@@ -98,7 +98,7 @@ def write(comparison: Comparison, runner: Runner, results: Results, out: Path) -
 
 
 def page(comparison: Comparison, results: Results, splits: Sequence[str]) -> str:
-    """Markdown; ``splits`` are those of the comparison's folds, in words."""
+    """The Markdown; ``splits`` describe the folds."""
     return TEMPLATE.format(
         corpus=_stem(comparison),
         count=len(results),
@@ -120,7 +120,7 @@ def page(comparison: Comparison, results: Results, splits: Sequence[str]) -> str
 
 
 def _stem(comparison: Comparison) -> str:
-    """What the report's files are called."""
+    """The start of the report's file names."""
     if comparison.random:
         return f"{comparison.corpus}-random"
     return f"{comparison.corpus}-texts" if comparison.texts > 1 else comparison.corpus
@@ -131,7 +131,7 @@ def _epochs(count: int) -> str:
 
 
 def _bounds(comparison: Comparison) -> str:
-    """What the corpus is, and what was left out for the sake of time."""
+    """A remark on the corpus, and the limits that keep the time short."""
     folds, epochs = len(comparison.folds), comparison.recipe.epochs
     short = []
     if folds < FULL_FOLDS:
@@ -139,27 +139,27 @@ def _bounds(comparison: Comparison) -> str:
     if epochs < FULL_EPOCHS:
         short.append(f"{_epochs(epochs)} instead of {FULL_EPOCHS}")
     bounds = (
-        f"Bounded by the time of a CPU: {', '.join(short)}. Few epochs favour what learns fast; no "
-        "figure here is the most that a model can reach."
+        f"Reduced to save CPU time: {', '.join(short)}. Few epochs favour models that learn fast; "
+        "no model was trained to its limit."
         if short
-        else "Nothing was left out for the sake of time."
+        else "All folds and epochs were run."
     )
     return _filled(NOTES.get(comparison.corpus, "") + bounds)
 
 
 def _intervals(values: int) -> str:
-    """How the intervals are to be read."""
+    """Explains the intervals."""
     return _filled(
-        f"Of {values} values an interval reaches {student(values):.1f} standard errors to either "
-        "side (of many, 2.0): a mean's own is wide, and tells mostly how the folds differ in "
-        "difficulty. The differences are paired by fold, which takes that out. Folds and seeds "
-        "share training data, so all intervals are, if anything, too narrow; and of this many "
-        "comparisons one in twenty would seem certain by chance."
+        f"With {values} values, an interval is {student(values):.1f} standard errors to either "
+        "side of the mean (with many values: 2.0). The intervals of single means are wide, mostly "
+        "because folds differ in difficulty. Differences are paired by fold, which removes that. "
+        "Folds and seeds share training data, so all intervals tend to be too narrow; and with "
+        "this many comparisons, one in twenty seems significant by chance."
     )
 
 
 def _filled(paragraph: str) -> str:
-    """To the width of the page."""
+    """Wraps a paragraph to 100 columns."""
     return textwrap.fill(paragraph, 100)
 
 

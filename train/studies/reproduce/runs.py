@@ -1,6 +1,6 @@
 """The trainings of the comparison: every sequence model on both representations, fold by fold.
 
-A finished one is kept in the work folder and not done again.
+A finished training is stored in the work folder and not repeated.
 """
 
 import json
@@ -32,35 +32,38 @@ from train.studies.reproduce.paper import SEQUENCES
 
 FINE_TUNING_EPOCHS = 2
 SMALL = CNNConfig((16, 32, 48), narrow=0)
-"""The spectrogram alone, as in the paper, and few channels: there are many trainings to do."""
+"""Only the spectrogram, as in the paper, and few channels, because there are many trainings."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared: a corpus, how it is split, the recipe, and how often."""
+    """Settings of the comparison: corpus, splits, recipe and seeds."""
 
     data: Path
     corpus: str
     work: Path
     recipe: Recipe
     folds: Sequence[int] = (0, 1, 2, 3, 4)
-    """Of five by speaker; with ``random``, the seeds of the paper's random splits."""
+    """Indices of folds by speaker, of five; with ``random``, seeds of the paper's random splits."""
     seeds: Sequence[int] = (0,)
     random: bool = False
     texts: int = 1
-    """Folds of texts: with more than one, what is said in a test is not said in training either."""
+    """Number of folds by text; above 1, no text of a test is in its training data."""
     unlabelled: Sequence[str] = ("librispeech", "speechocean762")
     config: ModelConfig = field(default_factory=lambda: ModelConfig(cnn=SMALL))
     pretraining_epochs: int = 8
 
     def cases(self) -> list[tuple[str, bool, int, int]]:
-        """Sequence model, latent, fold, seed; whole folds first, so that a part is fair to all."""
+        """Sequence model, latent, fold, seed.
+
+        Each fold is finished before the next, so that unfinished results compare equal folds.
+        """
         grid = product(self.seeds, self.folds, SEQUENCES, (False, True))
         return [(kind, latent, fold, seed) for seed, fold, kind, latent in grid]
 
 
 class Runner:
-    """Does a comparison's trainings."""
+    """Runs the trainings of a comparison."""
 
     def __init__(self, comparison: Comparison) -> None:
         self.about = comparison
@@ -79,23 +82,23 @@ class Runner:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _grouped(self) -> dict[int, Split]:
-        """Five folds by speaker, each with one of the folds of texts in turn."""
+        """Five folds by speaker; each leaves out one of the folds by text, in turn."""
         texts = self.about.texts
         splits = grouped_splits(self.recordings, speakers=5, texts=texts)
         return {fold: splits[fold * texts + fold % texts] for fold in range(5)}
 
     def examples(self, split: Split) -> tuple[list[Example], list[Example]]:
-        """To train on and to test on."""
-        held = {r.path for r in split.test}
-        known = {r.path for r in split.train}
-        all_examples = self.corpus.labelled(self.about.config.labels)
-        path = [self.corpus.recordings[e.index].path for e in all_examples]
-        train = [e for e, p in zip(all_examples, path, strict=True) if p in known]
-        test = [e for e, p in zip(all_examples, path, strict=True) if p in held]
+        """The training and the test examples of a split."""
+        train_paths = {r.path for r in split.train}
+        test_paths = {r.path for r in split.test}
+        examples = self.corpus.labelled(self.about.config.labels)
+        paths = [self.corpus.recordings[e.index].path for e in examples]
+        train = [e for e, p in zip(examples, paths, strict=True) if p in train_paths]
+        test = [e for e, p in zip(examples, paths, strict=True) if p in test_paths]
         return train, test
 
     def vqvae(self) -> VQVAE:
-        """Pre-trained on the unlabelled corpora."""
+        """The VQ-VAE, pre-trained on the unlabelled corpora."""
         path = self.about.work / "vqvae.safetensors"
         vqvae = VQVAE(self.about.config.vqvae)
         if path.is_file():
@@ -113,7 +116,7 @@ class Runner:
         return vqvae
 
     def fine_tuned(self, fold: int) -> VQVAE:
-        """The VQ-VAE, trained on with the labelled recordings of a fold's training part."""
+        """The VQ-VAE, fine-tuned on the audio of a fold's training recordings."""
         path = self.folder / f"{self.split_name(fold)}-vqvae.safetensors"
         vqvae = self.vqvae()
         if path.is_file():
@@ -127,19 +130,19 @@ class Runner:
         return vqvae
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Every result, in order: scores, confusion, parameters, and where it comes from."""
+        """Yields every result, in order: scores, confusion matrix, parameters and provenance."""
         for kind, latent, fold, seed in self.about.cases():
             yield self.one(kind, latent, fold, seed)
 
     def one(self, kind: str, latent: bool, fold: int, seed: int) -> dict[str, Any]:
-        """One training and its test."""
+        """Trains and tests one case, or reads its stored result."""
         name = f"{self.split_name(fold)}-{kind}-{'fusion' if latent else 'deep'}-{seed}"
         path = self.folder / f"{name}.json"
         recipe = replace(self.about.recipe, seed=seed)
         if path.is_file():
-            kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if recipe.made(kept):
-                return kept
+            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if recipe.made(stored):
+                return stored
         train, test = self.examples(self.splits[fold])
         config = replace(self.about.config, sequence=kind, latent=latent)
         model = fit(Material(train), recipe, config, self.fine_tuned(fold))
@@ -165,7 +168,7 @@ class Runner:
         return result
 
     def split_name(self, fold: int) -> str:
-        """What files of a fold begin with."""
+        """The start of a fold's file names."""
         texts = f"-texts{self.about.texts}" if self.about.texts > 1 else ""
         return f"{'random' if self.about.random else 'speakers'}{texts}-{fold}"
 
@@ -174,7 +177,7 @@ class Runner:
 def representations(
     model: EmotionModel, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """R_d (N, F), R_f (N, C) and the truth (N,): means over each utterance's speech."""
+    """R_d (N, F) and R_f (N, C), averaged over the speech of each utterance, and labels (N,)."""
     deep: list[torch.Tensor] = []
     fused: list[torch.Tensor] = []
     truth: list[torch.Tensor] = []
@@ -182,8 +185,8 @@ def representations(
         features, latent = model.frontend.read(batch.segments.flat())
         tokens = model.fusion(features, latent)
         shape, spoken = batch.speech.shape, batch.speech[..., None].float()
-        for kept, part in ((deep, features), (fused, tokens)):
-            summed = (part.unflatten(0, shape) * spoken).sum(1)
-            kept.append(summed / spoken.sum(1).clamp(min=1))
+        for means, values in ((deep, features), (fused, tokens)):
+            summed = (values.unflatten(0, shape) * spoken).sum(1)
+            means.append(summed / spoken.sum(1).clamp(min=1))
         truth.append(batch.target.argmax(1))
     return torch.cat(deep).numpy(), torch.cat(fused).numpy(), torch.cat(truth).numpy()

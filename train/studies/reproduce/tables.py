@@ -1,4 +1,4 @@
-"""Results to tables: means with 95 % intervals, and what can be said of the paper's claims."""
+"""Tables of the results: means with 95 % intervals, and tests of the paper's claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,28 @@ CLAIMS: Mapping[str, Sequence[Pair]] = {
         if kind != "tacn"
     ],
 }
-"""The paper's, as what has to lie above what."""
+"""The paper's claims: pairs of cases, of which the first should be better."""
 ABLATIONS = (("tcn", False), ("tcn", True), ("tacn", False), ("tacn", True))
 
 
-def student(values: int) -> float:
-    """Standard errors in half of a 95 % interval of the mean of so many values; nan for one."""
-    return float(stats.t.ppf(0.975, values - 1)) if values > 1 else float("nan")
+def student(count: int) -> float:
+    """Half-width of the 95 % interval of a mean of ``count`` values, in standard errors.
+
+    It is nan for a single value.
+    """
+    return float(stats.t.ppf(0.975, count - 1)) if count > 1 else float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and half the width of its 95 % interval (Student's t), in per cent points."""
+    """A mean and the half-width of its 95 % interval (Student's t), in percentage points."""
 
     mean: float
     margin: float
 
     @staticmethod
     def of(values: Sequence[float]) -> "Estimate":
-        """Of values in [0, 1], one a fold and seed; a single one has no interval (nan)."""
+        """From values in [0, 1], one per fold and seed; the margin of a single value is nan."""
         v = 100 * np.asarray(values)
         if len(v) < 2:
             return Estimate(float(v.mean()), float("nan"))
@@ -51,7 +54,7 @@ class Estimate:
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the interval excludes zero."""
         return abs(self.mean) > self.margin
 
 
@@ -65,12 +68,12 @@ def values(results: Results, kind: str, latent: bool, metric: str) -> dict[tuple
 
 
 def difference(results: Results, one: Case, other: Case, metric: str = "wa") -> Estimate:
-    """How much more ``one`` has than ``other``, paired by fold and seed."""
+    """The metric of ``one`` minus that of ``other``, paired by fold and seed."""
     return overall(results, [(one, other)], metric)
 
 
 def overall(results: Results, pairs: Sequence[Pair], metric: str = "wa") -> Estimate:
-    """The mean of several differences, as each fold and seed has it."""
+    """The mean of several differences, computed per fold and seed."""
     each: dict[tuple[int, int], list[float]] = {}
     for one, other in pairs:
         a, b = values(results, *one, metric), values(results, *other, metric)
@@ -80,7 +83,7 @@ def overall(results: Results, pairs: Sequence[Pair], metric: str = "wa") -> Esti
 
 
 def table_1(results: Results) -> str:
-    """Seven sequence models on Deep and on Fusion."""
+    """The paper's Table 1: seven sequence models with Deep and with Fusion."""
     lines = [
         (
             "| sequence model | parameters | Deep, WA % | Fusion, WA % | Deep, UA % | Fusion, UA % "
@@ -101,7 +104,7 @@ def table_1(results: Results) -> str:
 
 
 def table_2(results: Results) -> str:
-    """F1, WA and UA of the four ablations."""
+    """The paper's Table 2: F1, WA and UA of the four ablations."""
     metrics = ("f1", "wa", "ua")
     lines = [
         "| model | F1 % | WA % | UA % | *paper, IEMOCAP: F1 %* | *WA %* | *UA %* |",
@@ -115,10 +118,10 @@ def table_2(results: Results) -> str:
 
 
 def claims(results: Results) -> str:
-    """Which of the paper's claims held here, by how much and with what certainty."""
-    lines = ["| claim | compared | WA, points | UA, points | held? |", "|---" * 5 + "|"]
+    """A table of the paper's claims: the differences here, and whether they are significant."""
+    lines = ["| claim | difference | WA, points | UA, points | confirmed? |", "|---" * 5 + "|"]
     for claim, pairs in CLAIMS.items():
-        rows = {f"{name(*one)} less {name(*other)}": [(one, other)] for one, other in pairs}
+        rows = {f"{name(*one)} minus {name(*other)}": [(one, other)] for one, other in pairs}
         for compared, of in {f"**mean of these {len(pairs)}**": list(pairs), **rows}.items():
             wa, ua = (overall(results, of, metric) for metric in ("wa", "ua"))
             lines.append(f"| {claim} | {compared} | {signed(wa)} | {signed(ua)} | {verdict(wa)} |")
@@ -126,29 +129,29 @@ def claims(results: Results) -> str:
 
 
 def signed(e: Estimate) -> str:
-    """With its sign."""
+    """The estimate with its sign."""
     return f"{e.mean:+.1f} ± {e.margin:.1f}"
 
 
 def verdict(e: Estimate) -> str:
-    """What a difference says about a claim."""
+    """Whether a difference confirms a claim."""
     if not e.certain:
-        return "not shown: the interval holds zero"
+        return "not shown: the interval includes zero"
     return "yes" if e.mean > 0 else "**no, the opposite**"
 
 
 def summary(results: Results) -> str:
-    """The claims in two sentences, made from the numbers."""
+    """The results in a few sentences."""
     gains = {kind: difference(results, (kind, True), (kind, False)) for kind in SEQUENCES}
-    up = [NAMES[k] for k, e in gains.items() if e.mean > 0]
-    sure = [NAMES[k] for k, e in gains.items() if e.mean > 0 and e.certain]
+    higher = [NAMES[k] for k, e in gains.items() if e.mean > 0]
+    certain = [NAMES[k] for k, e in gains.items() if e.mean > 0 and e.certain]
     best = {
         latent: max(
             SEQUENCES, key=lambda k: float(np.mean(list(values(results, k, latent, "wa").values())))
         )
         for latent in (False, True)
     }
-    ahead = [
+    better = [
         (name("tacn", latent), NAMES[kind])
         for latent in (False, True)
         for kind in SEQUENCES
@@ -159,12 +162,11 @@ def summary(results: Results) -> str:
     means = {claim: overall(results, pairs) for claim, pairs in CLAIMS.items()}
     fusion, tacn = (f"{signed(e)} points ({verdict(e)})" for e in means.values())
     return (
-        f"Over all sequence models together, Fusion less Deep was {fusion}; TACN less the others, "
-        f"on both representations, {tacn}. One by one, Fusion had the higher mean WA than Deep "
-        f"under {len(up)} of 7 sequence models "
-        f"({', '.join(up) or 'none'}), with certainty (95 %) under {len(sure)} "
-        f"({', '.join(sure) or 'none'}). The best mean WA was {name(best[False], False)}'s on the "
-        f"deep representation and {name(best[True], True)}'s on the fused one; TACN was certainly "
-        f"above another model in {len(ahead)} of 12 comparisons"
-        + (f" ({', '.join(f'{a} over {b}' for a, b in ahead)})." if ahead else ".")
+        f"WA, averaged over all sequence models: Fusion minus Deep was {fusion}. TACN minus the "
+        f"others, on both representations: {tacn}. Fusion had a higher mean WA than Deep with "
+        f"{len(higher)} of 7 sequence models ({', '.join(higher) or 'none'}), significantly (95 %) "
+        f"with {len(certain)} ({', '.join(certain) or 'none'}). The highest mean WA was that of "
+        f"{name(best[False], False)} on the deep representation and of {name(best[True], True)} on "
+        f"the fused one. TACN was significantly better than another model in {len(better)} of 12 "
+        "comparisons" + (f" ({', '.join(f'{a} over {b}' for a, b in better)})." if better else ".")
     )

@@ -90,7 +90,7 @@ class Compiled:
     registers: int
     """Of a thread; 0 for PTX, of which only a driver knows."""
     spilled_bytes: int
-    """Of a thread: what its registers do not hold."""
+    """Spilled bytes of a thread: those that do not fit its registers."""
 
 
 def compile_bundle(
@@ -120,7 +120,7 @@ def compile_bundle(
         The index of the folder.
 
     Raises:
-        BackendError: the model is too wide, a target needs what is not installed, Triton fails, or
+        BackendError: the model is too wide, a target needs a missing package, Triton fails, or
             the folder cannot be written.
     """
     manifest = bundle.manifest
@@ -191,11 +191,11 @@ def compile_kernel(
     """Compile one kernel; nothing is written.
 
     Raises:
-        BackendError: a target needs what is not installed, or Triton fails.
+        BackendError: a target needs a missing package, or Triton fails.
     """
     function = FUNCTIONS[name]
     if not isinstance(function, triton.JITFunction):
-        raise BackendError("Triton interprets and compiles nothing: unset TRITON_INTERPRET")
+        raise BackendError("Triton does not compile while it interprets: unset TRITON_INTERPRET")
     fixed = constants(name, manifest, chosen.block_rows)
     own = tuple(
         Argument(p.name, _TYPES.get(p.name, "i32" if p.do_not_specialize else "*fp32"))
@@ -323,14 +323,13 @@ def _arguments(
     wanted = ["u32" if argument.type == "i32" else "u64" for argument in arguments]
     if declared != wanted or metadata.global_scratch_size or metadata.profile_scratch_size:
         raise BackendError(
-            f"Triton {triton.__version__} compiles {name} for other arguments than edgeser knows: "
-            "take Triton 3.6"
+            f"Triton {triton.__version__} compiles {name} with unexpected arguments: use Triton 3.6"
         )
     return arguments
 
 
 def _write(made: Index, codes: dict[str, bytes]) -> Index:
-    """Write what was made, and the index of all that is then in the folder."""
+    """Writes the new files, and an index of all files in the folder."""
     folder, index = made.folder, made
     earlier: set[str] = set()
     with contextlib.suppress(BackendError):
@@ -353,7 +352,7 @@ def _files(index: Index) -> set[str]:
 
 
 def _joined(before: Index, made: Index) -> Index:
-    """What was made, and of what was there before all that still goes with it."""
+    """The new index, with those earlier variants that still fit it."""
 
     def kind(index: Index) -> tuple[object, ...]:
         fixed = {name: (k.arguments, k.constants) for name, k in index.kernels.items()}

@@ -34,7 +34,7 @@ CONFIGURATIONS = {
 """Fewest rows first: one stream as soon as possible, or many for one reading of the weights."""
 
 ALWAYS = 16
-"""Rows: configurations of more are compiled only where registers hold what they compute with."""
+"""Rows per program. Configurations with more are compiled only if their values fit registers."""
 
 AT_ONCE = 6 * 64 * 64
 """Weights that 256 threads hold beside everything else, in 96 registers of each."""
@@ -52,8 +52,8 @@ def check_widths(tacn: TacnShape, vq: VQShape) -> None:
     ):
         if width > LARGEST_WIDTH:
             raise BackendError(
-                f"the kernels for GPUs take models up to a width of {LARGEST_WIDTH}, and this "
-                f"one's {what} fill blocks of {width}: run it on the CPU"
+                f"the GPU kernels support blocks of up to {LARGEST_WIDTH} columns, but the {what} "
+                f"of this model need {width}: run it on the CPU"
             )
 
 

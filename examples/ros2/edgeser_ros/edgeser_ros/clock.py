@@ -1,32 +1,32 @@
-"""The audio's clock: which moment of the robot's time a sample was."""
+"""Maps positions in the audio stream to the robot's clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 SECOND = 1_000_000_000
-_FOLLOW = 0.02  # of a difference, a message: crystals drift by 0.1 ms a second at most
+_FOLLOW = 0.02  # share of a difference per message: clocks drift by at most 0.1 ms per second
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do before the samples of a message are heard."""
+    """What to do before the samples of a message are processed."""
 
     missed: float = 0.0
-    """Seconds that lie between the last message and this one and were not heard."""
+    """Seconds of lost audio between the last message and this one."""
     again: bool = False
-    """The stamps went back (a bag that begins again, a simulation): end the stream, begin anew."""
+    """The stamps went back (a bag or simulation was restarted): end the stream, start a new one."""
 
 
 class AudioClock:
-    """Counts samples, and holds them against the stamps of messages.
+    """Counts samples, and compares them with the stamps of messages.
 
-    Samples alone are an even clock of unknown offset and slight drift; stamps are the robot's time
-    with jitter. The offset follows the stamps slowly, and jumps where sound is missing.
+    Samples are a steady clock with an unknown offset and a slight drift; stamps are the robot's
+    time with jitter. The offset follows the stamps slowly, and jumps where audio is missing.
 
     Args:
         sample_rate: Hz.
-        gap: seconds between two messages above which sound is missing; below, it is jitter.
+        gap: a longer gap between two messages, in seconds, is missing audio; a shorter one, jitter.
     """
 
     def __init__(self, sample_rate: int, gap: float = 0.25) -> None:
@@ -37,14 +37,15 @@ class AudioClock:
 
     @property
     def position(self) -> float:
-        """Seconds of the stream so far, missed ones counted."""
+        """Length of the stream so far in seconds, including missing audio."""
         return self._samples / self._rate + self._skipped
 
     def arrive(self, stamp: int, *, exact: bool) -> Step:
-        """A message comes whose first sample was at ``stamp``, in nanoseconds.
+        """Call this for each message; ``stamp`` is the time of its first sample in nanoseconds.
 
-        ``exact`` is for stamps of the source; others are of the arrival, which says little: only
-        what comes far too late is taken for missing, and nothing goes back.
+        If ``exact``, the stamp is the source's. Otherwise it is the time of arrival, which is
+        inaccurate: only a delay of a second or more counts as missing audio, and the clock never
+        goes back.
         """
         if self._offset is None:
             self._offset = float(stamp) - self.position * SECOND
@@ -56,24 +57,24 @@ class AudioClock:
             return Step(missed=off)
         if off < -gap and exact:
             return Step(again=True)
-        if off < -gap:  # what was taken for missing was late
+        if off < -gap:  # audio that counted as missing was only late
             self._offset += off * SECOND
         else:
             self._offset += _FOLLOW * off * SECOND
         return Step()
 
     def count(self, samples: int) -> None:
-        """So many samples were heard."""
+        """Adds processed samples."""
         self._samples += samples
 
     def skip(self, seconds: float) -> None:
-        """So much time passed unheard."""
+        """Adds missing audio, in seconds."""
         self._skipped += seconds
 
     def stamp(self, position: float) -> int:
-        """Nanoseconds of the robot's time of a position in the stream, in seconds."""
+        """The robot's time in nanoseconds of a position in the stream in seconds."""
         return round((self._offset or 0.0) + position * SECOND)
 
     def restart(self) -> None:
-        """The stream begins anew, at position 0."""
+        """Starts a new stream, at position 0."""
         self._samples, self._skipped, self._offset = 0, 0.0, None

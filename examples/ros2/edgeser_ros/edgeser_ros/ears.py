@@ -1,4 +1,4 @@
-"""Messages with audio in, events with stamps out: all that decides anything, without ROS."""
+"""Audio messages in, stamped events out: all of the node's logic, without ROS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgeser_ros.pcm import PcmReader
 from edgeser_ros.settings import Settings
 
 HEARD_GAP = 2.0
-"""Seconds of silence that stand for sound that was lost; beyond that time passes unheard."""
+"""Maximum seconds of silence that replace missing audio; longer gaps are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class Stamped:
 
     event: edgeser.SpeechStarted | edgeser.Utterance | edgeser.EmotionFrame
     begin: int
-    """Nanoseconds, of the first speech; of a frame, of the last sample that it has heard."""
+    """Nanoseconds: the start of the speech; for a frame, its last sample."""
     end: int
-    """Nanoseconds, of the last speech; else as ``begin``."""
+    """Nanoseconds: the end of the speech; otherwise the same as ``begin``."""
 
 
 class Ears:
-    """One source of audio, judged. Threads: one at a time.
+    """Processes one source of audio. Threads: one at a time.
 
     Args:
-        model: judges.
+        model: the model.
         settings: of the node.
-        health: is told what happens.
-        sample_rate: Hz of the source if it is not that of the settings, as a microphone's own.
+        health: counts audio, gaps and errors.
+        sample_rate: of the source in Hz, if it differs from the settings, as for a microphone.
 
     Raises:
         AudioError: the settings cannot be used with this model.
@@ -60,10 +60,10 @@ class Ears:
         self._utterances = self._fresh()
 
     def hear_bytes(self, data: bytes, stamp: int, *, exact: bool) -> list[Stamped]:
-        """The events that a message brings.
+        """Processes a message and returns its events.
 
-        What cannot be used is told to the health, and silence is heard in its place. What is no PCM
-        at all changes nothing else.
+        Invalid audio is counted as an error and replaced by silence. A message that is not PCM is
+        only counted.
 
         Args:
             data: interleaved PCM in the format of the settings; may end within a sample.
@@ -76,26 +76,26 @@ class Ears:
             self._health.refuse(error)
             return []
         second = self._settings.frame_bytes * self._rate
-        # The bytes that waited were recorded before these.
+        # The rest of the last message was recorded before these bytes.
         before = self._pcm.carried + (0 if exact else len(data))
         told = self._reach(stamp - before * SECOND // second, exact=exact)
         return told + self._hear(self._pcm.read(data))
 
     def hear(self, samples: npt.NDArray[Any], stamp: int, *, exact: bool) -> list[Stamped]:
-        """The same of samples, (n,) or (n, channels), the first of them at ``stamp``."""
+        """The same for samples, (n,) or (n, channels); ``stamp`` is that of the first one."""
         return self._reach(stamp, exact=exact) + self._hear(samples)
 
     def lose(self, seconds: float) -> list[Stamped]:
-        """The source says that so much sound was lost before what comes next."""
+        """The source reports lost audio before its next samples."""
         self._clock.skip(seconds)
         return self._miss(seconds)
 
     def flush(self) -> list[Stamped]:
-        """End the stream, and with it the utterance that was going on."""
+        """Ends the stream, and the current utterance, if any."""
         return self._end()
 
     def _reach(self, stamp: int, *, exact: bool) -> list[Stamped]:
-        """Bring the stream to the moment of the next sample."""
+        """Advances the stream to the time of the next sample."""
         step = self._clock.arrive(stamp, exact=exact)
         if step.again:
             self._health.restarts += 1
@@ -118,7 +118,7 @@ class Ears:
         return self._told(events)
 
     def _miss(self, seconds: float) -> list[Stamped]:
-        """Silence in the place of lost sound, as far back as the model could still hear."""
+        """Replaces missing audio by silence, up to HEARD_GAP."""
         self._health.missed += seconds
         self._pcm.forget()
         audible = min(seconds, HEARD_GAP)
@@ -145,7 +145,7 @@ class Ears:
         )
 
     def _told(self, events: Iterable[edgeser.UtteranceEvent]) -> list[Stamped]:
-        """Frames first: they say what happened up to the moment that the events conclude."""
+        """Frames come before the events that they lead to."""
         frames = [self._frame(frame) for frame in self._frames]
         self._frames.clear()
         return [*frames, *self._stamped(events)]

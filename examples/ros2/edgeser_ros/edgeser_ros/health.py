@@ -1,4 +1,4 @@
-"""What a supervisor should know, as a diagnosis without ROS."""
+"""Diagnostics of the node, without ROS."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ Level = Literal["ok", "warn", "error", "stale"]
 
 @dataclass(slots=True)
 class Health:
-    """Counters of one node, and what they mean. Threads: one at a time."""
+    """Counters of one node, and a diagnosis from them. Threads: one at a time."""
 
     hardware: str = ""
-    """What is listened to: a topic or a device."""
+    """The source of audio: a topic or a device."""
     utterances: int = 0
     restarts: int = 0
-    """Times that the stamps went back."""
+    """How often the stamps went back."""
     missed: float = 0.0
-    """Seconds of sound that did not arrive."""
+    """Seconds of missing audio."""
     refused: int = 0
-    """Messages that could not be used."""
+    """Invalid messages."""
     last_error: str = ""
     seconds: float = 0.0
-    """Of sound heard."""
+    """Seconds of processed audio."""
     _told_seconds: float = field(default=0.0, repr=False)
     _told_missed: float = field(default=0.0, repr=False)
     _told_refused: int = field(default=0, repr=False)
 
     def heard(self, seconds: float) -> None:
-        """So much sound was judged."""
+        """Adds processed audio."""
         self.seconds += seconds
 
     def refuse(self, error: Exception) -> None:
-        """A message could not be used."""
+        """Counts an invalid message."""
         self.refused += 1
         self.last_error = str(error)
 
     def diagnose(self) -> tuple[Level, str]:
-        """How it went since the last diagnosis, and the reason in words."""
+        """The level since the last diagnosis, and its reason."""
         fresh = self.seconds - self._told_seconds
         missed = self.missed - self._told_missed
         refused = self.refused - self._told_refused
@@ -53,7 +53,7 @@ class Health:
         return "ok", "listening"
 
     def values(self) -> dict[str, str]:
-        """All counters, for people to read."""
+        """All counters as text."""
         return {
             "seconds heard": f"{self.seconds:.1f}",
             "seconds missed": f"{self.missed:.2f}",

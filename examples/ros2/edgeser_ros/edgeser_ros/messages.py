@@ -1,4 +1,4 @@
-"""Events to messages: typed ones, and JSON for who has not built ``edgeser_msgs``."""
+"""Converts events to messages: typed ones, and JSON for users without ``edgeser_msgs``."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def as_json(heard: Stamped, utterance: edgeser.Utterance, frame_id: str) -> Stri
 
 
 def diagnosis(health: Health, name: str, now: int) -> DiagnosticArray:
-    """What ``/diagnostics`` is told."""
+    """The message for ``/diagnostics``."""
     level, message = health.diagnose()
     status = DiagnosticStatus(
         level=_LEVELS[level],

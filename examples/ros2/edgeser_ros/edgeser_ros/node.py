@@ -34,7 +34,7 @@ def qos(
     reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
     durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
 ) -> QoSProfile:
-    """The newest ``depth`` messages. What is published is reliable, and not kept for late ones."""
+    """QoS that keeps the newest ``depth`` messages; reliable and volatile by default."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -56,7 +56,7 @@ class EdgeserNode(LifecycleNode):
         self._clear()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model; nothing is heard yet."""
+        """Loads the model; does not listen yet."""
         del state
         try:
             names = [name for name, _, _ in Settings.parameters()]
@@ -65,7 +65,7 @@ class EdgeserNode(LifecycleNode):
             self._model = edgeser.load(
                 settings.model or None, backend=settings.backend, precision=settings.precision
             )
-            Ears(self._model, settings, self._health)  # what does not fit is said now
+            Ears(self._model, settings, self._health)  # raises errors of the settings now
         except edgeser.EdgeserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
@@ -75,14 +75,14 @@ class EdgeserNode(LifecycleNode):
             self._frame = self.create_lifecycle_publisher(EmotionFrame, "~/frame", qos(10))
         if settings.publish_json:
             self._json = self.create_lifecycle_publisher(String, "~/utterance_json", qos(10))
-        # Also while it is inactive: a supervisor wants to know.
+        # Diagnostics are published while inactive, too.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos(10))
         self._timer = self.create_timer(DIAGNOSED_EVERY, self._diagnose)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to listen."""
-        super().on_activate(state)  # the publishers first: sound may come at once
+        """Starts to listen."""
+        super().on_activate(state)  # publishers first, since audio may arrive immediately
         try:
             if self._settings.source == "microphone":
                 self._record()
@@ -95,12 +95,12 @@ class EdgeserNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the stream."""
+        """Ends the stream."""
         self._stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of everything."""
+        """Releases everything."""
         return self._let_go(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:

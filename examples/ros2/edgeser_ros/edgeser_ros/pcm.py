@@ -1,4 +1,4 @@
-"""Bytes of audio messages to samples, wherever the messages were cut."""
+"""Converts bytes of audio messages to samples, wherever the messages were split."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _MP3_RATES = (44_100, 48_000, 32_000)
 
 
 class PcmReader:
-    """Samples of one stream of messages; what a message cuts in two waits for the next.
+    """Samples of one stream of messages; a sample split between two messages is joined.
 
     Args:
         sample_format: a key of :data:`FORMATS`.
         channels: interleaved, from 1 to 255.
 
     Raises:
-        AudioError: the format or the channels are none that can be read.
+        AudioError: the format or the number of channels is not supported.
     """
 
     def __init__(self, sample_format: str = "S16LE", channels: int = 1) -> None:
         if sample_format not in FORMATS:
             raise AudioError(
-                f"sample format {sample_format!r}: have the source send one of {', '.join(FORMATS)}"
+                f"sample format {sample_format!r} is not supported: use {', '.join(FORMATS)}"
             )
         if not 1 <= channels <= 255:
             raise AudioError(f"{channels} channels: give a number from 1 to 255")
@@ -42,11 +42,11 @@ class PcmReader:
 
     @property
     def carried(self) -> int:
-        """Bytes that wait for the rest of their sample."""
+        """Bytes of an incomplete sample."""
         return len(self._rest)
 
     def check(self, data: bytes) -> None:
-        """Raises AudioError if these are the first bytes and surely no PCM."""
+        """Raises AudioError if these are the first bytes and certainly not PCM."""
         coding = None if self._begun else coding_of(data)
         if coding is not None:
             raise AudioError(
@@ -69,7 +69,7 @@ class PcmReader:
         return samples.astype(np.int16)
 
     def forget(self) -> None:
-        """Messages were lost: what waited has lost its other half."""
+        """Drops an incomplete sample, because messages were lost."""
         self._rest = b""
         self._begun = False
 
@@ -77,18 +77,18 @@ class PcmReader:
 def check_info(
     info_rate: int, info_channels: int, info_format: str, info_coding: str, *, rate: int, like: str
 ) -> None:
-    """Hold what ``AudioInfo`` says of the source against the parameters.
+    """Compares the source's ``AudioInfo`` with the node's parameters.
 
     Args:
-        info_rate: Hz that the source says.
-        info_channels: channels that it says, at least 1.
+        info_rate: the source's rate in Hz.
+        info_channels: its number of channels, at least 1.
         info_format: its sample format.
         info_coding: its coding.
-        rate: Hz that the node was told.
-        like: format and channels that the node was told, as ``S16LE/1``.
+        rate: the node's rate in Hz.
+        like: the node's format and channels, such as ``S16LE/1``.
 
     Raises:
-        AudioError: they contradict each other.
+        AudioError: they differ.
     """
     if info_coding.lower() not in PCM_CODINGS:
         raise AudioError(
@@ -98,16 +98,16 @@ def check_info(
     said = f"{info_format}/{info_channels}"
     if info_rate != rate or said != like:
         raise AudioError(
-            f"the source sends {said} at {info_rate} Hz and this node was told {like} at {rate} "
-            "Hz: make sample_format, channels and sample_rate of both the same"
+            f"the source sends {said} at {info_rate} Hz, but this node expects {like} at {rate} "
+            "Hz: set its sample_format, channels and sample_rate to those of the source"
         )
 
 
 def coding_of(data: bytes) -> str | None:
-    """The name of what these first bytes are, if they are surely no PCM.
+    """The name of the coding of these first bytes, if they are certainly not PCM.
 
-    MP3 without a tag begins with 11 set bits, as quiet PCM may: two of its frames in a row make it
-    sure.
+    MP3 without a tag begins with 11 set bits, which PCM may do as well; two consecutive frames are
+    certain.
     """
     for magic, name in _MAGIC.items():
         if data.startswith(magic):

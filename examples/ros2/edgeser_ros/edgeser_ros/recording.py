@@ -1,4 +1,4 @@
-"""A microphone of this machine in a thread of its own, without ROS."""
+"""Records a microphone of this machine in a separate thread, without ROS."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edgeser_ros.health import Health
 
 
 class Recording:
-    """Hears a microphone until it is closed.
+    """Processes a microphone until it is closed.
 
-    ``tell`` and ``now`` are called in the thread that hears.
+    ``tell`` and ``now`` are called in its thread.
 
     Args:
-        microphone: to be opened here.
-        ears_at: makes what judges, for the microphone's rate in Hz.
-        health: is told what happens.
-        now: the robot's time in nanoseconds.
-        tell: takes the events.
+        microphone: is opened here.
+        ears_at: creates an ``Ears`` for the microphone's rate in Hz.
+        health: counts audio, gaps and errors.
+        now: returns the robot's time in nanoseconds.
+        tell: is called with the events.
 
     Raises:
-        DeviceError: there is no such microphone, or PyAudio is missing.
-        AudioError, MissingExtraError: of ``ears_at``; the microphone is closed.
+        MicrophoneError: there is no such microphone, or PyAudio is missing.
+        AudioError, MissingExtraError: from ``ears_at``; the microphone is closed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Recording:
         self._thread.start()
 
     def close(self) -> None:
-        """Close the microphone; the utterance that was going on is told."""
+        """Closes the microphone, and ends the current utterance, if any."""
         self._microphone.close()
         self._thread.join()
 

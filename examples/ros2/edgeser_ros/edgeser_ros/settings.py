@@ -24,35 +24,35 @@ def _parameter(preset: Any, about: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One field a parameter, of the same name. All are read when the node is configured.
+    """One field per parameter, of the same name. All are read when the node is configured.
 
     Raises:
-        AudioError: a value is none that can be used; the message names the parameter.
+        AudioError: a value is invalid; the message names the parameter.
     """
 
     source: str = _parameter("topic", "topic, or microphone of this machine")
     audio_type: str = _parameter("stamped", "AudioDataStamped on audio_stamped, or plain: audio")
     audio_reliability: str = _parameter("reliable", "reliable or best_effort")
-    audio_depth: int = _parameter(50, "messages that may wait")
-    sample_rate: int = _parameter(16_000, "Hz, of the topic")
-    sample_format: str = _parameter("S16LE", "of the topic: " + ", ".join(FORMATS))
-    channels: int = _parameter(1, "of the topic, interleaved; they are averaged")
-    gap: float = _parameter(0.25, "s between stamps above which sound is missing")
+    audio_depth: int = _parameter(50, "length of the queue of messages")
+    sample_rate: int = _parameter(16_000, "sample rate of the topic, Hz")
+    sample_format: str = _parameter("S16LE", "format of the topic: " + ", ".join(FORMATS))
+    channels: int = _parameter(1, "channels of the topic, interleaved; they are averaged")
+    gap: float = _parameter(0.25, "a longer gap between stamps is missing audio, s")
     device: str = _parameter("", "microphone: a part of its name; empty for the default one")
-    frame_id: str = _parameter("microphone", "of what has no header of its own")
-    model: str = _parameter("", "path of a bundle; empty for the one that edgeser brings")
+    frame_id: str = _parameter("microphone", "frame of messages without a header")
+    model: str = _parameter("", "path of a bundle; empty for the bundled model")
     backend: str = _parameter("cpu", "cpu, cuda or auto")
     precision: str = _parameter("float32", "float32, bfloat16 or int8")
-    detector: str = _parameter("model", "who tells speech: model, or silero (in noise)")
-    speech: float = _parameter(0.0, "score at which it is speech; 0 for the detector's own")
-    onset: float = _parameter(0.25, "s of speech that begin an utterance")
-    hangover: float = _parameter(0.9, "s of silence that end it")
-    longest: float = _parameter(30.0, "s at which it ends at the latest")
+    detector: str = _parameter("model", "speech detector: model, or silero (in noise)")
+    speech: float = _parameter(0.0, "threshold of the speech score; 0 for the detector's own")
+    onset: float = _parameter(0.25, "speech that starts an utterance, s")
+    hangover: float = _parameter(0.9, "silence that ends an utterance, s")
+    longest: float = _parameter(30.0, "maximum length of an utterance, s")
     publish_frames: bool = _parameter(True, "EmotionFrame, every 128 ms")
     publish_json: bool = _parameter(False, "utterances as JSON strings, too")
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be used, by the parameter's name."""
+        """Raises AudioError for an invalid value."""
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise edgeser.AudioError(
@@ -61,23 +61,23 @@ class Settings:
         for name in ("audio_depth", "channels", "gap"):
             if not getattr(self, name) > 0:
                 raise edgeser.AudioError(
-                    f"parameter {name} is {getattr(self, name)!r}: give one above 0"
+                    f"parameter {name} is {getattr(self, name)!r}: give a value above 0"
                 )
         _ = self.rules
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> Settings:
-        """From the values of parameters by name."""
+        """Creates settings from parameter values by name."""
         return Settings(**{name: values[name] for name, _, _ in Settings.parameters()})
 
     @staticmethod
     def parameters() -> list[tuple[str, Any, str]]:
-        """Name, preset and description of each."""
+        """Name, default and description of each parameter."""
         return [(f.name, f.default, f.metadata["about"]) for f in fields(Settings)]
 
     @property
     def rules(self) -> edgeser.Endpointing:
-        """When an utterance begins and ends."""
+        """Rules for the start and end of an utterance."""
         return edgeser.Endpointing(
             speech=self.speech or None,
             onset=self.onset,

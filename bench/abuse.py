@@ -100,6 +100,17 @@ def _flood(data: bytes, query: str = "rate=16000") -> Callable[[str, int], None]
     return run
 
 
+def _many(kind: Callable[[str, int], None], count: int) -> Callable[[str, int], None]:
+    """The same from so many connections at once."""
+
+    def run(host: str, port: int) -> None:
+        for _ in range(count - 1):
+            threading.Thread(target=kind, args=(host, port), daemon=True).start()
+        kind(host, port)
+
+    return run
+
+
 def _read(ours: socket.socket) -> None:
     with suppress(OSError):
         while ours.recv(65536):
@@ -126,11 +137,13 @@ def _requests(request: bytes, wait: bool) -> Callable[[str, int], None]:
     return run
 
 
+SPEECH = _flood(masked(b"\x10\1\xf0\xfe" * 160) * 20)
 ATTACKS: dict[str, Callable[[str, int], None]] = {
     "empty pings": _flood(masked(b"", 9) * 20_000),
     "one-sample messages": _flood(masked(b"\0\1") * 20_000),
     "empty fragments": _flood(b"\x02\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 20_000),
-    "speech as fast as it goes": _flood(masked(b"\x10\1\xf0\xfe" * 160) * 20),
+    "speech as fast as it goes": SPEECH,
+    "the same from 60 connections": _many(SPEECH, 60),
     "32 channels at 192 kHz": _flood(
         masked(bytes(128 * 1_920)), "rate=192000&format=float32&channels=32"
     ),

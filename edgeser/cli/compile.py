@@ -95,4 +95,6 @@ def _print(index: Index) -> None:
     console = plain_console()
     console.print(table)
     total = sum(sizes.values()) / 1e6
-    console.print(f"{len(variants)} files, {total:.2f} MB, in {shown(index.folder)}", soft_wrap=True)
+    console.print(
+        f"{len(variants)} files, {total:.2f} MB, in {shown(index.folder)}", soft_wrap=True
+    )

@@ -59,9 +59,7 @@ def field(number: int, content: bytes | int, key: Callable[[int], bytes] | None 
     """One field of a protobuf message: bytes, or a number; ``key`` writes its key otherwise."""
     wire = 0 if isinstance(content, int) else 2
     head = (key or varint)(number << 3 | wire)
-    return head + (
-        varint(content) if isinstance(content, int) else varint(len(content)) + content
-    )
+    return head + (varint(content) if isinstance(content, int) else varint(len(content)) + content)
 
 
 def varint(number: int) -> bytes:

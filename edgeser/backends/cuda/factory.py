@@ -69,7 +69,9 @@ def open_auto(
         _log.info("the model runs on the CPU: %s", error)
         return Engine(bundle, precision)
     try:
-        return _open(bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=True)
+        return _open(
+            bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=True
+        )
     except BackendError as error:
         _log.warning("the model runs on the CPU, not on the %s: %s", device.name, error)
         return Engine(bundle, precision)
@@ -106,7 +108,9 @@ def open_cuda(
     """
     check_gpu_precision(precision)  # before anything slow
     device = (open_device or CudaDevice)()
-    return _open(bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=False)
+    return _open(
+        bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=False
+    )
 
 
 def _open(

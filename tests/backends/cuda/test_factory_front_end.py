@@ -203,7 +203,9 @@ def test_onnx_runtime_takes_tensorrts_place(
 
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     monkeypatch.setattr(front_end, "OnnxFrontEnd", OnnxOnGpu)
-    engine = open_auto(toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True)
+    engine = open_auto(
+        toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True
+    )
     assert engine.backend == "cuda"
     assert_as_on_the_cpu(engine, toy_model)
     monkeypatch.setattr(OnnxOnGpu, "fails", True)
@@ -248,7 +250,9 @@ def test_a_user_without_a_home(
 
     FakeTensorRT(monkeypatch, toy_bundle, device)
     monkeypatch.setattr(Path, "home", nobody)
-    engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True)
+    engine = open_cuda(
+        toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True
+    )
     assert engine.backend == "cuda"
     (said,) = warnings_of(caplog)
     assert f"the CPU runs the front end: {NO_FRONT_END}there is no place to keep" in said

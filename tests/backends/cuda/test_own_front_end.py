@@ -196,9 +196,7 @@ def test_a_model_of_a_graph_alone_has_none(
 ) -> None:
     bundle = read_bundle(toy.write(tmp_path / "graph.edgeser", layers=False))
     device = interpreting_device(bundle)
-    engine = open_cuda(
-        bundle, full_index.folder, "float32", open_device=lambda: device, graph=True
-    )
+    engine = open_cuda(bundle, full_index.folder, "float32", open_device=lambda: device, graph=True)
     assert engine.runtime.front_end.title == "the CPU"
     (line,) = warnings_of(caplog)
     assert "the model has its front end as an ONNX graph alone; no TensorRT here" in line

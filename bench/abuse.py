@@ -29,6 +29,7 @@ from bench.record import FOLDER, facts, machine_stem, save
 from bench.serve import Client, server
 from bench.sound import RATE, recording
 from bench.wire import masked
+from edgeser.serve.config import Limits
 
 MOST_LOST, MOST_LATER_MS = 0.1, 50.0
 PAGE = """\
@@ -86,11 +87,7 @@ def _flood(data: bytes, query: str = "rate=16000") -> Callable[[str, int], None]
     def run(host: str, port: int) -> None:
         while True:
             with suppress(OSError), socket.create_connection((host, port)) as ours:
-                ours.sendall(
-                    f"GET /v1/stream?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-                )
+                ours.sendall(_request(host, port, query))
                 ours.recv(1024)
                 threading.Thread(target=_read, args=(ours,), daemon=True).start()
                 while True:
@@ -98,6 +95,34 @@ def _flood(data: bytes, query: str = "rate=16000") -> Callable[[str, int], None]
             time.sleep(0.05)
 
     return run
+
+
+def _many(kind: Callable[[str, int], None], count: int) -> Callable[[str, int], None]:
+    """The same from so many connections at once."""
+
+    def run(host: str, port: int) -> None:
+        for _ in range(count - 1):
+            threading.Thread(target=kind, args=(host, port), daemon=True).start()
+        kind(host, port)
+
+    return run
+
+
+def _visits(host: str, port: int) -> None:
+    """Comes, sends half a second of speech, leaves at the first answer, and comes again."""
+    speech = masked(b"\x10\1\xf0\xfe" * 4_000)
+    while True:
+        with suppress(OSError), socket.create_connection((host, port), timeout=5) as ours:
+            ours.sendall(_request(host, port, "rate=16000") + speech)
+            ours.recv(4096)
+
+
+def _request(host: str, port: int, query: str) -> bytes:
+    return (
+        f"GET /v1/stream?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
 
 
 def _read(ours: socket.socket) -> None:
@@ -126,11 +151,14 @@ def _requests(request: bytes, wait: bool) -> Callable[[str, int], None]:
     return run
 
 
+SPEECH = _flood(masked(b"\x10\1\xf0\xfe" * 160) * 20)
 ATTACKS: dict[str, Callable[[str, int], None]] = {
     "empty pings": _flood(masked(b"", 9) * 20_000),
     "one-sample messages": _flood(masked(b"\0\1") * 20_000),
     "empty fragments": _flood(b"\x02\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 20_000),
-    "speech as fast as it goes": _flood(masked(b"\x10\1\xf0\xfe" * 160) * 20),
+    "speech as fast as it goes": SPEECH,
+    "the same from 60 connections": _many(SPEECH, 60),
+    "60 that come and go": _many(_visits, 60),
     "32 channels at 192 kHz": _flood(
         masked(bytes(128 * 1_920)), "rate=192000&format=float32&channels=32"
     ),
@@ -169,7 +197,7 @@ def main(
     ]
     figures, bad = {}, 0
     for name, kind in ATTACKS.items():
-        with server() as (address, _):
+        with server("--connections", str(Limits().connections)) as (address, _):
             url = address.replace("http", "ws")
             alone = watch(url, seconds)
             with attack(kind, address):

@@ -59,9 +59,11 @@ def load(
         kernels: for a GPU, the folder that ``edgeser compile`` wrote; None for ``NAME.kernels``
             beside the bundle or, if there is none, those of the bundled model, which work for all
             models of the same sizes.
-        allow_onnx: let ONNX Runtime run the front end if the bundle does not contain its layers.
-            Such a graph is a program. Our checks limit what it can access (no files, no other
-            graphs), but not what it computes: allow it only if you trust its author.
+        allow_onnx: let ONNX Runtime run the front end if the bundle does not contain its layers;
+            on a GPU also TensorRT, and also if our own kernels cannot be used there. Such a graph
+            is a program. Our checks limit what it can access (no files, no other graphs), but not
+            what it computes: allow it only if you trust its author. The bundled model needs no
+            permission.
         key: public key that the bundle must be signed with: the path of a PEM file with one or more
             Ed25519 keys, or the 32 bytes of one. ``NAME.edgeser.sig``, as written by
             ``edgeser sign``, must then be beside the bundle and valid; it also covers the GPU
@@ -138,7 +140,10 @@ def load(
             open_there = open_cuda if backend == "cuda" else open_auto
             shipped = DEFAULT_BUNDLE.with_suffix(".kernels")  # as trusted as this package
             covers = None if folder == shipped else signed
-            engine = open_there(bundle, folder, chosen, progress=progress, signed=covers)
+            graph = allow_onnx or path == BUNDLED  # ours is as trusted as this package, too
+            engine = open_there(
+                bundle, folder, chosen, progress=progress, signed=covers, graph=graph
+            )
     except SignatureError:
         raise
     except BundleError as error:

@@ -75,7 +75,8 @@ def timeline(analysis: Analysis, waveform: npt.NDArray[np.float32] | None = None
     axes[-1].set_xlim(0, analysis.duration)
     axes[-1].set_xlabel("seconds", color=_INK)
     figure.align_ylabels(axes)
-    figure.suptitle(_title(analysis), x=0.075, y=0.975, ha="left", color=_INK, fontsize=13)
+    title = figure.suptitle(_title(analysis), x=0.075, y=0.975, ha="left", fontsize=13)
+    title.set(color=_INK, parse_math=False)  # a dollar sign in a name is one
     longest = min(max(map(len, analysis.verdict.probabilities)), _LONGEST_NAME)
     room = 0.87 - 0.0105 * max(0, longest - 8)  # for the names at the right
     figure.subplots_adjust(left=0.075, right=room, top=0.9, bottom=0.1)
@@ -196,6 +197,7 @@ def _name_bands(axis: Axes, analysis: Analysis, shades: dict[str, str]) -> None:
             va="center",
             fontsize=11,
             fontweight="bold" if likeliest else "normal",
+            parse_math=False,
         )
 
 

@@ -59,7 +59,7 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
         BackendError: the folder of kernels differs from what ``edgeser compile`` writes.
         MissingExtraError: the extra ``sign`` is not installed.
     """
-    path, private = Path(bundle), _private_key(Path(key))
+    path, private = _file(bundle), _private_key(Path(key))
     lines = [
         "edgeser signature 1",
         f"bundle {hashlib.sha256(_bytes(path, LARGEST_BUNDLE)).hexdigest()}",
@@ -90,7 +90,7 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
         BackendError: a kernel is missing or altered.
         MissingExtraError: the extra ``sign`` is not installed.
     """
-    path = Path(bundle)
+    path = _file(bundle)
     allowed = _public_keys(key)
     file = signature_path(path)
     if not file.exists():
@@ -118,6 +118,19 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
             for variant in kernel.variants:
                 index.read(variant)
     return signed
+
+
+def _file(bundle: str | os.PathLike[str]) -> Path:
+    """The path of a bundle, which has a name that a signature can be beside."""
+    try:
+        path = Path(bundle)
+    except TypeError:  # of bytes
+        raise SignatureError(
+            f"a bundle is given by its path, not by {type(bundle).__name__}"
+        ) from None
+    if not path.name:
+        raise SignatureError(f"{os.fspath(bundle)!r}: is no file, NAME.edgeser")
+    return path
 
 
 def _digest_of_kernels(folder: Path) -> str:

@@ -60,11 +60,12 @@ std::string_view member_at(std::string_view bytes, std::size_t at, std::string_v
 }  // namespace
 
 std::string readable(std::string_view name) {
-  std::string text(name);
+  constexpr std::size_t most = 64;
+  std::string text(name.substr(0, most));
   for (char& letter : text) {
     if (letter < ' ' || letter > '~') letter = '?';
   }
-  return text;
+  return name.size() > most ? text + "..." : text;
 }
 
 Archive read_archive(std::string_view bytes, std::size_t comment_bytes) {

@@ -18,7 +18,7 @@ struct Archive {
 // the zip comment. Throws BundleError for anything that our writer would not write.
 Archive read_archive(std::string_view bytes, std::size_t comment_bytes);
 
-// A member's name for messages; foreign names can contain any bytes.
+// A name for messages, shortened; foreign names can contain any bytes.
 std::string readable(std::string_view name);
 
 }  // namespace edgeser

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "bundle/archive.hpp"
 #include "bundle/bundle_error.hpp"
 
 namespace edgeser {
@@ -202,14 +203,6 @@ const Known& known_field(Kind kind, const Field& field) {
   unreadable("field " + std::to_string(field.number) + " is none that a front end has");
 }
 
-std::string text_of(std::string_view bytes) {
-  std::string text(bytes.substr(0, 64));
-  for (char& letter : text) {
-    if (letter < ' ' || letter > '~') letter = '?';
-  }
-  return text;
-}
-
 using Dimension = std::variant<std::monostate, std::uint64_t, std::string>;
 
 struct Value {
@@ -272,7 +265,7 @@ class Scan {
     if (kind == Kind::tensor_type && field.number == 1) value.element = field.value;
     if (kind == Kind::dimension && field.number == 1) value.shape.back() = field.value;
     if (kind == Kind::dimension && field.number == 2) {
-      value.shape.back() = text_of(field.bytes);
+      value.shape.back() = readable(field.bytes);
     }
   }
 
@@ -289,7 +282,7 @@ class Scan {
 
   static void check_operation(std::string_view operation, std::string_view domain) {
     if (domain != "" && domain != "ai.onnx") {
-      refuse("the operator " + text_of(operation) + " is of " + text_of(domain) +
+      refuse("the operator " + readable(operation) + " is of " + readable(domain) +
              "; only those of ONNX itself are taken");
     }
     for (const char* const name : {"If", "Loop", "Scan", "SequenceMap"}) {
@@ -301,9 +294,12 @@ class Scan {
   bool initialiser_ = false;
 };
 
+constexpr std::size_t most_listed = 8;  // in a message
+
 std::string shape_text(const std::vector<Dimension>& shape) {
   std::string text;
-  for (const Dimension& dimension : shape) {
+  for (std::size_t i = 0; i < std::min(shape.size(), most_listed); ++i) {
+    const Dimension& dimension = shape[i];
     text += text.empty() ? "" : ", ";
     if (const auto* number = std::get_if<std::uint64_t>(&dimension)) {
       text += std::to_string(*number);
@@ -313,7 +309,7 @@ std::string shape_text(const std::vector<Dimension>& shape) {
       text += "None";
     }
   }
-  return "(" + text + ")";
+  return "(" + text + (shape.size() > most_listed ? ", ...)" : ")");
 }
 
 struct Wanted {
@@ -325,10 +321,11 @@ void match(const std::string& kind, const std::vector<Value>& values,
            const std::vector<Wanted>& wanted) {
   std::set<std::string> found, asked;
   std::string names, asked_names;
-  for (const Value& value : values) {
-    found.insert(value.name);
-    names += (names.empty() ? "" : ", ") + text_of(value.name);
+  for (const Value& value : values) found.insert(value.name);
+  for (std::size_t i = 0; i < std::min(values.size(), most_listed); ++i) {
+    names += (names.empty() ? "" : ", ") + readable(values[i].name);
   }
+  if (values.size() > most_listed) names += ", ...";
   for (const Wanted& want : wanted) {
     asked.insert(want.name);
     asked_names += (asked_names.empty() ? "" : ", ") + std::string(want.name);

@@ -19,7 +19,7 @@ constexpr std::size_t json_depth = 32;  // nesting of objects and lists
 
 constexpr Range labels{2, tacn_max_outputs};
 constexpr std::size_t label_bytes = 64;  // UTF-8
-constexpr std::size_t name_bytes = 256;  // of the name and of the version
+constexpr std::size_t name_bytes = 256;  // of the name, of the version and of a tensor's name
 
 constexpr Range sample_rate{8'000, 48'000};  // Hz
 constexpr Range segment{64, std::size_t{1} << 20};

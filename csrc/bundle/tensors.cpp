@@ -88,6 +88,10 @@ Tensors parse_tensors(const std::string& name, std::string_view bytes) {
   for (const auto& [key, facts] : header.items()) {
     if (key == "__metadata__") continue;
     require_printable(key, name + ": the name of a tensor");
+    if (key.size() > limits::name_bytes) {
+      throw BundleError(name + ": the name of a tensor has " + std::to_string(key.size()) +
+                        " bytes; at most " + std::to_string(limits::name_bytes) + " are allowed");
+    }
     places.push_back(parse_place(key, facts, name, data.size()));
   }
   // Adjacent, so that no byte is used twice or not at all.

@@ -79,6 +79,7 @@ void FrontEnd::plan_harmonics(const FrontEndWeights& w) {
     hertz.push_back(w.harmonics_lowest *
                     std::exp2(static_cast<double>(b) / w.harmonics_bands_an_octave));
   }
+  finite_above("harmonics: the frequency of the highest band", hertz.back(), 0);
   for (std::size_t m = 0; m < half; ++m) {
     half_window.push_back(static_cast<float>(hann(half + m, window)));
     for (std::size_t b = 0; b < bands; ++b) {

@@ -56,5 +56,5 @@ def save_report(report: Report, path: Path) -> None:
         side.set_major_locator(LogLocator(subs=(1, 2, 5)))
     figure.suptitle(
         f"edgeser {report.edgeser}, {report.model}, {report.machine} ({report.simd}), {report.pace}"
-    )
+    ).set_parse_math(False)
     save_figure(figure, path, dpi=110)

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBars
 
@@ -24,7 +23,7 @@ from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.formats import Row
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, Vad, VadOption
-from edgeser.cli.output import as_text, shown
+from edgeser.cli.output import as_text, plain_console, shown, words
 from edgeser.cli.recordings import Found, mention, recordings
 from edgeser.cli.rows import Kind, Progress, columns, rows
 from edgeser.cli.table import Table
@@ -180,7 +179,7 @@ def _is_in(share: tuple[int, int], file: Path) -> bool:
 
 def _show(each: _Each[Analysis], found: Found, as_json: bool, plot: Path | None) -> bool:
     """Judge files and print it; whether any failed."""
-    console = Console(highlight=False)
+    console = plain_console()
     model, files = each.model, found.files
     told: list[dict[str, Any]] = []
     failed = False
@@ -198,7 +197,7 @@ def _show(each: _Each[Analysis], found: Found, as_json: bool, plot: Path | None)
 
             save_timeline(analysis, plot)
             if not as_json:
-                console.print(f"timeline in {escape(shown(plot))}", soft_wrap=True)
+                console.print(f"timeline in {shown(plot)}", soft_wrap=True)
     if as_json:
         about = {"name": model.name, "version": model.version, "hash": model.hash}
         typer.echo(as_text({"model": about, "files": told, **_left_out(found)}))
@@ -313,8 +312,9 @@ def _printable(name: object) -> str:
 
 
 def _print(console: Console, model: Model, analysis: Analysis, *, with_timeline: bool) -> None:
-    name = escape(shown(analysis.source))
-    console.print(f"{name}  {verdict_line(analysis.verdict)}", soft_wrap=True)
+    console.print(
+        words(f"{analysis.source}  ").append_text(verdict_line(analysis.verdict)), soft_wrap=True
+    )
     if with_timeline:
         timeline = Timeline(model, analysis.duration, console.width)
         console.print(timeline.draw(analysis.frames))

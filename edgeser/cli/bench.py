@@ -23,6 +23,7 @@ from edgeser.bench.measure import (
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
+from edgeser.cli.output import plain_console
 from edgeser.version import __version__
 
 
@@ -99,7 +100,7 @@ def bench(
 
 
 def _print(report: Report) -> None:
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(
         f"edgeser {report.edgeser}, {report.model}, {report.machine} "
         f"({report.backend}, {report.simd}, {report.precision}), "

@@ -18,6 +18,7 @@ from edgeser.backends.cuda.targets import ALL, TARGETS, resolve
 from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.options import ModelOption
+from edgeser.cli.output import as_text, plain_console, shown
 from edgeser.errors import BackendError
 from edgeser.files import read_plain
 
@@ -62,7 +63,7 @@ def compile_kernels(
         )
     if as_json:
         raw = json.loads(read_plain(folder / INDEX, LARGEST)[0])
-        typer.echo(json.dumps({"folder": str(folder), "index": raw}, indent=1))
+        typer.echo(as_text({"folder": str(folder), "index": raw}))
         return
     _print(index)
 
@@ -91,7 +92,9 @@ def _print(index: Index) -> None:
     for (target, precision), count in files.items():
         size = f"{sizes[target, precision] / 1e3:.0f}"
         table.add_row(target, names[precision], str(count), size)
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(table)
     total = sum(sizes.values()) / 1e6
-    console.print(f"{len(variants)} files, {total:.2f} MB, in {index.folder}", soft_wrap=True)
+    console.print(
+        f"{len(variants)} files, {total:.2f} MB, in {shown(index.folder)}", soft_wrap=True
+    )

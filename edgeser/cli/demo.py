@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from edgeser.audio.recording import open_recording
 from edgeser.cli.options import ModelOption
+from edgeser.cli.output import as_text, plain_console
 from edgeser.cli.timeline import Timeline, runs, verdict_line
 from edgeser.loading import load
 from edgeser.model import Model
@@ -44,7 +44,7 @@ def demo(
     ] = False,
 ) -> None:
     """Stream the bundled sample, which is synthetic speech, and show the results."""
-    console = Console(highlight=False)
+    console = plain_console()
     if fast or pace is None:
         watched = console.is_terminal and not (fast or as_json)
         pace = _TERMINAL_PACE if watched else 0.0
@@ -53,8 +53,11 @@ def demo(
         _tell(run)
         return
     console.print(
-        f"[bold]edgeser {__version__}[/] · model {run.model.name} {run.model.version} · "
-        f"{run.duration:.1f} s of synthetic speech"
+        Text.assemble(
+            (f"edgeser {__version__}", "bold"),
+            f" · model {run.model.name} {run.model.version} · ",
+            f"{run.duration:.1f} s of synthetic speech",
+        )
     )
     if console.is_terminal:
         _show_live(console, run)
@@ -106,7 +109,7 @@ def _tell(run: _Run) -> None:
     frames = [asdict(frame) for frame in run]
     verdict = run.verdict and asdict(run.verdict)
     told = {"source": str(SAMPLE), "duration": run.duration, "frames": frames, "verdict": verdict}
-    typer.echo(json.dumps(told, indent=1))
+    typer.echo(as_text(told))
 
 
 def _show_live(console: Console, run: _Run) -> None:
@@ -122,7 +125,7 @@ def _conclude(console: Console, run: _Run) -> None:
     if verdict is None:
         return
     console.print()
-    console.print(f"verdict  {verdict_line(verdict)}")
+    console.print(Text("verdict  ").append_text(verdict_line(verdict)))
     factor = run.busy / run.duration
     console.print(
         f"speed    {run.busy * 1000:.0f} ms for {run.duration:.1f} s: "

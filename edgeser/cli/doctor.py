@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import statistics
 import time
@@ -13,7 +12,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from edgeser.backends.cuda.probe import probe
@@ -22,7 +20,7 @@ from edgeser.bundle.paths import DEFAULT_BUNDLE, kernels_folder
 from edgeser.cli.exit_codes import ExitCode
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption
-from edgeser.cli.output import table_console
+from edgeser.cli.output import as_text, table_console, words
 from edgeser.errors import BackendError, EdgeserError
 from edgeser.model import Model
 from edgeser.native import kernels
@@ -67,7 +65,7 @@ def doctor(
         report["model"] = _about(loaded)
         report["speed"] = _speed(loaded)
     if as_json:
-        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        typer.echo(as_text(report))
     else:
         _print(report)
     if "error" in report["model"]:
@@ -98,7 +96,12 @@ def _backends(bundle: Path, precision: Precision) -> dict[str, Any]:
     else:
         cpu = "works"
     try:
-        found = probe(read_bundle(bundle), kernels_folder(bundle), precision)
+        found = probe(
+            read_bundle(bundle),
+            kernels_folder(bundle),
+            precision,
+            graph=bundle == DEFAULT_BUNDLE,
+        )
     except EdgeserError as error:
         return {"backends": {"cpu": cpu, "cuda": str(error)}, "gpu": None}
     problems = found.problems
@@ -144,15 +147,15 @@ def _print(report: dict[str, Any]) -> None:
     table.add_row("edgeser", report["edgeser"])
     table.add_row("python", f"{report['python']} on {report['platform']}")
     for name, version in report["packages"].items():
-        table.add_row(name, version or "[red]missing[/]")
+        table.add_row(name, version or words("missing", "red"))
     for extra, packages in report["extras"].items():
         for name, version in packages.items():
             missing = f"not installed; pip install 'edgeser[{extra}]'"
-            table.add_row(name, version or escape(missing))
-    table.add_row("SIMD", ", ".join(report["simd"]) or "[red]unknown[/]")
+            table.add_row(name, version or missing)
+    table.add_row("SIMD", ", ".join(report["simd"]) or words("unknown", "red"))
     for name, outcome in report["backends"].items():
         colour = "green" if outcome == "works" else "bright_black"
-        table.add_row(f"backend {name}", f"[{colour}]{escape(outcome)}[/]")
+        table.add_row(f"backend {name}", words(outcome, colour))
     if report["gpu"] is not None:
         _add_gpu(table, report["gpu"])
     _add_model(table, report)
@@ -177,19 +180,20 @@ def _add_gpu(table: Table, gpu: dict[str, Any]) -> None:
         ("ONNX Runtime on", ", ".join(gpu["onnx_providers"]) or problems.get("onnx_providers")),
         ("backend auto", f"would be {choice}"),
     ):
-        table.add_row(name, escape(value or "none"))
+        table.add_row(name, words(value or "none"))
 
 
 def _add_model(table: Table, report: dict[str, Any]) -> None:
     about = report["model"]
     if "error" in about:
-        table.add_row("model", f"[red]{escape(about['error'])}[/]")
+        table.add_row("model", words(about["error"], "red"))
         return
-    table.add_row("model", f"{about['name']} {about['version']} ({', '.join(about['labels'])})")
+    labels = ", ".join(about["labels"])
+    table.add_row("model", words(f"{about['name']} {about['version']} ({labels})"))
     table.add_row("runs on", about["backend"])
     table.add_row("precision", about["precision"])
     table.add_row("hash", about["hash"])
-    table.add_row("licence", escape(about["licence"]))
+    table.add_row("licence", words(about["licence"]))
     table.add_row("stream", f"{about['stream_kib']} KiB, for ever")
     speed = report["speed"]
     table.add_row(

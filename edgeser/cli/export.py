@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from edgeser.backends.tensorrt import Batches, build, find_flavour
 from edgeser.bundle import Bundle, read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
+from edgeser.cli.output import as_text, shown
 from edgeser.errors import MissingExtraError
 from edgeser.files import write_whole
 
@@ -125,12 +125,12 @@ def export(
         files["tensorrt_step"] |= {"flavour": flavour.name, "version": flavour.version}
     if as_json:
         of = {"name": read.manifest.name, "hash": read.hash, "precision": precision}
-        typer.echo(json.dumps({"model": of, "files": files}, indent=1, ensure_ascii=False))
+        typer.echo(as_text({"model": of, "files": files}))
         return
     width = max(map(len, files))
     for what, about in files.items():  # no table, which would shorten a long path
         name, size = what.replace("_", " "), f"{about['bytes'] / 1e6:.2f} MB"
-        typer.echo(f"{name:<{width}}  {size:>9}  {about['path']}")
+        typer.echo(f"{name:<{width}}  {size:>9}  {shown(about['path'])}")
 
 
 def _in_precision(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
-from edgeser.cli.output import table_console
+from edgeser.cli.output import as_text, table_console, words
 from edgeser.loading import is_commercial
 
 
@@ -27,7 +26,7 @@ def info(
     raw: dict[str, Any] = dict(read.manifest.raw)
     if as_json:
         about = {"path": str(path), "bytes": path.stat().st_size, "hash": read.hash}
-        typer.echo(json.dumps({**about, "manifest": raw}, indent=1, ensure_ascii=False))
+        typer.echo(as_text({**about, "manifest": raw}))
         return
     manifest, console = read.manifest, table_console()
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -66,28 +65,29 @@ def info(
                 f"{thresholds.utterance:g} s of speech for a verdict"
             ),
         ),
-        *_figures(raw.get("training", {})),
+        *_figures(raw.get("training")),
         *(("notice", notice) for notice in manifest.notices),
     ]
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(words(name), words(value))
     console.print(table)
 
 
 def _figures(training: Any) -> list[tuple[str, str]]:
-    """The accuracy of the model, from the manifest."""
-    if not isinstance(training, dict):
-        return []
+    """The accuracy of the model, from the manifest, in which nobody has checked this part."""
     rows = []
     for key, what in (
         ("speaker_independent", "unheard speakers"),
         ("cross_corpus", "unheard corpus"),
     ):
-        for corpus, scores in (training.get(key) or {}).items():
-            if isinstance(scores, dict) and {"ua", "wa"} <= scores.keys():
-                text = f"UA {scores['ua']:.3f}, WA {scores['wa']:.3f}"
-                rows.append((f"{corpus}, {what}", text))
-    provenance = training.get("provenance")
-    if isinstance(provenance, dict):
+        for corpus, scores in _table(_table(training).get(key)).items():
+            ua, wa = (_table(scores).get(name) for name in ("ua", "wa"))
+            if isinstance(ua, float) and isinstance(wa, float):
+                rows.append((f"{corpus}, {what}", f"UA {ua:.3f}, WA {wa:.3f}"))
+    if provenance := _table(_table(training).get("provenance")):
         rows.append(("made by commit", str(provenance.get("commit", "unknown"))))
     return rows
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

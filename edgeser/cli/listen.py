@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from edgeser.cli.live import LiveView, clock
 from edgeser.cli.loading import load_model
@@ -21,6 +19,7 @@ from edgeser.cli.options import (
     VadOption,
     detector_of,
 )
+from edgeser.cli.output import as_text, plain_console, shown
 from edgeser.cli.timeline import bar
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
 from edgeser.microphone.listening import Listener
@@ -83,7 +82,7 @@ def listen(
 
 
 def _show(model: Model, detector: SpeechDetector | None) -> _Lines:
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         return _Lines(console)
     threshold = model.speech_threshold if detector is None else detector.threshold
@@ -93,12 +92,12 @@ def _show(model: Model, detector: SpeechDetector | None) -> _Lines:
 def _list(as_json: bool) -> None:
     found = microphones()
     if as_json:
-        typer.echo(json.dumps([asdict(device) for device in found], ensure_ascii=False))
+        typer.echo(as_text([asdict(device) for device in found], indent=None))
         return
     for device in found:
         mark = "*" if device.default else " "
         typer.echo(
-            f"{mark} {device.index:3}  {device.name}  ({device.rate} Hz, "
+            f"{mark} {device.index:3}  {shown(device.name)}  ({device.rate} Hz, "
             f"{device.channels} channel{'s' if device.channels != 1 else ''})"
         )
     if not found:
@@ -109,8 +108,8 @@ def _told(event: Event) -> str:
     if isinstance(event, Gap):
         return f"{event.seconds:.2f} s of sound are missing ({event.cause})"
     if isinstance(event, Found):
-        return f"{event.device} is back"
-    return f"{event.reason}; looking for it"
+        return f"{shown(event.device)} is back"
+    return f"{shown(event.reason)}; looking for it"
 
 
 class _Show:
@@ -182,7 +181,7 @@ class _Json(_Show):
         self._say("end", {"seconds": self.seconds, "utterances": self.said.total()})
 
     def _say(self, kind: str, what: dict[str, Any]) -> None:
-        print(json.dumps({kind: what}, ensure_ascii=False), flush=True)
+        print(as_text({kind: what}, indent=None), flush=True)
 
 
 class _Lines(_Show):
@@ -193,11 +192,11 @@ class _Lines(_Show):
         self._console = console
 
     def begin(self, microphone: Microphone) -> None:
-        name, rate = escape(microphone.device.name), microphone.sample_rate
+        name, rate = shown(microphone.device.name), microphone.sample_rate
         self._console.print(f"listening to {name} at {rate} Hz", soft_wrap=True)
 
     def event(self, event: Event) -> None:
-        self._console.print(f"{event.time:9.2f} s  {escape(_told(event))}", soft_wrap=True)
+        self._console.print(f"{event.time:9.2f} s  {_told(event)}", soft_wrap=True)
 
     def utterance(self, utterance: Utterance) -> None:
         span = f"{utterance.start:9.2f} to {utterance.end:9.2f} s"

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgeser.cli.output import words
 from edgeser.cli.timeline import Timeline, bar
 from edgeser.microphone import Microphone
 from edgeser.model import Model
@@ -102,7 +103,7 @@ class LiveView:
         if self._microphone is None:
             title.add_row("waiting for a microphone", "Ctrl-C ends it")
             return title
-        name = Text(self._microphone.device.name, "bold")
+        name = words(self._microphone.device.name, "bold")
         since = clock(self._frames[-1].time if self._frames else 0.0)
         title.add_row(name, Text(f"{since}, Ctrl-C ends it", "bright_black"))
         return title

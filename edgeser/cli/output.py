@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 _WIDE = 160  # columns where nobody said how many there are: a pipe, a file
 _NOT_FOR_SHOW = re.compile(
@@ -15,9 +16,17 @@ _NOT_FOR_SHOW = re.compile(
 """What moves a terminal's cursor, ends a line, turns the writing round, or is no text at all."""
 
 
+def plain_console() -> Console:
+    """For standard output. Text is printed as it is: square brackets and colons mean nothing.
+
+    What a bundle or a file calls itself would else be taken for colours, links and errors.
+    """
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def table_console() -> Console:
     """For tables: as wide as the terminal, and in a pipe wide enough to break no hash in two."""
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDE)
     return console
@@ -28,9 +37,14 @@ def shown(text: object) -> str:
     return _NOT_FOR_SHOW.sub(lambda odd: odd[0].encode("unicode_escape").decode(), str(text))
 
 
-def as_text(told: Any) -> str:
-    """Readable JSON without control characters."""
-    text = json.dumps(told, indent=1, ensure_ascii=False)
+def words(text: object, style: str = "") -> Text:
+    """The same for a table or a console, perhaps in a colour."""
+    return Text(shown(text), style)
+
+
+def as_text(told: Any, *, indent: int | None = 1) -> str:
+    """Readable JSON without control characters; without ``indent`` in one line."""
+    text = json.dumps(told, indent=indent, ensure_ascii=False)
     return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", _escaped, text)
 
 

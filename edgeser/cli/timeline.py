@@ -74,11 +74,12 @@ class Timeline:
         return line.append(f" {frame.confidence:.2f}")
 
 
-def verdict_line(verdict: Verdict) -> str:
-    """A verdict in one line of rich markup."""
-    return (
-        f"[bold]{verdict.summary}[/]  {bar(verdict.confidence)}  {verdict.confidence:.2f}  "
-        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)"
+def verdict_line(verdict: Verdict) -> Text:
+    """A verdict in one line."""
+    return Text(verdict.summary, "bold").append(
+        f"  {bar(verdict.confidence)}  {verdict.confidence:.2f}  "
+        f"(speech in {verdict.speech_seconds:.1f} of {verdict.duration:.1f} s)",
+        "not bold",
     )
 
 

@@ -81,7 +81,7 @@ def application(
         ],
         lifespan=lifespan,
     )
-    app.add_middleware(Guard, access=access)
+    app.add_middleware(Guard, access=access, limits=config.limits)
     app.state.hub, app.state.door = hub, door
     return app
 

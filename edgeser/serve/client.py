@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgeser.model import Model
 from edgeser.results import EmotionFrame
+from edgeser.serve.budget import Budget
 from edgeser.serve.config import ServeConfig
 from edgeser.serve.encoding import FrameLayout
 from edgeser.serve.protocol import (
@@ -32,6 +33,9 @@ Message = dict[str, Any] | bytes
 
 MOST_WAITING_BYTES = 4 << 20
 """Limit of one client's waiting audio, at any sample rate."""
+LIVE_SPEED, LIVE_SECONDS, LIVE_FIRST = 1.05, 2.0, 0.5
+"""Audio that a live voice sends: real time, with a clock that is not exact; so many seconds at once
+after a hitch, and fewer at first, since who comes again and again is new each time."""
 
 
 class Told(NamedTuple):
@@ -97,6 +101,8 @@ class Client:
         self.due_since: float | None = None
         """Since when a step would produce something for it."""
         self._needed = self.utterances.until_frame
+        self._live = Budget(LIVE_SPEED, LIVE_SECONDS)
+        self._live.take(LIVE_SECONDS - LIVE_FIRST)
         self._waiting: deque[tuple[float, Samples]] = deque()
         self._samples = 0
         self.ending = False
@@ -113,6 +119,11 @@ class Client:
         if self.failed or not self._samples:
             return False
         return self.ending or self._samples >= self._needed
+
+    @property
+    def ahead(self) -> bool:
+        """Whether more of its audio was taken than a live voice would have sent by now."""
+        return self._live.take(0.0) > 0
 
     def push(self, samples: Samples) -> None:
         """Appends checked samples; the worker's next step processes them."""
@@ -133,6 +144,7 @@ class Client:
             parts.append(samples)
         taken = parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._samples -= len(taken)
+        self._live.take(len(taken) / self.audio.rate)
         self.due_since = None
         self._look()
         return came, taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from starlette.datastructures import Headers
@@ -11,20 +12,28 @@ from starlette.websockets import WebSocket
 
 from edgeser.serve.access import Access
 from edgeser.serve.budget import Budget
+from edgeser.serve.config import Limits
 from edgeser.serve.conversation import deny
 
 STREAM, HEALTH = "/v1/stream", "/healthz"
 ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100, 500
 """Limit of HTTP requests, except for health; further ones are told to come back later."""
+BEGUN_A_SECOND, BEGUN_AT_ONCE, LONGEST_WAIT = (100, 400), (100, 500), 2.0
+"""Rate of new clients, if few are allowed and if many are, and how long one waits for its turn.
+Each takes 2 ms of everybody's time; and all that were disconnected should be back in 4 s."""
 log = logging.getLogger(__name__)
 
 
 class Guard:
     """ASGI middleware. Each HTTP request has its own connection, which closes after the answer."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, limits: Limits) -> None:
         self._app, self._access = app, access
         self._answers = Budget(ANSWERS_A_SECOND, ANSWERS_AT_ONCE)
+        self._clients = Budget(
+            _within(BEGUN_A_SECOND, limits.connections / 4),
+            _within(BEGUN_AT_ONCE, limits.connections),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or passes the request on."""
@@ -39,7 +48,10 @@ class Guard:
         wrong, status = self._access.wrong_host(Headers(scope=scope)), 403
         if wrong is None and scope["path"] != STREAM:
             wrong, status = f"there is no WebSocket here: connect to {STREAM}", 404
+        if wrong is None and self._clients.take(0) > LONGEST_WAIT:
+            wrong, status = "too many connections at once: try again", 503
         if wrong is None:
+            await asyncio.sleep(self._clients.take(1))
             await self._app(scope, receive, send)
         else:
             await deny(WebSocket(scope, receive, send), wrong, status)
@@ -70,3 +82,8 @@ class Guard:
                 raise
             log.debug("an odd request: %s", odd)
             await PlainTextResponse("Not Found", 404)(scope, receive, send_once)
+
+
+def _within(bounds: tuple[int, int], value: float) -> float:
+    low, high = bounds
+    return min(max(low, value), high)

@@ -29,8 +29,8 @@ from edgeser.streaming.utterances import UtteranceEvent
 Result = list[UtteranceEvent] | Exception
 
 STEP_HOPS = 8
-"""Audio of one step, in hops, shared by the clients that have some, so fast senders delay
-nobody."""
+"""Audio of one step, in hops, shared by the clients that have some; and how many clients a step
+takes of those who are ahead of real time. So fast senders delay nobody, however many they are."""
 TOGETHER_SECONDS = 0.008
 """Least time between the starts of two steps: streams that are due in between share a step, which
 is cheaper than one each. Clients that are behind do not wait."""
@@ -209,7 +209,7 @@ class Hub:
         """Steps one batch; returns whether there was anything to do."""
         # Runs often, and most of many clients have nothing to do: keep this loop cheap.
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
-        ready = [c for c in stirring if c.due]
+        ready = _in_turn([c for c in stirring if c.due])
         if ready:
             seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
             taken = {client: client.take(seconds) for client in ready}
@@ -226,7 +226,7 @@ class Hub:
             self.leave(client)
         if self.closing:
             return bool(ready)
-        return any(client in self.clients and client.due for client in ready)
+        return any(client in self.clients and client.due for client in stirring)
 
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """Result of each client's chunk: events, or the exception."""
@@ -295,3 +295,13 @@ class Hub:
         """Runs in the worker's thread."""
         heard = self._pool.hear({client.utterances: chunk for client, chunk in chunks.items()})
         return {client: heard[client.utterances] for client in chunks}
+
+
+def _in_turn(due: list[Client]) -> list[Client]:
+    """The clients of the next step: all that are live, and of the others those who wait longest."""
+    ahead = [client for client in due if client.ahead]
+    if len(ahead) <= STEP_HOPS:
+        return due
+    ahead.sort(key=lambda client: client.due_since or 0.0)
+    later = set(ahead[STEP_HOPS:])
+    return [client for client in due if client not in later]

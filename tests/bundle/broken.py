@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import ModelProto
 
 from tests import toy
 from tests.bundle import graphs
@@ -18,6 +19,7 @@ from tests.bundle.damage import (
     flipped,
     members_of,
     raw_manifest,
+    raw_tensors,
     resealed,
     rewritten,
     shifted,
@@ -54,6 +56,11 @@ def _deep_header(header: dict[str, Any]) -> None:
     header["__metadata__"] = deep
 
 
+def _weights_elsewhere(path: str, key: Callable[[int], bytes]) -> Callable[[bytes], bytes]:
+    write = graphs.weights_of(path, key)
+    return with_graph_bytes(lambda data: write(ModelProto.FromString(data)))
+
+
 def _named(name: str) -> Callable[[dict[str, Any]], object]:
     return lambda header: header.update({name: header.pop("head.bias")})
 
@@ -81,6 +88,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no front end": (without("frontend.onnx"), "frontend.onnx is missing"),
     "no kernels": (without("kernels.safetensors"), "kernels.safetensors is missing"),
     "one more": (with_member("setup.py", b"print()"), "'setup.py' does not belong"),
+    "a name of 60000 letters": (with_member("e" * 60_000, b"x"), r"'e{64}\.\.\.' does not belong"),
     "a path upwards": (with_member("../evil", b"x"), "does not belong"),
     "an absolute path": (with_member("/etc/evil", b"x"), "does not belong"),
     "a folder": (with_member("manifest.json/", b""), "does not belong"),
@@ -107,6 +115,18 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "nested deeper than 32",
     ),
     "a list for a size": (with_manifest("sizes", "hop", [1]), "sizes.hop must be.*not a list"),
+    "nested where nobody looks": (
+        with_text('"format": 2', '"format": 2, "more": ' + "[" * 100_000 + "]" * 100_000),
+        "nested deeper than 32",
+    ),
+    "a size of 2^64": (
+        with_text('"hop": 2048', f'"hop": {1 << 64}'),
+        "sizes.hop must be a whole number",
+    ),
+    "a size of -2^63": (
+        with_text('"hop": 2048', f'"hop": {-1 << 63}'),
+        "sizes.hop must be a whole number",
+    ),
     "an enormous number": (with_text("-1000.0", "-1e999"), "holds -1e999, which is too large"),
     "5000 digits": (with_text("-1000.0", "9" * 5_000), r"holds 9{40}\.\.\., which is too large"),
     "300 digits": (
@@ -208,6 +228,31 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a gap between tensors": (with_header(_gap), "there is a gap before its bytes"),
     "a long header": (with_header(_long_header), "its header is too long"),
     "a deep header": (with_header(_deep_header), "nested deeper than 32"),
+    "nested brackets for a header": (raw_tensors(b"[" * 1_000_000), "nested deeper than 32"),
+    "an enormous number in a header": (raw_tensors(b'{"a": 1e999}'), "holds 1e999, which is too"),
+    "5000 digits in a shape": (
+        raw_tensors(b'{"a": {"dtype": "F32", "shape": [' + b"9" * 5_000 + b"]}}"),
+        r"holds 9{40}\.\.\., which is too large",
+    ),
+    "sides that overflow": (
+        raw_tensors(
+            b'{"a": {"dtype": "F32", "shape": [%d, %d, %d], "data_offsets": [0, 0]}}'
+            % ((1 << 32,) * 3)
+        ),
+        "shape must be a list of sizes that fit into the file",
+    ),
+    "an offset of 2^64": (
+        raw_tensors(b'{"a": {"dtype": "F32", "shape": [], "data_offsets": [%d, 4]}}' % (1 << 64)),
+        "data_offsets must be a list of sizes",
+    ),
+    "a tensor's name of 60000 letters": (
+        with_header(_named("x" * 60_000)),
+        "the name of a tensor has 60000 bytes; at most 256",
+    ),
+    "a type that moves the cursor": (
+        with_header(lambda header: header["head.bias"].update(dtype="\x1b[2J")),
+        r"head.bias is \?\[2J, not F32",
+    ),
     "a tensor's name that is none": (
         with_header(_named("\x1b[31m")),
         "the name of a tensor has a control character",
@@ -219,6 +264,22 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "not a readable ONNX model",
     ),
     "external data": (with_graph(graphs.external), "external data"),
+    "weights elsewhere by padded keys": (
+        _weights_elsewhere("secret", graphs.padded),
+        "longer than it must be",
+    ),
+    "weights elsewhere by keys of five bytes": (
+        _weights_elsewhere("secret", graphs.in_five_bytes),
+        "field's number is out of range",
+    ),
+    "weights above": (
+        _weights_elsewhere("../secret", graphs.varint),
+        "external data",
+    ),
+    "weights at an absolute path": (
+        _weights_elsewhere("/etc/passwd", graphs.varint),
+        "external data",
+    ),
     "external data in a branch": (
         with_graph(graphs.external_in_a_branch),
         "external data|a graph within the graph",
@@ -235,6 +296,14 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "two graphs": (with_graph_bytes(lambda data: data + b"\x3a\0"), "field 7 is there twice"),
     "another output": (with_graph(graphs.rename_output), "its outputs are shallow"),
     "one more input": (with_graph(graphs.extra_input), "its inputs are segment, level, extra"),
+    "9000 more inputs": (
+        with_graph(graphs.many_inputs),
+        r"its inputs are segment, level, x0, x1, x2, x3, x4, x5, \.\.\.; they must be",
+    ),
+    "9000 more sides": (
+        with_graph(graphs.many_sides),
+        r"segment has shape \(batch, 4224, None, None, None, None, None, None, \.\.\.\)",
+    ),
     "another width": (with_graph(graphs.wrong_width), r"segment has shape \(batch, 4000\)"),
     "a fixed batch": (with_graph(graphs.fixed_batch), r"segment has shape \(1, 4224\)"),
     "double precision": (with_graph(graphs.doubles), "level is not float32"),

@@ -199,6 +199,12 @@ def with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes],
     return break_it
 
 
+def raw_tensors(header: bytes, data: bytes = b"") -> Callable[[bytes], bytes]:
+    """Replace the tensors by a header, which need not be JSON, and data."""
+    packed = struct.pack("<Q", len(header)) + header + data
+    return lambda bundle: resealed({**members_of(bundle), "kernels.safetensors": packed})
+
+
 def with_graph_bytes(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     def break_it(bundle: bytes) -> bytes:
         members = members_of(bundle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from onnx import ModelProto, TensorProto, external_data_helper, helper, numpy_helper
 
@@ -53,6 +55,50 @@ def external(model: ModelProto) -> None:
     external_data_helper.set_external_data(tensor, "../../etc/passwd")
 
 
+def field(number: int, content: bytes | int, key: Callable[[int], bytes] | None = None) -> bytes:
+    """One field of a protobuf message: bytes, or a number; ``key`` writes its key otherwise."""
+    wire = 0 if isinstance(content, int) else 2
+    head = (key or varint)(number << 3 | wire)
+    return head + (varint(content) if isinstance(content, int) else varint(len(content)) + content)
+
+
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
+    bits = [number >> shift & 0x7F for shift in range(0, max(1, number.bit_length()), 7)]
+    return bytes([bit | 0x80 for bit in bits[:-1]] + bits[-1:])
+
+
+def in_five_bytes(key: int) -> bytes:
+    """A key with a bit beyond its 32, which protobuf drops."""
+    return varint(key | 1 << 32)
+
+
+def padded(key: int) -> bytes:
+    """A key in one byte more than it needs."""
+    return bytes([*(byte | 0x80 for byte in varint(key)), 0])
+
+
+def weights_of(path: str, key: Callable[[int], bytes]) -> Callable[[ModelProto], bytes]:
+    """The graph with weights in the file at ``path``, the fields that say so with odd keys.
+
+    What protobuf parses of it keeps them there; who looks for these fields by number may not.
+    """
+
+    def write(model: ModelProto) -> bytes:
+        tensor = next(t for t in model.graph.initializer if t.name == "to_deep")
+        model.graph.initializer.remove(tensor)
+        tensor.ClearField("raw_data")
+        about = (("location", path), ("offset", "0"), ("length", "4"))
+        entries = [field(1, name.encode()) + field(2, value.encode()) for name, value in about]
+        external = b"".join(field(13, entry, key) for entry in entries)
+        whole = tensor.SerializeToString() + external + field(14, 1, key)
+        graph = model.graph.SerializeToString() + field(5, whole)
+        model.ClearField("graph")
+        return model.SerializeToString() + field(7, graph)
+
+    return write
+
+
 def external_in_a_branch(model: ModelProto) -> None:
     hidden = numpy_helper.from_array(np.zeros(1, np.float32), "hidden")
     external_data_helper.set_external_data(hidden, "weights.bin")
@@ -63,6 +109,13 @@ def external_in_a_branch(model: ModelProto) -> None:
     )
 
 
+def fill(model: ModelProto) -> None:
+    """A few bytes that become 4 TiB when they are run."""
+    shape = numpy_helper.from_array(np.array([1 << 40], np.int64), "shape")
+    model.graph.initializer.append(shape)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["large"]))
+
+
 def rename_output(model: ModelProto) -> None:
     model.graph.output[0].name = "shallow"
 
@@ -70,6 +123,16 @@ def rename_output(model: ModelProto) -> None:
 def extra_input(model: ModelProto) -> None:
     value = helper.make_tensor_value_info("extra", TensorProto.FLOAT, ["batch"])
     model.graph.input.append(value)
+
+
+def many_inputs(model: ModelProto) -> None:
+    for n in range(9_000):
+        model.graph.input.append(helper.make_tensor_value_info(f"x{n}", TensorProto.FLOAT, [1]))
+
+
+def many_sides(model: ModelProto) -> None:
+    for _ in range(9_000):
+        model.graph.input[0].type.tensor_type.shape.dim.add()
 
 
 def wrong_width(model: ModelProto) -> None:

@@ -85,6 +85,10 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         with_manifest("frontend", "encoder", []),
         "tensor frontend.encoder.0.bias does not belong",
     ),
+    "bands without an end": (
+        with_manifest("frontend", "harmonics", "bands_an_octave", 1e-300),
+        "frontend: harmonics: the frequency of the highest band must be finite",
+    ),
     "another shape": (with_tensors(other_shape), r"wide\[1\]: takes \d+ channels, and \d+ come in"),
     "another code width": (with_tensors(other_code_width), "deep, positions and code_width"),
 }

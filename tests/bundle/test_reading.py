@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import edgeser
 from edgeser.bundle import read_bundle
 from tests import native, toy
+from tests.bundle import graphs
 from tests.bundle.broken import BROKEN, ONLY_RUNNING_SHOWS
-from tests.bundle.damage import bomb
+from tests.bundle.damage import bomb, with_graph
 from tests.swapped import read_again_and_again
 
 
@@ -42,8 +43,9 @@ def test_it_is_refused_by_name(graph_path: Path, tmp_path: Path, name: str, lang
     if language == "C" and name in ONLY_RUNNING_SHOWS:
         pytest.skip("nothing executes a graph in C")
     load = partial(edgeser.load, allow_onnx=True) if language == "Python" else native.open_model
-    with pytest.raises(edgeser.BundleError, match=rf"broken\.edgeser: .*({message})"):
+    with pytest.raises(edgeser.BundleError, match=rf"broken\.edgeser: .*({message})") as refused:
         load(path)
+    assert len(str(refused.value)) < 1_000
 
 
 @IN_BOTH
@@ -88,6 +90,19 @@ def test_a_socket_is_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_path_with_a_nul_is_named() -> None:
     with pytest.raises(edgeser.BundleError, match="goes on after a NUL"):
         edgeser.load("toy\0.edgeser")
+
+
+@pytest.mark.parametrize("layers", [True, False])
+def test_a_graph_without_an_end_is_not_run(tmp_path: Path, layers: bool) -> None:
+    """4 TiB when it is run: nobody has allowed it, and with layers nobody needs it."""
+    path = toy.write(tmp_path / "m.edgeser", layers=layers)
+    path.write_bytes(with_graph(graphs.fill)(path.read_bytes()))
+    assert read_bundle(path).frontend
+    if layers:
+        assert edgeser.load(path).name == "toy"
+    else:
+        with pytest.raises(edgeser.BundleError, match="allow_onnx=True"):
+            edgeser.load(path)
 
 
 def test_a_graph_alone_runs_only_where_it_is_allowed(graph_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import socket
 import struct
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ import pytest
 import soundfile
 
 import edgeser
+from edgeser.audio.containers import spans
 from edgeser.audio.recording import open_recording
+from edgeser.audio.span import Bytes
 from edgeser.files import read_plain
 from tests.sounds import speech_like
 from tests.swapped import read_again_and_again
@@ -124,6 +128,49 @@ def test_joined_files_are_read_whole(tmp_path: Path, kind: str) -> None:
     else:
         path.write_bytes(sound(path) * 3)
     assert seconds(path) == pytest.approx(3 * SECONDS, abs=0.2)
+
+
+FRAME = b"\xff\xfb\x90\x64" + bytes(32) + b"Info" + bytes(4)
+"""A frame of MPEG audio that begins a recording."""
+SLOW = {
+    "recordings without sound": wave(0, 4, 0) * 9_000,
+    "chunks without contents": wave(0, 4, 0) + b"junk\0\0\0\0" * 400_000,
+    "frames that begin": (FRAME + bytes(1_000)) * 9_000,
+    "frames that begin, and look like it": (FRAME + b"Info" * 200 + b"Xing" * 50) * 9_000,
+    "pages of nothing": (b"OggS\0\2" + bytes(21)) * 100_000,
+    "tags of nothing": b"ID3\4\0\0\0\0\0\0" * 400_000,
+    "flac that begins": b"fLaC\0\0\0\x22" * 500_000,
+}
+
+
+class Counted(io.BytesIO):
+    """Counts what is read."""
+
+    reads = bytes_ = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self.reads += 1
+        self.bytes_ += len(found)
+        return found
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_where_recordings_begin_is_found_in_good_time(name: str) -> None:
+    """In time that is proportional to the file, or not at all."""
+    file = Counted(SLOW[name])
+    with suppress(edgeser.AudioError):
+        assert len(spans(Bytes(file))) <= 10_000
+    assert file.reads <= 200_000 + len(SLOW[name]) // 256
+    assert file.bytes_ <= 8 * len(SLOW[name]) + 300 * file.reads
+
+
+def test_what_was_found_is_found_again() -> None:
+    data = Bytes(io.BytesIO(bytes(100) + b"ab" + bytes(100) + b"ab" + bytes(100)))
+    for _ in range(2):
+        places = [data.find(b"ab", place) for place in (0, 50, 100, 101, 202, 203, 0)]
+        assert places == [100, 100, 100, 202, 202, -1, 100]
+        assert data.find(b"abc", 7) == -1
 
 
 def test_joined_files_may_differ_in_channels_but_not_in_rate(tmp_path: Path) -> None:

@@ -215,6 +215,16 @@ def test_what_is_no_key(bundle: Path, keys: Path, tmp_path: Path) -> None:
             sign(bundle, private)
 
 
+@pytest.mark.parametrize("path", ["", ".", "/", b"m.edgeser", 5])
+def test_what_is_no_bundle(path: object, keys: Path) -> None:
+    with pytest.raises(edgeser.SignatureError, match=r"no file|no plain file|not by (bytes|int)"):
+        verify(path, keys / "public.pem")  # type: ignore[arg-type]
+    with pytest.raises(edgeser.SignatureError, match=r"no file|no plain file|not by (bytes|int)"):
+        sign(path, keys / "private.pem")  # type: ignore[arg-type]
+    with pytest.raises(edgeser.BundleError):
+        edgeser.load(path, key=keys / "public.pem")  # type: ignore[arg-type]
+
+
 @pytest.mark.slow  # starts many programs
 def test_on_the_command_line(bundle: Path, keys: Path, others: Path) -> None:
     signature_path(bundle).unlink()

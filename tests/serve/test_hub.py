@@ -19,7 +19,7 @@ from edgeser.serve.client import Client
 from edgeser.serve.config import Limits, ServeConfig
 from edgeser.serve.door import allow_files
 from edgeser.serve.ear import Ear
-from edgeser.serve.hub import Hub
+from edgeser.serve.hub import STEP_HOPS, Hub
 from edgeser.serve.protocol import AudioFormat, parameters
 
 
@@ -161,6 +161,63 @@ def test_a_step_takes_little_of_each_of_many() -> None:
         assert (await say(hub, client_of(hub))).count("frame") == 7
         assert max(map(max, sizes)) <= 2048
         assert len(sizes[0]) == 8
+
+    with_hub(test)
+
+
+def test_however_many_are_ahead_of_real_time_a_step_takes_few_of_them() -> None:
+    """And each of them in turn."""
+
+    async def test(hub: Hub) -> None:
+        steps: list[set[Any]] = []
+        process = hub._process
+
+        def step(chunks: Any) -> Any:
+            steps.append(set(chunks))
+            return process(chunks)
+
+        hub._process = step  # type: ignore[method-assign]
+        greedy = [client_of(hub) for _ in range(40)]
+        for client in greedy:
+            client._live.take(60.0)  # a minute of audio in no time
+            client.push(np.concatenate([SECOND] * 2))
+            assert client.ahead
+        live = client_of(hub)
+        live.push(SECOND[: 3 * 2048])
+        hub.wake()
+        for _ in range(3):
+            event = await asyncio.wait_for(live.events.get(), 30)
+            assert event["type"] == "frame"
+        assert not live.ahead
+        assert all(live in step for step in steps[:3])
+        assert max(map(len, steps)) == STEP_HOPS + 1
+        until = time.monotonic() + 30
+        while any(c.waiting > 0.2 for c in greedy) and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        assert set.union(*steps[:6]) == {live, *greedy}
+        assert max(map(len, steps)) == STEP_HOPS + 1
+
+    with_hub(test)
+
+
+def test_a_live_voice_is_never_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("edgeser.serve.budget.time.monotonic", lambda: now[0])
+
+    async def test(hub: Hub) -> None:
+        client = client_of(hub)
+        for _ in range(3_600):
+            now[0] += 0.999  # a clock that is a thousandth too fast, for an hour
+            client.push(SECOND)
+            client.take(1.0)
+            assert not client.ahead
+        now[0] += 1.0
+        client.push(np.concatenate([SECOND] * 2))
+        client.take(2.0)
+        assert not client.ahead
+        client.push(np.concatenate([SECOND] * 4))
+        client.take(4.0)
+        assert client.ahead
 
     with_hub(test)
 

@@ -57,6 +57,7 @@ def open_auto(
     progress: Progress | None = None,
     open_device: OpenDevice | None = None,
     signed: Signed | None = None,
+    graph: bool = False,
 ) -> Executor:
     """As :func:`open_cuda`, but falls back to the CPU, now or later, if the GPU cannot be used.
 
@@ -68,7 +69,9 @@ def open_auto(
         _log.info("the model runs on the CPU: %s", error)
         return Engine(bundle, precision)
     try:
-        return _open(bundle, device, kernels, precision, cache, progress, signed, fall_back=True)
+        return _open(
+            bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=True
+        )
     except BackendError as error:
         _log.warning("the model runs on the CPU, not on the %s: %s", device.name, error)
         return Engine(bundle, precision)
@@ -83,6 +86,7 @@ def open_cuda(
     progress: Progress | None = None,
     open_device: OpenDevice | None = None,
     signed: Signed | None = None,
+    graph: bool = False,
 ) -> CudaEngine:
     """An engine for ``bundle`` on the first GPU, tried out once.
 
@@ -94,6 +98,7 @@ def open_cuda(
         progress: called with the progress of building a TensorRT engine.
         open_device: what opens the GPU; None for CUDA.
         signed: the signature that must cover the kernels; None if none must.
+        graph: whether TensorRT or ONNX Runtime may run the bundle's graph.
 
     Raises:
         SignatureError: the signature does not cover the kernels.
@@ -103,7 +108,9 @@ def open_cuda(
     """
     check_gpu_precision(precision)  # before anything slow
     device = (open_device or CudaDevice)()
-    return _open(bundle, device, kernels, precision, cache, progress, signed, fall_back=False)
+    return _open(
+        bundle, device, kernels, precision, cache, progress, signed, graph=graph, fall_back=False
+    )
 
 
 def _open(
@@ -115,6 +122,7 @@ def _open(
     progress: Progress | None,
     signed: Signed | None,
     *,
+    graph: bool,
     fall_back: bool,
 ) -> CudaEngine:
     index = read_index(folder, signed=signed)
@@ -125,7 +133,7 @@ def _open(
     shape = tacn_shape(bundle.manifest)
     cpu = Engine(bundle, precision, projections=True)
     front_end = open_front_end(
-        bundle, device, cpu.front_end, cache, progress, index=index, precision=code
+        bundle, device, cpu.front_end, cache, progress, index=index, precision=code, graph=graph
     )
     runtime = Runtime(
         device,

@@ -22,6 +22,10 @@ ON_GPU = "the GPU"
 """By our own kernels."""
 ON_CPU = "the CPU"
 ON_GPU_BY_ONNX_RUNTIME = "ONNX Runtime on the GPU"
+GRAPH_NOT_ALLOWED = (
+    "its ONNX graph is not given to TensorRT or ONNX Runtime: if you know who made this bundle, "
+    "load it with allow_onnx=True"
+)
 _PROVIDER = "CUDAExecutionProvider"
 _BATCHES = Batches(usual=1, most=BATCH_SIZES[-1])
 
@@ -37,6 +41,7 @@ def open_front_end(
     *,
     index: Index | None = None,
     precision: str = "fp32",
+    graph: bool = False,
 ) -> OnDevice | OnHost:
     """Our own kernels, if their results equal the CPU's; else TensorRT, if it is installed.
 
@@ -50,6 +55,7 @@ def open_front_end(
         progress: called with the progress of building an engine.
         index: of the kernels; None to do without our own.
         precision: of our own.
+        graph: whether another runtime may run the bundle's graph.
     """
     reasons = []
     if index is not None:
@@ -65,17 +71,20 @@ def open_front_end(
                 raise
             except BackendError as error:
                 reasons.append(str(error))
-    try:
-        engines = EngineCache(cache or default_folder())
-        return _in_tensorrt(bundle, device, engines, progress)
-    except BackendError as error:
-        reasons.append(str(error))
     instead = OnHost(ON_CPU, on_cpu)
-    if has_cuda_provider():
+    if graph:
         try:
-            instead = OnHost(ON_GPU_BY_ONNX_RUNTIME, _OnnxOnGpu(bundle))
-        except (BackendError, BundleError) as error:
+            engines = EngineCache(cache or default_folder())
+            return _in_tensorrt(bundle, device, engines, progress)
+        except BackendError as error:
             reasons.append(str(error))
+        if has_cuda_provider():
+            try:
+                instead = OnHost(ON_GPU_BY_ONNX_RUNTIME, _OnnxOnGpu(bundle))
+            except (BackendError, BundleError) as error:
+                reasons.append(str(error))
+    else:
+        reasons.append(GRAPH_NOT_ALLOWED)
     _log.warning("%s runs the front end: %s", instead.title, "; ".join(reasons))
     return instead
 
@@ -87,6 +96,7 @@ def expected_front_end(
     *,
     index: Index | None = None,
     precision: str = "fp32",
+    graph: bool = False,
 ) -> tuple[str, str | None]:
     """Predicts the choice of :func:`open_front_end` without trying it.
 
@@ -101,6 +111,8 @@ def expected_front_end(
             reasons.append(str(error))
         else:
             return ON_GPU, None
+    if not graph:
+        return ON_CPU, "; ".join([*reasons, GRAPH_NOT_ALLOWED])
     try:
         flavour = find_flavour()
         flavour.check(target)

@@ -53,6 +53,7 @@ def probe(
     *,
     cache: Path | None = None,
     open_device: Callable[[], Device] = CudaDevice,
+    graph: bool = False,
 ) -> Probe:
     """Checks what :func:`edgeser.backends.cuda.factory.open_auto` needs, without building."""
     found = Probe(driver=driver_version())
@@ -89,6 +90,7 @@ def probe(
             cache,
             index=index,
             precision=check_gpu_precision(precision),
+            graph=graph,
         )
         if why is not None:
             problems["front_end"] = why

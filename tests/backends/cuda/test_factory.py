@@ -38,7 +38,9 @@ def test_opens_on_the_gpu(
     device: FakeDevice,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    engine = open_there(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    engine = open_there(
+        toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True
+    )
     assert engine.backend == "cuda"
     assert engine.runtime.recorded == ((1,), (1,))  # it has been tried out
     assert warnings_of(caplog) == [f"the CPU runs the front end: {NO_FRONT_END}no TensorRT here"]

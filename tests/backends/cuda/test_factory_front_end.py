@@ -11,7 +11,7 @@ import pytest
 
 import edgeser
 from edgeser.backends.cpu.engine import Engine
-from edgeser.backends.cuda import front_end
+from edgeser.backends.cuda import factory, front_end
 from edgeser.backends.cuda.engine import CudaEngine
 from edgeser.backends.cuda.factory import open_auto, open_cuda
 from edgeser.backends.cuda.index import Index
@@ -76,6 +76,7 @@ def _opened(
         cache=cache,
         progress=progress,
         open_device=lambda: device,
+        graph=True,
     )
 
 
@@ -143,6 +144,40 @@ def test_a_real_engine_is_built_and_refused_without_a_gpu(
     assert_as_on_the_cpu(engine, toy_model)
 
 
+def test_no_other_runtime_is_given_a_graph_that_nobody_allowed(
+    toy_bundle: Bundle,
+    toy_model: edgeser.Model,
+    toy_index: Index,
+    device: FakeDevice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That a bundle has its layers too does not make its graph that of a friend."""
+    tensorrt = FakeTensorRT(monkeypatch, toy_bundle, device)
+    monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
+    monkeypatch.setattr(front_end, "OnnxFrontEnd", pytest.fail)
+    engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    assert tensorrt.builds == 0
+    assert warnings_of(caplog) == [
+        f"the CPU runs the front end: {NO_FRONT_END}{front_end.GRAPH_NOT_ALLOWED}"
+    ]
+    assert_as_on_the_cpu(engine, toy_model)
+
+
+def test_loading_says_whose_graph_may_run(toy_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[bool] = []
+
+    def opened(bundle: Bundle, *_: object, graph: bool, **__: object) -> Engine:
+        allowed.append(graph)
+        return Engine(bundle)
+
+    monkeypatch.setattr(factory, "open_cuda", opened)
+    for allow in (False, True):
+        edgeser.load(toy_path, backend="cuda", allow_onnx=allow)
+    edgeser.load(backend="cuda")
+    assert allowed == [False, True, True]
+
+
 @pytest.mark.usefixtures("no_tensorrt")
 def test_onnx_runtime_takes_tensorrts_place(
     toy_bundle: Bundle,
@@ -168,7 +203,9 @@ def test_onnx_runtime_takes_tensorrts_place(
 
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     monkeypatch.setattr(front_end, "OnnxFrontEnd", OnnxOnGpu)
-    engine = open_auto(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    engine = open_auto(
+        toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True
+    )
     assert engine.backend == "cuda"
     assert_as_on_the_cpu(engine, toy_model)
     monkeypatch.setattr(OnnxOnGpu, "fails", True)
@@ -195,7 +232,7 @@ def test_an_onnx_runtime_that_cannot_is_said_too(
 
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     monkeypatch.setattr(front_end, "OnnxFrontEnd", cannot)
-    open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True)
     assert warnings_of(caplog) == [
         f"the CPU runs the front end: {NO_FRONT_END}no TensorRT here; it lacks libcudnn",
     ]
@@ -213,7 +250,9 @@ def test_a_user_without_a_home(
 
     FakeTensorRT(monkeypatch, toy_bundle, device)
     monkeypatch.setattr(Path, "home", nobody)
-    engine = open_cuda(toy_bundle, toy_index.folder, "float32", open_device=lambda: device)
+    engine = open_cuda(
+        toy_bundle, toy_index.folder, "float32", open_device=lambda: device, graph=True
+    )
     assert engine.backend == "cuda"
     (said,) = warnings_of(caplog)
     assert f"the CPU runs the front end: {NO_FRONT_END}no folder to store" in said

@@ -166,7 +166,7 @@ def test_what_cannot_be_used_is_said_and_the_cpu_takes_its_place(
     folder = Path(shutil.copytree(full_index.folder, tmp_path / "kernels"))
     break_it(folder)
     device = interpreting_device(toy_bundle, silent=True)
-    engine = open_auto(toy_bundle, folder, "float32", open_device=lambda: device)
+    engine = open_auto(toy_bundle, folder, "float32", open_device=lambda: device, graph=True)
     assert engine.backend == "cuda"
     (line,) = warnings_of(caplog)
     assert line.startswith("the CPU runs the front end: ")
@@ -199,7 +199,7 @@ def test_a_model_of_a_graph_alone_has_none(
 ) -> None:
     bundle = read_bundle(toy.write(tmp_path / "graph.edgeser", layers=False))
     device = interpreting_device(bundle)
-    engine = open_cuda(bundle, full_index.folder, "float32", open_device=lambda: device)
+    engine = open_cuda(bundle, full_index.folder, "float32", open_device=lambda: device, graph=True)
     assert engine.runtime.front_end.title == "the CPU"
     (line,) = warnings_of(caplog)
     assert "the model has its front end only as an ONNX graph; no TensorRT here" in line
@@ -207,7 +207,13 @@ def test_a_model_of_a_graph_alone_has_none(
 
 def test_the_doctor_says_so(toy_bundle: Bundle, full_index: Index, tmp_path: Path) -> None:
     def look(folder: Path) -> tuple[str, str | None]:
-        found = probe(toy_bundle, folder, "float32", open_device=lambda: fake_device(toy_bundle))
+        found = probe(
+            toy_bundle,
+            folder,
+            "float32",
+            open_device=lambda: fake_device(toy_bundle),
+            graph=True,
+        )
         assert found.backend == "cuda"
         return found.front_end, found.problems.get("front_end")
 

@@ -52,9 +52,14 @@ class Looker:
             raise edgeser.DeviceError("no GPU here")
         return self.device
 
-    def __call__(self, precision: edgeser.Precision = "float32") -> Probe:
+    def __call__(self, precision: edgeser.Precision = "float32", *, graph: bool = True) -> Probe:
         return probe.probe(
-            self.bundle, self.index.folder, precision, cache=self.cache, open_device=self.open
+            self.bundle,
+            self.index.folder,
+            precision,
+            cache=self.cache,
+            open_device=self.open,
+            graph=graph,
         )
 
 
@@ -95,6 +100,9 @@ def test_what_takes_tensorrts_place(look: Looker, monkeypatch: pytest.MonkeyPatc
     }
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     assert look().front_end == "ONNX Runtime on the GPU"
+    found = look(graph=False)
+    assert found.front_end == "the CPU"
+    assert found.problems["front_end"] == f"{NO_FRONT_END}{front_end.GRAPH_NOT_ALLOWED}"
 
 
 def test_no_gpu(look: Looker) -> None:
@@ -135,7 +143,7 @@ def test_doctor_says_it(look: Looker, toy_path: Path, monkeypatch: pytest.Monkey
     pytest.importorskip("soundfile")
     app = importlib.import_module("edgeser.cli").app
     command = importlib.import_module("edgeser.cli.doctor")  # edgeser.cli.doctor is its function
-    monkeypatch.setattr(command, "probe", lambda *_: look())
+    monkeypatch.setattr(command, "probe", lambda *_, **__: look())
 
     def told() -> str:
         done = typer.CliRunner().invoke(

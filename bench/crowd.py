@@ -66,6 +66,8 @@ class Voice:
     """Index of its next message in the ring."""
     phase: float
     """Offset in seconds, less than a message's length."""
+    first: int
+    """Index of the turn in which it begins."""
     witness: bool
     kept: bytearray = field(default_factory=bytearray)
     frames: int = 0
@@ -107,7 +109,10 @@ class Crowd:
         address: of the server, such as ``http://127.0.0.1:8765``.
         talkers, listeners: numbers of clients with speech, and of quiet rooms.
         seconds: length of one message.
-        witnesses: number of clients that measure latency; they receive all frames, in binary.
+        within: seconds in which they begin, each at a moment of its own; 0 for all in the time of
+            one message. Clients that began together have their frames due together ever after.
+        witnesses: number of clients that measure latency, drawn at random; they receive all
+            frames, in binary.
         query: of the other clients' URL.
         hop: seconds between two frames.
     """
@@ -119,6 +124,7 @@ class Crowd:
         listeners: int = 0,
         *,
         seconds: float = 0.1,
+        within: float = 0.0,
         witnesses: int = 20,
         query: str = f"rate={RATE}",
         hop: float = 0.128,
@@ -128,17 +134,19 @@ class Crowd:
         draw = np.random.default_rng(talkers + listeners)
         self.voices: list[Voice] = []
         count = talkers + listeners
-        every = max(1, count // witnesses) if witnesses else count + 1
+        watching = {*draw.choice(count, min(witnesses, count), replace=False).tolist()}
+        turns = max(1, round(within / seconds))
         for place in range(count):
             # Distributes the quiet clients evenly among the others.
             says = (place * talkers) // count != ((place + 1) * talkers) // count
-            messages, watches = speaking if says else silent, witnesses > 0 and place % every == 0
+            messages, watches = speaking if says else silent, place in watching
             self.voices.append(
                 Voice(
                     connect(address, f"rate={RATE}&encoding=binary" if watches else query),
                     messages,
                     int(draw.integers(len(messages))),
                     float(draw.random() * seconds),
+                    int(draw.integers(turns)),
                     watches,
                 )
             )
@@ -161,6 +169,8 @@ class Crowd:
         for turn in itertools.count():
             base = self._begin + turn * self._seconds
             for voice in order:
+                if turn < voice.first:
+                    continue
                 due = base + voice.phase
                 while (rest := due - time.perf_counter()) > 0.0005:
                     for handle, _ in poll.poll(rest):
@@ -276,7 +286,7 @@ class Crowd:
         voice.frames += frames
         if voice.witness and self._begin:
             message = int(np.ceil(voice.frames * self._hop / self._seconds - 1e-9)) - 1
-            due = self._begin + message * self._seconds + voice.phase
+            due = self._begin + (voice.first + message) * self._seconds + voice.phase
             voice.waits.append((now, now - due))
 
 

@@ -25,7 +25,8 @@ from edgeser.cores import cores
 from edgeser.native import kernels
 
 MESSAGE_SECONDS = 0.1
-WARM_UP = 4.0  # seconds of a run that do not count
+BEGIN = 3.2  # seconds in which all begin: only then do frames (128 ms) and messages meet again
+WARM_UP = 6.0  # seconds of a run that do not count
 WITNESSES = 50
 PAGE = """\
 # Microphones at the pace of real time
@@ -34,7 +35,9 @@ edgeser {version} on {machine}, {cores} cores, kernels for {simd}, {system}, Pyt
 {date}. The machine {shared}; its load was {load_before:.1f} before. `--workers {workers}`. Each
 client sends 16-bit audio at {rate} Hz in messages of 100 ms, as it would be spoken, for
 {seconds:g} s after a start that does not count, and asks for `frames=spoken` in binary. Clients are
-in one process on the same cores, and what they took is told beside what the server took.
+in one process on the same cores, and what they took is told beside what the server took. They begin
+at random moments within {begin:g} s. Where they all begin at once, within 100 ms, their frames are
+due together ever after: the work of 128 ms comes in 100 ms, and then none for a while.
 
 Latency is of {witnesses} clients that get all frames: from when the message with a frame's last
 sample was due until the frame came. *Late* is how late the clients themselves sent, 99th
@@ -55,13 +58,19 @@ class Room:
     """Share of the clients where somebody speaks."""
     options: tuple[str, ...] = ()
     """Of ``edgeser serve``."""
+    apart: bool = True
+    """Whether clients begin at moments of their own."""
 
 
+INT8, QUIET = ("--precision", "int8"), ("--skip-quiet",)
 ROOMS = (
     Room("Everybody speaks", 1.0),
-    Room("Everybody speaks, `--precision int8`", 1.0, ("--precision", "int8")),
+    Room("Everybody speaks, `--precision int8`", 1.0, INT8),
     Room("One in ten speaks", 0.1),
-    Room("One in ten speaks, `--skip-quiet`", 0.1, ("--skip-quiet",)),
+    Room("One in ten speaks, `--skip-quiet`", 0.1, QUIET),
+    Room("One in ten speaks, `--skip-quiet --precision int8`", 0.1, (*QUIET, *INT8)),
+    Room("Everybody speaks, `--precision int8`, all begin at once", 1.0, INT8, apart=False),
+    Room("One in ten speaks, `--skip-quiet`, all begin at once", 0.1, QUIET, apart=False),
 )
 
 
@@ -74,6 +83,7 @@ def hear(room: Room, clients: int, seconds: float, *options: str) -> Told:
             talkers,
             clients - talkers,
             seconds=MESSAGE_SECONDS,
+            within=BEGIN if room.apart else 0.0,
             query=f"rate={RATE}&frames=spoken&encoding=binary",
             witnesses=min(WITNESSES, clients),
         )
@@ -148,6 +158,7 @@ def main(
         "workers": workers,
         "rate": RATE,
         "seconds": seconds,
+        "begin": BEGIN,
         "witnesses": WITNESSES,
         "load_before": before,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -168,11 +169,13 @@ def serve_here(
         server = _Server(settings, bound, app)
         switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
+        gc.freeze()  # what is loaded stays: a full collection would stop all clients to look at it
         try:
             on_listening(bound.getsockname()[1])
             signals.server = server
             server.run()
         finally:
             sys.setswitchinterval(switch)
+            gc.unfreeze()
     if server.stuck:
         raise ServeError("a step of the model never ended: start the server again")

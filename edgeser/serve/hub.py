@@ -27,12 +27,17 @@ from edgeser.serve.worker import Worker
 from edgeser.streaming.utterances import UtteranceEvent
 
 Result = list[UtteranceEvent] | Exception
+_Done = dict[Client, tuple[Result, float, Samples]]
+"""Result of a step for each client, when the newest of its audio came, and the audio."""
 
 STEP_HOPS = 8
 """Audio of one step, in hops, shared by the clients that have some, so fast senders delay
 nobody."""
+STEP_STREAMS = 64
+"""Streams of one step; more are shared out among several, longest waiting first. Larger batches are
+no cheaper, and all results of a step are sent after it."""
 TOGETHER_SECONDS = 0.008
-"""Least time between the starts of two steps: streams that are due in between share a step, which
+"""Least time between the starts of two rounds: streams that are due in between share a step, which
 is cheaper than one each. Clients that are behind do not wait."""
 CHECK_SECONDS, BEAT_SECONDS = 1.0, 0.5
 log = logging.getLogger(__name__)
@@ -174,7 +179,7 @@ class Hub:
             began, more = time.monotonic(), True
             while more:
                 try:
-                    more = await self._step()
+                    more = await self._round()
                 except Exception:  # noqa: PERF203  go on, whatever failed
                     log.exception("a step failed: its clients are told so")
                     self._note_failure()
@@ -205,20 +210,19 @@ class Hub:
         stream = self.model.stream(16_000)
         self._pool.process({stream: np.zeros(stream.until_frame, np.float32)})
 
-    async def _step(self) -> bool:
-        """Steps one batch; returns whether there was anything to do."""
+    async def _round(self) -> bool:
+        """Steps all who are due, once; returns whether there was anything to do."""
         # Runs often, and most of many clients have nothing to do: keep this loop cheap.
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
-        ready = [c for c in stirring if c.due]
-        if ready:
-            seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
-            taken = {client: client.take(seconds) for client in ready}
-            began = time.monotonic()
-            results = await self._results({client: chunk for client, (_, chunk) in taken.items()})
-            self.metrics.step_seconds.observe(time.monotonic() - began)
-            self.metrics.batch.observe(len(ready))
-            for client, (came, samples) in taken.items():
-                self._deliver(client, results[client], came, samples)
+        ready = sorted((c for c in stirring if c.due), key=lambda c: c.due_since or 0.0)
+        seconds = max(1, STEP_HOPS // max(1, len(ready))) * self.model.hop
+        done: _Done = {}
+        for first in range(0, len(ready), STEP_STREAMS):
+            step = asyncio.create_task(self._step(ready[first : first + STEP_STREAMS], seconds))
+            await asyncio.sleep(0)  # it begins: what the step before made is sent meanwhile
+            self._deliver(done)
+            done = await step
+        self._deliver(done)
         # Who came to its end meanwhile wakes this again.
         for client in [c for c in stirring if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
@@ -227,6 +231,17 @@ class Hub:
         if self.closing:
             return bool(ready)
         return any(client in self.clients and client.due for client in ready)
+
+    async def _step(self, clients: list[Client], seconds: float) -> _Done:
+        """Steps one batch."""
+        taken = {client: client.take(seconds) for client in clients if client.due}
+        if not taken:  # they have failed meanwhile
+            return {}
+        began = time.monotonic()
+        results = await self._results({client: chunk for client, (_, chunk) in taken.items()})
+        self.metrics.step_seconds.observe(time.monotonic() - began)
+        self.metrics.batch.observe(len(taken))
+        return {client: (results[client], *taken[client]) for client in taken}
 
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """Result of each client's chunk: events, or the exception."""
@@ -260,7 +275,11 @@ class Hub:
         except Exception as failure:  # noqa: BLE001  the client is told
             return failure
 
-    def _deliver(self, client: Client, result: Result, came: float, samples: Samples) -> None:
+    def _deliver(self, done: _Done) -> None:
+        for client, (result, came, samples) in done.items():
+            self._deliver_to(client, result, came, samples)
+
+    def _deliver_to(self, client: Client, result: Result, came: float, samples: Samples) -> None:
         if isinstance(result, Exception):
             self._fail(client, result)
             return

@@ -34,6 +34,9 @@ from edgeser.serve.signals import Ended, Signals
 
 SWITCH_SECONDS = 0.001
 """Switch interval of Python threads: the event loop waits no longer than this for the worker."""
+GARBAGE_OBJECTS = 5_000
+"""New objects after which Python looks for garbage; 700 is its default. A step of many clients makes
+more than that, all of them short-lived, and each full pass stops a thousand clients for 0.1 s."""
 log = logging.getLogger(__name__)
 
 
@@ -167,15 +170,17 @@ def serve_here(
         ) from None
     with listen() as bound:
         server = _Server(settings, bound, app)
-        switch = sys.getswitchinterval()
+        switch, garbage = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_SECONDS)
-        gc.freeze()  # what is loaded stays: a full collection would stop all clients to look at it
+        gc.set_threshold(GARBAGE_OBJECTS, *garbage[1:])
+        gc.freeze()  # what is loaded stays: no pass needs to look at it
         try:
             on_listening(bound.getsockname()[1])
             signals.server = server
             server.run()
         finally:
             sys.setswitchinterval(switch)
+            gc.set_threshold(*garbage)
             gc.unfreeze()
     if server.stuck:
         raise ServeError("a step of the model never ended: start the server again")

@@ -27,8 +27,6 @@ from edgeser.serve.worker import Worker
 from edgeser.streaming.utterances import UtteranceEvent
 
 Result = list[UtteranceEvent] | Exception
-_Done = dict[Client, tuple[Result, float, Samples]]
-"""Result of a step for each client, when the newest of its audio came, and the audio."""
 
 STEP_HOPS = 8
 """Audio of one step, in hops, shared by the clients that have some, so fast senders delay
@@ -63,7 +61,6 @@ class Hub:
         """Open WebSockets, including those that are closing."""
         self._pool = model.pool()
         self._worker = Worker("edgeser worker")
-        self._busy_since: float | None = None
         self._failing = self._told_stuck = False
         self._last_frame: float | None = None
         self._work = asyncio.Event()
@@ -142,8 +139,8 @@ class Hub:
             return "closing"
         now, limit = time.monotonic(), self.config.limits.stalled_seconds
         since = [c.due_since for c in self.clients if c.due_since is not None and not c.failed]
-        if self._busy_since is not None:
-            since.append(self._busy_since)
+        if (busy := self._worker.busy_since) is not None:
+            since.append(busy)
         if since and now - min(since) > limit:
             return "stalled"
         return "failing" if self._failing else "ok"
@@ -194,13 +191,14 @@ class Hub:
         step = Lasting(2 * CHECK_SECONDS)
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            lasted = step.look(self._busy_since)
-            stuck = self._busy_since is not None and lasted > self.config.limits.stuck_seconds
+            busy = self._worker.busy_since
+            lasted = step.look(busy)
+            stuck = busy is not None and lasted > self.config.limits.stuck_seconds
             if stuck and not self._told_stuck:
                 self._told_stuck = True
                 log.critical("a step takes longer than any should: the server ends")
                 self.on_stuck()
-            if self._failing and self._busy_since is None and not self.clients:
+            if self._failing and busy is None and not self.clients:
                 with suppress(Exception):
                     await self._worker.call(self._try)
                     self._failing = False
@@ -216,13 +214,12 @@ class Hub:
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
         ready = sorted((c for c in stirring if c.due), key=lambda c: c.due_since or 0.0)
         seconds = max(1, STEP_HOPS // max(1, len(ready))) * self.model.hop
-        done: _Done = {}
-        for first in range(0, len(ready), STEP_STREAMS):
-            step = asyncio.create_task(self._step(ready[first : first + STEP_STREAMS], seconds))
-            await asyncio.sleep(0)  # it begins: what the step before made is sent meanwhile
-            self._deliver(done)
-            done = await step
-        self._deliver(done)
+        starts = range(0, len(ready), STEP_STREAMS)
+        batches = [ready[start : start + STEP_STREAMS] for start in starts]
+        steps = [asyncio.create_task(self._step(batch, seconds)) for batch in batches]
+        for step in steps:  # what one made is sent while the next is computed
+            for client, (result, came, samples) in (await step).items():
+                self._deliver(client, result, came, samples)
         # Who came to its end meanwhile wakes this again.
         for client in [c for c in stirring if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
@@ -232,8 +229,10 @@ class Hub:
             return bool(ready)
         return any(client in self.clients and client.due for client in ready)
 
-    async def _step(self, clients: list[Client], seconds: float) -> _Done:
-        """Steps one batch."""
+    async def _step(
+        self, clients: list[Client], seconds: float
+    ) -> dict[Client, tuple[Result, float, Samples]]:
+        """Steps one batch: of each client the result, when its newest audio came, and the audio."""
         taken = {client: client.take(seconds) for client in clients if client.due}
         if not taken:  # they have failed meanwhile
             return {}
@@ -246,7 +245,6 @@ class Hub:
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """Result of each client's chunk: events, or the exception."""
         before = {client: client.utterances.position for client in chunks}
-        self._busy_since = time.monotonic()
         try:
             results = await self._worker.call(self._process, chunks)
             self._failing = False
@@ -258,14 +256,11 @@ class Hub:
             log.warning("a step of %d streams failed: %r", len(chunks), failure)
             self._note_failure()
             return {client: await self._alone(client, chunks, before) for client in chunks}
-        finally:
-            self._busy_since = None
 
     async def _alone(
         self, client: Client, chunks: dict[Client, Samples], before: dict[Client, float]
     ) -> Result:
         """Steps one client again, alone: a failed step left all streams as they were."""
-        self._busy_since = time.monotonic()
         if client.utterances.position != before[client]:
             return RuntimeError("the step failed half way")
         try:
@@ -275,11 +270,7 @@ class Hub:
         except Exception as failure:  # noqa: BLE001  the client is told
             return failure
 
-    def _deliver(self, done: _Done) -> None:
-        for client, (result, came, samples) in done.items():
-            self._deliver_to(client, result, came, samples)
-
-    def _deliver_to(self, client: Client, result: Result, came: float, samples: Samples) -> None:
+    def _deliver(self, client: Client, result: Result, came: float, samples: Samples) -> None:
         if isinstance(result, Exception):
             self._fail(client, result)
             return

@@ -61,3 +61,4 @@ class Worker:
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+            del task  # and its arguments, before it waits for the next

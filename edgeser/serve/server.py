@@ -35,8 +35,8 @@ from edgeser.serve.signals import Ended, Signals
 SWITCH_SECONDS = 0.001
 """Switch interval of Python threads: the event loop waits no longer than this for the worker."""
 GARBAGE_OBJECTS = 5_000
-"""New objects after which Python looks for garbage; 700 is its default. A step of many clients makes
-more than that, all of them short-lived, and each full pass stops a thousand clients for 0.1 s."""
+"""New objects after which Python looks for garbage; 700 is its default. The steps of many clients
+make more than that, nearly all short-lived, and a full pass stops a thousand clients for 0.1 s."""
 log = logging.getLogger(__name__)
 
 

@@ -1,7 +1,7 @@
 """Many clients of ``edgeser serve`` in one cheap process, so that mostly the server is measured.
 
 A client is a plain socket and a position in a prepared ring of frames, so sending costs one system
-call per message. The server's answers are read before the client's next message, and only counted;
+call per message. The server's answers are read before every fifth message, and only counted;
 a few *witnesses* are read immediately, and measure latency.
 """
 
@@ -32,6 +32,8 @@ QUIET_LEVEL = 8.0
 CONNECT_SECONDS = 0.005
 """Time between two connecting clients: a server accepts 400 per second."""
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+READ_EVERY = 5
+"""Messages that a client sends before it reads again, unless it is a witness."""
 LISTEN_EVERY = 20
 """Number of clients that connect before the others answer the server's pings."""
 FRAME_BYTES = 48 + 8 * len(edgeser.load().labels)
@@ -66,6 +68,8 @@ class Voice:
     """Index of its next message in the ring."""
     phase: float
     """Offset in seconds, less than a message's length."""
+    first: int
+    """Index of the turn in which it begins."""
     witness: bool
     kept: bytearray = field(default_factory=bytearray)
     frames: int = 0
@@ -107,7 +111,10 @@ class Crowd:
         address: of the server, such as ``http://127.0.0.1:8765``.
         talkers, listeners: numbers of clients with speech, and of quiet rooms.
         seconds: length of one message.
-        witnesses: number of clients that measure latency; they receive all frames, in binary.
+        within: seconds in which they begin, each at a moment of its own; 0 for all in the time of
+            one message. Clients that began together have their frames due together ever after.
+        witnesses: number of clients that measure latency, drawn at random; they receive all
+            frames, in binary.
         query: of the other clients' URL.
         hop: seconds between two frames.
     """
@@ -119,6 +126,7 @@ class Crowd:
         listeners: int = 0,
         *,
         seconds: float = 0.1,
+        within: float = 0.0,
         witnesses: int = 20,
         query: str = f"rate={RATE}",
         hop: float = 0.128,
@@ -128,17 +136,19 @@ class Crowd:
         draw = np.random.default_rng(talkers + listeners)
         self.voices: list[Voice] = []
         count = talkers + listeners
-        every = max(1, count // witnesses) if witnesses else count + 1
+        watching = {*draw.choice(count, min(witnesses, count), replace=False).tolist()}
+        turns = max(1, round(within / seconds))
         for place in range(count):
             # Distributes the quiet clients evenly among the others.
             says = (place * talkers) // count != ((place + 1) * talkers) // count
-            messages, watches = speaking if says else silent, witnesses > 0 and place % every == 0
+            messages, watches = speaking if says else silent, place in watching
             self.voices.append(
                 Voice(
                     connect(address, f"rate={RATE}&encoding=binary" if watches else query),
                     messages,
                     int(draw.integers(len(messages))),
                     float(draw.random() * seconds),
+                    int(draw.integers(turns)),
                     watches,
                 )
             )
@@ -161,6 +171,8 @@ class Crowd:
         for turn in itertools.count():
             base = self._begin + turn * self._seconds
             for voice in order:
+                if turn < voice.first:
+                    continue
                 due = base + voice.phase
                 while (rest := due - time.perf_counter()) > 0.0005:
                     for handle, _ in poll.poll(rest):
@@ -225,7 +237,7 @@ class Crowd:
     def _say(self, voice: Voice) -> None:
         if voice.lost:
             return
-        if not voice.witness:
+        if not voice.witness and voice.sent % READ_EVERY == 0:
             self._read(voice, 0.0)
         message = voice.messages[voice.at]
         voice.at = (voice.at + 1) % len(voice.messages)
@@ -277,7 +289,7 @@ class Crowd:
         voice.frames += frames
         if voice.witness and self._begin:
             message = int(np.ceil(voice.frames * self._hop / self._seconds - 1e-9)) - 1
-            due = self._begin + message * self._seconds + voice.phase
+            due = self._begin + (voice.first + message) * self._seconds + voice.phase
             voice.waits.append((now, now - due))
 
 

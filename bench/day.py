@@ -35,10 +35,10 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
     first: dict[int, str] = {}
     frames: list[edgeser.EmotionFrame] = []
     utterances = edgeser.Utterances(model, RATE, on_frame=frames.append)
-    memory, heard, said, held = Memory(seconds), 0.0, 0, True
-    paces: list[float] = []
-    for count in until(seconds, hours, lambda: heard / 3600):
-        which = count % SESSIONS
+    memory, said, held = Memory(seconds), 0, True
+    paces, lengths = list[float](), list[float]()
+    for count in until(seconds, hours, lambda: sum(lengths) / 3600):
+        which, heard = count % SESSIONS, sum(lengths)
         digest = hashlib.sha256()
         began = time.process_time()
         for at in range(0, len(kinds[which]), 16 * HOP):
@@ -53,10 +53,9 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
             frames.clear()
         utterances.flush()
         frames.clear()
-        lasts = len(kinds[which]) / RATE
-        paces.append(lasts / (time.process_time() - began))
+        lengths.append(len(kinds[which]) / RATE)
+        paces.append(lengths[-1] / (time.process_time() - began))
         held = held and digest.hexdigest() == first.setdefault(which, digest.hexdigest())
-        heard += lasts
         memory.look()
     growth = memory.growth
     # Each round of sessions is the same work.
@@ -68,7 +67,7 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
         pace += f", {late / early:.2f} of its first pace at the end"
     return Part(
         "a day of visitors",
-        f"{heard / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; {pace}; "
+        f"{sum(lengths) / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; {pace}; "
         f"{'each session with the bits of its first time' if held else 'not always the same'}",
         growth,
         held and said > 0 and growth < GROWTH,

@@ -25,7 +25,9 @@ from edgeser.cores import cores
 from edgeser.native import kernels
 
 MESSAGE_SECONDS = 0.1
-WARM_UP = 4.0  # seconds at the start of a run that are not measured
+BEGIN = 3.2
+"""Seconds within which all clients begin: the least common multiple of a message and a frame."""
+WARM_UP = 6.0  # seconds at the start of a run that are not measured
 WITNESSES = 50
 PAGE = """\
 # Microphones at the pace of real time
@@ -34,7 +36,9 @@ edgeser {version} on {machine}, {cores} cores, kernels for {simd}, {system}, Pyt
 {date}. The machine {shared}; its load was {load_before:.1f} before. `--workers {workers}`. Each
 client sends 16-bit audio at {rate} Hz in messages of 100 ms, in real time, for {seconds:g} s after
 a warm-up, and requests `frames=spoken` in binary. All clients run in one process on the same cores;
-the table has the CPU time of both.
+the table has the CPU time of both. They begin at random moments within {begin:g} s. If all began
+within 100 ms, their frames would always be due together: the work of 128 ms in 100 ms, then a
+pause.
 
 Latency is measured by {witnesses} clients that get all frames: from the time when the message with
 a frame's last sample was due, to the arrival of the frame. *Late* is the delay of the clients' own
@@ -55,13 +59,19 @@ class Scenario:
     """Share of the clients that send speech; the others send a quiet room."""
     options: tuple[str, ...] = ()
     """Of ``edgeser serve``."""
+    apart: bool = True
+    """Whether clients begin at moments of their own."""
 
 
+INT8, QUIET = ("--precision", "int8"), ("--skip-quiet",)
 SCENARIOS = (
     Scenario("Everybody speaks", 1.0),
-    Scenario("Everybody speaks, `--precision int8`", 1.0, ("--precision", "int8")),
+    Scenario("Everybody speaks, `--precision int8`", 1.0, INT8),
     Scenario("One in ten speaks", 0.1),
-    Scenario("One in ten speaks, `--skip-quiet`", 0.1, ("--skip-quiet",)),
+    Scenario("One in ten speaks, `--skip-quiet`", 0.1, QUIET),
+    Scenario("One in ten speaks, `--skip-quiet --precision int8`", 0.1, (*QUIET, *INT8)),
+    Scenario("Everybody speaks, `--precision int8`, all begin at once", 1.0, INT8, apart=False),
+    Scenario("One in ten speaks, `--skip-quiet`, all begin at once", 0.1, QUIET, apart=False),
 )
 
 
@@ -74,6 +84,7 @@ def measure(scenario: Scenario, clients: int, seconds: float, *options: str) -> 
             talkers,
             clients - talkers,
             seconds=MESSAGE_SECONDS,
+            within=BEGIN if scenario.apart else 0.0,
             query=f"rate={RATE}&frames=spoken&encoding=binary",
             witnesses=min(WITNESSES, clients),
         )
@@ -156,6 +167,7 @@ def main(
         "workers": workers,
         "rate": RATE,
         "seconds": seconds,
+        "begin": BEGIN,
         "witnesses": WITNESSES,
         "load_before": before,
     }

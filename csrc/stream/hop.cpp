@@ -89,8 +89,9 @@ void Stream::refuse(float speech, float level) noexcept {
     layout_.quiet(block()) = {};
     return;
   }
-  if (!impression_) impression_ = core_->quiet.listen(layout_.tail(block()));
-  core_->quiet.refuse(*impression_, speech, level, layout_.quiet(block()));
+  const float* const segment = layout_.tail(block());
+  if (!impression_) impression_ = core_->quiet.listen(segment);
+  core_->quiet.refuse(*impression_, segment, speech, level, layout_.quiet(block()));
 }
 
 bool Stream::take_token(const float* token, float level, float* heard, bool* begins) {

@@ -32,6 +32,7 @@ Quiet::Quiet(const Level& level, const Sizes& sizes)
     : spectrogram_(level, window_of(sizes), window_of(sizes) / 2, span_of(sizes)),
       level_(level),
       start_(sizes.segment - span_of(sizes)),
+      end_(sizes.segment),
       enough_(static_cast<std::int64_t>(sizes.gate_memory) + 1) {
   const SpectrogramPlan& plan = spectrogram_.plan();
   usable_ = plan.frames >= parts && plan.frames <= most_frames && plan.bins <= most_bins;
@@ -70,7 +71,13 @@ bool Quiet::sounds_alike(const Impression& hop, const QuietMemory& memory) const
   return true;
 }
 
-void Quiet::refuse(const Impression& hop, float speech, float level,
+std::int64_t Quiet::first_passed(const float* segment) const noexcept {
+  std::int64_t rising = 0;
+  for (std::size_t i = start_ + 1; i < end_; ++i) rising += segment[i] > segment[i - 1] ? 1 : 0;
+  return rising % (most_passed + 1);
+}
+
+void Quiet::refuse(const Impression& hop, const float* segment, float speech, float level,
                    QuietMemory& memory) const noexcept {
   if (memory.refused == 0 || !sounds_alike(hop, memory)) {
     memory = {.refused = 1, .passed = 0, .speech = speech, .level = level, .heard = hop};
@@ -85,6 +92,7 @@ void Quiet::refuse(const Impression& hop, float speech, float level,
     memory.heard.loudest[band] = std::max(memory.heard.loudest[band], hop.loudest[band]);
     memory.heard.mean[band] = std::min(memory.heard.mean[band], hop.mean[band]);
   }
+  if (memory.refused == enough_) memory.passed = first_passed(segment);
 }
 
 }  // namespace edgeser

@@ -20,7 +20,7 @@ struct Impression {
 // State of the rule: the silence that hops are compared with.
 struct QuietMemory {
   std::int64_t refused = 0;  // consecutive hops that the gate computed and refused, up to enough()
-  std::int64_t passed = 0;   // hops skipped since the last of them
+  std::int64_t passed = 0;   // hops skipped since the last of them, or first_passed() more
   float speech = 0;          // score of the last hop that the gate computed
   float level = 0;
   Impression heard{};  // over refused hops: largest of `loudest`, smallest of `mean`
@@ -35,7 +35,10 @@ static_assert(sizeof(QuietMemory) == 88);
 // A hop is similar if, in every band, its loudest part is not louder than the loudest part of these
 // hops, and its mean not lower than the lowest mean of them, by more than a factor. After
 // `most_passed` skipped hops, the gate computes one again. Everything is relative to the signal, so
-// gain does not matter. Immutable.
+// gain does not matter.
+//
+// The first time it skips fewer, by a number that the sound gives. Streams that began together, as
+// after a restart, would otherwise all be computed at the same moment, every 2 s. Immutable.
 class Quiet {
  public:
   static constexpr float factor = 2;               // 3 dB
@@ -54,15 +57,21 @@ class Quiet {
 
   bool sounds_alike(const Impression& hop, const QuietMemory& memory) const noexcept;
 
-  // Adds a hop that the gate refused.
-  void refuse(const Impression& hop, float speech, float level, QuietMemory& memory) const noexcept;
+  // Number of hops, at most `most_passed`, by which the first run of skipped ones is shorter: how
+  // many samples of a segment's newest hop are above the one before, modulo. It differs from room
+  // to room, and does not depend on gain.
+  std::int64_t first_passed(const float* segment) const noexcept;
+
+  // Adds a segment's newest hop, which the gate refused.
+  void refuse(const Impression& hop, const float* segment, float speech, float level,
+              QuietMemory& memory) const noexcept;
 
  private:
   static constexpr std::size_t parts = 4;
 
   Spectrogram spectrogram_;
   const Level& level_;
-  std::size_t start_;  // first sample of the frames within a segment
+  std::size_t start_, end_;  // of the frames' samples within a segment
   std::int64_t enough_;
   bool usable_;
 };

@@ -59,9 +59,11 @@ class Quiet:
         hop = self.listen(segment)
         if self._refused and not self._sounds_alike(hop):
             self._refused = []
+        self._passed, self.speech, self.level = 0, speech, level
         if len(self._refused) < self._enough:
             self._refused.append(hop)
-        self._passed, self.speech, self.level = 0, speech, level
+            if len(self._refused) == self._enough > 1:
+                self._passed = self._first_passed(segment)
 
     def listen(self, segment: Floats) -> Impression:
         """The power by band of the newest hop of a segment."""
@@ -72,6 +74,10 @@ class Quiet:
         cuts = [part * len(bands) // PARTS for part in range(PARTS + 1)]
         means = [bands[a:b].mean(0) for a, b in pairwise(cuts)]
         return Impression(np.max(means, axis=0), bands.mean(0))
+
+    def _first_passed(self, segment: Floats) -> int:
+        rising = np.count_nonzero(np.diff(segment[-self._span :]) > 0)
+        return int(rising) % (MOST_PASSED + 1)
 
     def _sounds_alike(self, hop: Impression) -> bool:
         loudest = np.max([one.loudest for one in self._refused], axis=0)

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from edgeser.model import Model
@@ -18,6 +17,7 @@ from edgeser.serve.config import ServeConfig
 from edgeser.serve.encoding import FrameLayout
 from edgeser.serve.protocol import (
     AudioFormat,
+    Buffer,
     Wanted,
     error,
     frame_event,
@@ -63,6 +63,7 @@ class Client:
         self.audio, self.limits = audio, config.limits
         self.wanted = wanted or Wanted()
         self.decode = audio.decoder()
+        self._width = audio.sample_bytes
         detector = config.detector() if config.detector is not None else None
         self._frames: list[EmotionFrame] = []
         self._version = version_of(model)
@@ -103,8 +104,13 @@ class Client:
         self._needed = self.utterances.until_frame
         self._live = Budget(LIVE_SPEED, LIVE_SECONDS)
         self._live.take(LIVE_SECONDS - LIVE_FIRST)
-        self._waiting: deque[tuple[float, Samples]] = deque()
+        self._waiting = bytearray()
+        self._arrivals: deque[tuple[int, float]] = deque()
+        """Of each message that waits: where it ends, in bytes of the stream, and when it came."""
+        self._taken = 0
+        """Bytes of the stream that do not wait any more."""
         self._samples = 0
+        """Those that wait."""
         self.ending = False
         self.failed = False
 
@@ -125,29 +131,28 @@ class Client:
         """Whether more of its audio was taken than a live voice would have sent by now."""
         return self._live.take(0.0) > 0
 
-    def push(self, samples: Samples) -> None:
-        """Appends checked samples; the worker's next step processes them."""
-        self._waiting.append((time.monotonic(), samples))
-        self._samples += len(samples)
+    def push(self, content: Buffer) -> int:
+        """Appends decoded samples, for the worker's next step; returns how many."""
+        waiting, before = self._waiting, self._samples
+        waiting += content
+        self._arrivals.append((self._taken + len(waiting), time.monotonic()))
+        self._samples = len(waiting) // self._width
         self._look()
+        return self._samples - before
 
     def take(self, seconds: float) -> tuple[float, Samples]:
         """Takes up to so many seconds of waiting samples; returns their arrival time, too."""
-        parts, came = [], 0.0
-        most = max(1, int(seconds * self.audio.rate))
-        while self._waiting and most > 0:
-            came, samples = self._waiting.popleft()
-            if len(samples) > most:
-                self._waiting.appendleft((came, samples[most:]))
-                samples = samples[:most]
-            most -= len(samples)
-            parts.append(samples)
-        taken = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        self._samples -= len(taken)
-        self._live.take(len(taken) / self.audio.rate)
+        most = max(1, int(seconds * self.audio.rate)) * self._width
+        part = self._waiting[:most]
+        del self._waiting[:most]
+        self._taken += len(part)
+        while self._arrivals[0][0] < self._taken:
+            self._arrivals.popleft()
+        self._samples = len(self._waiting) // self._width
+        self._live.take(len(part) / self._width / self.audio.rate)
         self.due_since = None
         self._look()
-        return came, taken
+        return self._arrivals[0][1], self.audio.samples(part)
 
     def deliver(self, events: list[UtteranceEvent], came: float) -> Told:
         """Sends the events of a step; returns a summary of them."""

@@ -80,6 +80,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """Reports the end of the connection to the door."""
         cast(Settings, self.config).door.left(self._own)
         self._turns.close()
+        self._ear = None  # with its client, which is freed at once
         if self._resting is not None:
             self._resting.cancel()
         super().connection_lost(exc)

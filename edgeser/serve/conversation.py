@@ -92,6 +92,7 @@ async def _exchange(connection: WebSocket, client: Client, hub: Hub) -> None:
         if overrun.done():
             code = TOO_SLOW
     finally:
+        client.outlet = lambda _: False  # in no cycle: its stream is freed as soon as it leaves
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -53,15 +53,14 @@ class Ear:
                 raise AudioError(
                     f"a message of {len(message)} bytes: send {limits.message_bytes} at most"
                 )
-            samples = client.decode(message)
+            content = client.decode(message)
         except AudioError as problem:
             client.fail("audio", str(problem))
             return 0.0
-        client.push(samples)
+        seconds = client.push(content) / client.audio.rate
         if client.due_since is not None:
             self._wake()
         client.awaited_since = now = time.monotonic()
-        seconds = len(samples) / client.audio.rate
         self._arrived(seconds, now)
         return self._pace.take(seconds)
 

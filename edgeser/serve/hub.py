@@ -31,8 +31,11 @@ Result = list[UtteranceEvent] | Exception
 STEP_HOPS = 8
 """Audio of one step, in hops, shared by the clients that have some; and how many clients a step
 takes of those who are ahead of real time. So fast senders delay nobody, however many they are."""
+STEP_STREAMS = 64
+"""Streams of one step; more are shared out among several, longest waiting first. Larger batches are
+no cheaper, and all results of a step are sent after it."""
 TOGETHER_SECONDS = 0.008
-"""Least time between the starts of two steps: streams that are due in between share a step, which
+"""Least time between the starts of two rounds: streams that are due in between share a step, which
 is cheaper than one each. Clients that are behind do not wait."""
 CHECK_SECONDS, BEAT_SECONDS = 1.0, 0.5
 log = logging.getLogger(__name__)
@@ -58,7 +61,6 @@ class Hub:
         """Open WebSockets, including those that are closing."""
         self._pool = model.pool()
         self._worker = Worker("edgeser worker")
-        self._busy_since: float | None = None
         self._failing = self._told_stuck = False
         self._last_frame: float | None = None
         self._work = asyncio.Event()
@@ -137,8 +139,8 @@ class Hub:
             return "closing"
         now, limit = time.monotonic(), self.config.limits.stalled_seconds
         since = [c.due_since for c in self.clients if c.due_since is not None and not c.failed]
-        if self._busy_since is not None:
-            since.append(self._busy_since)
+        if (busy := self._worker.busy_since) is not None:
+            since.append(busy)
         if since and now - min(since) > limit:
             return "stalled"
         return "failing" if self._failing else "ok"
@@ -174,7 +176,7 @@ class Hub:
             began, more = time.monotonic(), True
             while more:
                 try:
-                    more = await self._step()
+                    more = await self._round()
                 except Exception:  # noqa: PERF203  go on, whatever failed
                     log.exception("a step failed: its clients get an error")
                     self._note_failure()
@@ -189,13 +191,14 @@ class Hub:
         step = Lasting(2 * CHECK_SECONDS)
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            lasted = step.look(self._busy_since)
-            stuck = self._busy_since is not None and lasted > self.config.limits.stuck_seconds
+            busy = self._worker.busy_since
+            lasted = step.look(busy)
+            stuck = busy is not None and lasted > self.config.limits.stuck_seconds
             if stuck and not self._told_stuck:
                 self._told_stuck = True
                 log.critical("a step takes longer than any should: the server ends")
                 self.on_stuck()
-            if self._failing and self._busy_since is None and not self.clients:
+            if self._failing and busy is None and not self.clients:
                 with suppress(Exception):
                     await self._worker.call(self._try)
                     self._failing = False
@@ -205,20 +208,19 @@ class Hub:
         stream = self.model.stream(16_000)
         self._pool.process({stream: np.zeros(stream.until_frame, np.float32)})
 
-    async def _step(self) -> bool:
-        """Steps one batch; returns whether there was anything to do."""
+    async def _round(self) -> bool:
+        """Steps all who are due, once; returns whether there was anything to do."""
         # Runs often, and most of many clients have nothing to do: keep this loop cheap.
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
         ready = _in_turn([c for c in stirring if c.due])
-        if ready:
-            seconds = max(1, STEP_HOPS // len(ready)) * self.model.hop
-            taken = {client: client.take(seconds) for client in ready}
-            began = time.monotonic()
-            results = await self._results({client: chunk for client, (_, chunk) in taken.items()})
-            self.metrics.step_seconds.observe(time.monotonic() - began)
-            self.metrics.batch.observe(len(ready))
-            for client, (came, samples) in taken.items():
-                self._deliver(client, results[client], came, samples)
+        ready.sort(key=lambda c: c.due_since or 0.0)
+        seconds = max(1, STEP_HOPS // max(1, len(ready))) * self.model.hop
+        starts = range(0, len(ready), STEP_STREAMS)
+        batches = [ready[start : start + STEP_STREAMS] for start in starts]
+        steps = [asyncio.create_task(self._step(batch, seconds)) for batch in batches]
+        for step in steps:  # what one made is sent while the next is computed
+            for client, (result, came, samples) in (await step).items():
+                self._deliver(client, result, came, samples)
         # Who came to its end meanwhile wakes this again.
         for client in [c for c in stirring if c.ending and (c.failed or not c.waiting)]:
             if not client.failed:
@@ -228,10 +230,22 @@ class Hub:
             return bool(ready)
         return any(client in self.clients and client.due for client in stirring)
 
+    async def _step(
+        self, clients: list[Client], seconds: float
+    ) -> dict[Client, tuple[Result, float, Samples]]:
+        """Steps one batch: of each client the result, when its newest audio came, and the audio."""
+        taken = {client: client.take(seconds) for client in clients if client.due}
+        if not taken:  # they have failed meanwhile
+            return {}
+        began = time.monotonic()
+        results = await self._results({client: chunk for client, (_, chunk) in taken.items()})
+        self.metrics.step_seconds.observe(time.monotonic() - began)
+        self.metrics.batch.observe(len(taken))
+        return {client: (results[client], *taken[client]) for client in taken}
+
     async def _results(self, chunks: dict[Client, Samples]) -> dict[Client, Result]:
         """Result of each client's chunk: events, or the exception."""
         before = {client: client.utterances.position for client in chunks}
-        self._busy_since = time.monotonic()
         try:
             results = await self._worker.call(self._process, chunks)
             self._failing = False
@@ -243,14 +257,11 @@ class Hub:
             log.warning("a step of %d streams failed: %r", len(chunks), failure)
             self._note_failure()
             return {client: await self._alone(client, chunks, before) for client in chunks}
-        finally:
-            self._busy_since = None
 
     async def _alone(
         self, client: Client, chunks: dict[Client, Samples], before: dict[Client, float]
     ) -> Result:
         """Steps one client again, alone: a failed step left all streams as they were."""
-        self._busy_since = time.monotonic()
         if client.utterances.position != before[client]:
             return RuntimeError("the step failed half way")
         try:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from edgeser.errors import AudioError
 
 RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
@@ -43,13 +40,12 @@ class OpusDecoder:
             )
         self._library = _opuslib()
         self._decoder = self._library.Decoder(rate, channels)
-        self._channels = channels
         self._longest = round(_LONGEST_PACKET * rate)
 
-    def __call__(self, packet: bytes) -> npt.NDArray[np.int16]:
-        """Decodes a packet to (n, channels); raises AudioError if it is not an Opus packet."""
+    def __call__(self, packet: bytes) -> bytes:
+        """Decodes a packet to interleaved int16; raises AudioError if it is not an Opus packet."""
         try:
-            decoded = self._decoder.decode(packet, self._longest) if packet else b""
+            decoded: bytes = self._decoder.decode(packet, self._longest) if packet else b""
         except self._library.OpusError as error:
             raise AudioError(
                 f"a message of {len(packet)} bytes is not an Opus packet ({error}): "
@@ -59,7 +55,7 @@ class OpusDecoder:
             raise AudioError(
                 "a message holds no Opus packet: skip it when there is nothing to send"
             )
-        return np.frombuffer(decoded, np.int16).reshape(-1, self._channels)
+        return decoded
 
 
 def _opuslib() -> Any:

@@ -25,7 +25,7 @@ from edgeser.results import EmotionFrame
 from edgeser.streaming.utterances import Emotion, SpeechStarted, UtteranceEvent
 
 PCM: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
-_HERE: dict[str, np.dtype[Any]] = {name: sent.newbyteorder("=") for name, sent in PCM.items()}
+Buffer = bytes | bytearray | memoryview
 FORMATS = (*PCM, "opus")
 MOST_CHANNELS = 32
 
@@ -53,35 +53,40 @@ class AudioFormat:
 
     @property
     def sample_bytes(self) -> int:
-        """Memory that one waiting sample takes."""
+        """Bytes of one sample as the decoder returns it, of all its channels."""
         return 2 * self.channels if self.sample != "float32" else 4
 
-    def decoder(self) -> Callable[[bytes], npt.NDArray[Any]]:
-        """Makes a function from one client's messages to (n, channels) int16 or mono float32.
+    def decoder(self) -> Callable[[bytes], Buffer]:
+        """Makes a function from one client's messages to samples for :meth:`samples`.
 
         The function raises AudioError for incomplete samples and for floats that are not finite.
-        Making it raises AudioError if this server cannot decode the format. Integers stay integers:
-        the model's step converts them, several messages at once.
+        Making it raises AudioError if this server cannot decode the format. Integers stay as they
+        are: the model's step converts them, several messages at once.
         """
         if self.sample == "opus":
             from edgeser.serve.opus import OpusDecoder
 
             return OpusDecoder(self.rate, self.channels)
-        return self._floats if self.sample == "float32" else self._samples
+        return self._floats if self.sample == "float32" else self._whole
 
-    def _floats(self, message: bytes) -> npt.NDArray[Any]:
-        return to_mono(self._samples(message), self.rate)
+    def samples(self, content: Buffer) -> npt.NDArray[Any]:
+        """Decoded messages, one after another, as (n, channels) int16 or (n,) float32."""
+        if self.sample == "float32":
+            return np.frombuffer(content, PCM["float32"])
+        return np.frombuffer(content, PCM["int16"]).reshape(-1, self.channels)
 
-    def _samples(self, message: bytes) -> npt.NDArray[Any]:
-        sent = PCM[self.sample]
-        frame = sent.itemsize * self.channels
+    def _floats(self, message: bytes) -> Buffer:
+        samples: npt.NDArray[Any] = np.frombuffer(self._whole(message), PCM[self.sample])
+        return to_mono(samples.reshape(-1, self.channels), self.rate).data
+
+    def _whole(self, message: bytes) -> bytes:
+        frame = PCM[self.sample].itemsize * self.channels
         if not message or len(message) % frame:
             raise AudioError(
                 f"a message of {len(message)} bytes is not a whole number of samples: "
                 f"{self.channels} channel(s) of {self.sample} take {frame} bytes each"
             )
-        samples: npt.NDArray[Any] = np.frombuffer(message, sent)
-        return samples.astype(_HERE[self.sample], copy=False).reshape(-1, self.channels)
+        return message
 
 
 FRAMES = ("all", "spoken", "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -20,6 +21,8 @@ class Worker:
     """
 
     def __init__(self, name: str) -> None:
+        self.busy_since: float | None = None
+        """When its current function began, of ``time.monotonic``; None if there is none."""
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -34,6 +37,7 @@ class Worker:
                 outcome(value)
 
         def task() -> None:
+            self.busy_since = time.monotonic()
             try:
                 outcome: tuple[Callable[[Any], None], object]
                 outcome = future.set_result, function(*arguments)
@@ -41,6 +45,7 @@ class Worker:
                 outcome = future.set_exception, failure
             except BaseException as failure:  # noqa: BLE001  would end the event loop
                 outcome = future.set_exception, RuntimeError(f"the worker met {failure!r}")
+            self.busy_since = None
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, *outcome)
 
@@ -56,3 +61,4 @@ class Worker:
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+            del task  # and its arguments, before it waits for the next

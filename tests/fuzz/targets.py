@@ -63,7 +63,7 @@ def protocol(data: bytes) -> None:
                 assert json.loads(text)["type"] == "end"
             continue
         try:
-            samples = decode(message)
+            samples = audio.samples(decode(message))
             mono = to_mono(samples, audio.rate)
         except AudioError as error:
             named(error)

@@ -128,13 +128,13 @@ def test_a_step_during_which_all_was_frozen_is_not_one_that_never_ends() -> None
         client_of(hub).push(SECOND)
         hub.wake()
         await asyncio.sleep(0.1)
-        assert hub._busy_since is not None
+        assert hub._worker.busy_since is not None
         # As if the process had stood still for longer than a step may take.
         time.sleep(3.5)
         await asyncio.sleep(0.5)
         release.set()
         await asyncio.sleep(0.5)
-        assert hub._busy_since is None
+        assert hub._worker.busy_since is None
 
     with_hub(test, stuck_seconds=3.0)
     assert not told

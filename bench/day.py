@@ -67,7 +67,8 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
         pace += f", {late / early:.2f} of its first pace at the end"
     return Part(
         "a day of visitors",
-        f"{sum(lengths) / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; {pace}; "
+        f"{sum(lengths) / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; "
+        f"{pace}; "
         f"{'each session with the bits of its first time' if held else 'not always the same'}",
         growth,
         held and said > 0 and growth < GROWTH,

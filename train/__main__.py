@@ -91,7 +91,7 @@ def gate(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/gate.md"),
-    thresholds: Annotated[str, typer.Option(help="By commas.")] = "0.95,0.98,0.99,0.995",
+    thresholds: Annotated[str, typer.Option(help="By commas.")] = "0.9,0.95,0.98,0.99",
 ) -> None:
     """Evaluates thresholds of the speech gate: false alarms and UA on the development speakers."""
     from train.judge.thresholds import gate_page

@@ -56,7 +56,7 @@ def gate_page(product: Product, checkpoint: Checkpoint, thresholds: Sequence[flo
     noises = _noises(product)
     shipped = checkpoint.thresholds["speech"]
     rows = [
-        [f"**{t:g}**" if t == shipped else f"{t:g}", *_row(checkpoint, t, corpora, noises)]
+        [f"**{t:.2f}**" if t == shipped else f"{t:.2f}", *_row(checkpoint, t, corpora, noises)]
         for t in thresholds
     ]
     parts = [f"{NAMES[n]}: {part}" for n in corpora for part in ("UA", f"{QUIET:g} s", "session")]

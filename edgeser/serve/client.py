@@ -36,6 +36,8 @@ MOST_WAITING_BYTES = 4 << 20
 LIVE_SPEED, LIVE_SECONDS, LIVE_FIRST = 1.05, 2.0, 0.5
 """Audio that a live voice sends: real time, with a clock that is not exact; so many seconds at once
 after a hitch, and fewer at first, since who comes again and again is new each time."""
+LIVE_SHARE = 0.25
+"""Of the speed that a server allows: where it allows more than usual, more counts as live."""
 
 
 class Told(NamedTuple):
@@ -102,7 +104,8 @@ class Client:
         self.due_since: float | None = None
         """Since when a step would produce something for it."""
         self._needed = self.utterances.until_frame
-        self._live = Budget(LIVE_SPEED, LIVE_SECONDS)
+        live = max(LIVE_SPEED, LIVE_SHARE * self.limits.speed)
+        self._live = Budget(live, LIVE_SECONDS)
         self._live.take(LIVE_SECONDS - LIVE_FIRST)
         self._waiting = bytearray()
         self._arrivals: deque[tuple[int, float]] = deque()

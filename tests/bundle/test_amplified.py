@@ -41,32 +41,41 @@ LARGE = {
         {**members_of(bundle), "frontend.onnx": b"\x12\x80\x80\x80\x20" + bytes(64 * MIB)}
     ),
 }
-MOST_MIB, MOST_SECONDS = 512, 20.0
-"""The largest of them has 64 MiB, of which there are two copies for a while."""
+MOST_MIB, MOST_SECONDS = 256, 20.0
+"""More than a sound bundle takes. The largest of them has 64 MiB; there are two copies of it for a
+while."""
 
 _READ = """
 import json, resource, sys, warnings
 from pathlib import Path
 {imports}
+# The highest since this program began; that of getrusage may be of the one that started it.
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) >> 10
 said = {{}}
-for path in sorted(Path(sys.argv[1]).glob("*.edgeser")):
+folder = Path(sys.argv[1])
+sound = {load}(folder / "sound")
+before = peak()
+for path in sorted(folder.glob("*.edgeser")):
     try:
         {load}(path)
         said[path.stem] = None
     except edgeser.BundleError as error:
         said[path.stem] = str(error)
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps([said, used.ru_maxrss >> 10, used.ru_utime + used.ru_stime]))
+print(json.dumps([said, peak() - before, used.ru_utime + used.ru_stime]))
 """
 PYTHON = _READ.format(imports="import edgeser", load="edgeser.load")
 C = _READ.format(imports="import edgeser\nfrom tests import native", load="native.open_model")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="tells its memory in another way")
+@pytest.mark.skipif(sys.platform != "linux", reason="its memory is read from /proc")
 @pytest.mark.parametrize("language", ["Python", pytest.param("C", marks=pytest.mark.slow)])
 def test_it_takes_little(tmp_path: Path, language: str) -> None:
     if language == "C":
         native.build()
+    toy.write(tmp_path / "sound")
     good = toy.write(tmp_path / "good", layers=False).read_bytes()
     attacks = {**LARGE, **{name: break_it for name, (break_it, _) in BROKEN.items()}}
     for number, break_it in enumerate(attacks.values()):
@@ -79,9 +88,9 @@ def test_it_takes_little(tmp_path: Path, language: str) -> None:
         timeout=300,
         check=True,
     )
-    said, peak, seconds = json.loads(done.stdout)
+    said, more, seconds = json.loads(done.stdout)
     assert len(said) == len(attacks)
     for number, name in enumerate(attacks):
         assert said[str(number)] or (language == "C" and name in ONLY_RUNNING_SHOWS), name
-    assert peak < MOST_MIB
+    assert more < MOST_MIB
     assert seconds < MOST_SECONDS

@@ -180,10 +180,10 @@ def test_however_many_are_ahead_of_real_time_a_step_takes_few_of_them() -> None:
         greedy = [client_of(hub) for _ in range(40)]
         for client in greedy:
             client._live.take(60.0)  # a minute of audio in no time
-            client.push(np.concatenate([SECOND] * 2))
+            client.push(SECOND * 2)
             assert client.ahead
         live = client_of(hub)
-        live.push(SECOND[: 3 * 2048])
+        live.push(SECOND[: 2 * 3 * 2048])
         hub.wake()
         for _ in range(3):
             event = await asyncio.wait_for(live.events.get(), 30)
@@ -212,10 +212,10 @@ def test_a_live_voice_is_never_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
             client.take(1.0)
             assert not client.ahead
         now[0] += 1.0
-        client.push(np.concatenate([SECOND] * 2))
+        client.push(SECOND * 2)
         client.take(2.0)
         assert not client.ahead
-        client.push(np.concatenate([SECOND] * 4))
+        client.push(SECOND * 4)
         client.take(4.0)
         assert client.ahead
 

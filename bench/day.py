@@ -49,9 +49,10 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
                 held = held and bool(np.isfinite(values).all())
                 digest.update(repr((frame.label, values)).encode())
                 # Times of events go on after a flush; a stream's position begins anew.
-                digest.update(f"{frame.time - heard:.6f}".encode())
+                digest.update(f"{frame.time - heard:.7f}".encode())
             frames.clear()
         utterances.flush()
+        utterances.new_speaker()  # else the next one is judged by what this one was like
         frames.clear()
         lengths.append(len(kinds[which]) / RATE)
         paces.append(lengths[-1] / (time.process_time() - began))

@@ -44,7 +44,7 @@ def test_what_changes_too_much_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_gpu_is_told_which() -> None:
-    with pytest.raises(edgeser.BackendError, match="say which precision"):
+    with pytest.raises(edgeser.BackendError, match="choose a precision"):
         edgeser.load(backend="cuda", precision="auto")
 
 

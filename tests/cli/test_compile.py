@@ -77,7 +77,9 @@ def test_makes_an_index_for_ones_own_model(toy_path: Path, tmp_path: Path) -> No
 def test_says_what_makes_no_sense(tmp_path: Path) -> None:
     out = tmp_path / "made"
     assert "unknown target 'pascal': use jetson-orin" in refused("-t", "pascal", "-o", out)
-    assert "do not support precision 'int8'; they support float32" in refused("--precision", "int8", "-o", out)
+    assert "do not support precision 'int8'; they support float32" in refused(
+        "--precision", "int8", "-o", out
+    )
     assert "no such file" in refused("-m", tmp_path / "none.edgeser", "-o", out).lower()
     assert not out.exists()
 

@@ -1,4 +1,4 @@
-"""The two models that every promise is tested on: a toy made on the spot, and the bundled one.
+"""The two models that every promise is tested on: a generated small one and the bundled one.
 
 Another bundle takes the bundled one's place if EDGESER_TEST_BUNDLE has its path.
 """

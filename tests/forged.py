@@ -1,4 +1,4 @@
-"""Saved streams changed from outside: what somebody would make who means harm."""
+"""Saved streams that an attacker has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeser.streaming.stream import session_of
 from tests.sounds import noise
 
 HEAD, SEAL = 120, 32
-"""Bytes before the block, and of the hash after it."""
+"""Sizes in bytes of the header before the block and of the hash after it."""
 
 COUNTERS = ("received", "heard", "frames", "spoken", "tokens", "pause", "missing", "zeros")
 """The first int64 of the block: see csrc/stream/layout.hpp."""

@@ -1,4 +1,4 @@
-"""The C library, built and installed as docs/guides/c-api.md says, and called through ctypes."""
+"""The C library, built and installed as in docs/guides/c-api.md, and called through ctypes."""
 
 from __future__ import annotations
 

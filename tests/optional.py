@@ -1,4 +1,4 @@
-"""Files of tests whose imports need an optional package skip where it is absent, as a whole.
+"""Test files that import an optional package are skipped if it is not installed.
 
 So ``pytest`` collects everything wherever edgeser and pytest are installed. What is absent, ``-ra``
 says; CI has all of it.

@@ -1,4 +1,4 @@
-"""A path where a file and a pipe take turns, thousands of times a second."""
+"""A path that alternates between a file and a FIFO, thousands of times a second."""
 
 from __future__ import annotations
 

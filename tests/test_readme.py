@@ -1,4 +1,4 @@
-"""The README is under test: its commands are two, its links lead somewhere, its figures hold.
+"""Tests of the README: two commands, valid links, correct figures.
 
 ``tests/docs/test_blocks.py`` runs its programs.
 """

@@ -1,4 +1,4 @@
-"""A tiny but real bundle: random weights, made in a moment with numpy and the onnx helper alone.
+"""A tiny but valid bundle with random weights, made quickly with NumPy and onnx.helper.
 
 Its front end is the shipped one, small: a spectrogram, the running level, two bodies of one
 convolution each, once told as layers and once as an ONNX graph. So everything that the SDK promises

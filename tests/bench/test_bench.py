@@ -1,4 +1,4 @@
-"""The measuring tool measures what it says, and says it in every form."""
+"""The benchmark tool: correct measurements in all output formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench/gpu without a GPU: measurements at toy sizes, interpreted."""
+"""bench/gpu without a GPU: small measurements in the interpreter."""
 
 from __future__ import annotations
 

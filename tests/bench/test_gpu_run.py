@@ -1,4 +1,4 @@
-"""bench/gpu without a GPU: the parts of a run, their limits, and verdicts on made-up figures."""
+"""bench/gpu without a GPU: parts of a run, time limits, and checks of made-up figures."""
 
 from __future__ import annotations
 

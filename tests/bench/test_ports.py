@@ -1,4 +1,4 @@
-"""The loops that bench/ports.py looks at are found, counted, and keep their values in registers."""
+"""The loops of bench/ports.py are found and counted, and do not spill registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report makes of timings, on timings that are made up."""
+"""The benchmark's report, from made-up timings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load test of the server, small."""
+"""A small run of the server's load test."""
 
 from __future__ import annotations
 

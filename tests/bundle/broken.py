@@ -1,4 +1,4 @@
-"""Bundles that are wrong in one way each: a name, what is done to a good one, what is said."""
+"""Invalid bundles, each with one fault: name, change to a valid bundle, expected message."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _poison(tensors: dict[str, np.ndarray]) -> None:
 
 
 ONLY_RUNNING_SHOWS = ("an unknown operator", "a shape that lies", "infinite weights")
-"""Which of these the reader lets pass: their graphs must be executed."""
+"""Those that the reader accepts: only execution reveals the fault."""
 
 BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     # the file

@@ -1,4 +1,4 @@
-"""Changes of a bundle's ONNX graph, each of which makes it wrong."""
+"""Changes to a bundle's ONNX graph that make it invalid."""
 
 from __future__ import annotations
 

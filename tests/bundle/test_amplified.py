@@ -1,4 +1,4 @@
-"""Files of a few MB that would take gigabytes or minutes: each is refused for little."""
+"""Small files that would expand to gigabytes or take minutes are refused cheaply."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LARGE = {
     ),
 }
 MOST_MIB, MOST_SECONDS = 256, 20.0
-"""More than a sound bundle takes. The largest of them has 64 MiB; there are two copies of it for a
+"""More than a valid bundle takes. The largest has 64 MiB; there are two copies of it for a
 while."""
 
 _READ = """

@@ -1,4 +1,4 @@
-"""Every entry of a bundle's JSON, replaced by what it should not be: named, or harmless."""
+"""Every entry of a bundle's JSON, replaced by a wrong value: refused by name, or harmless."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = (
     *("true", "null", '""', '"\\u0000"', '"\\u001b[2J"', '"\\ud800"', '"\\u202e"'),
     *("[]", "{}", "[[1]]", '{"": null}', '"' + "x" * 70_000 + '"', "[" * 40 + "]" * 40),
 )
-"""As text, since some of it is no JSON."""
+"""As text, since parts are invalid JSON."""
 HERE = "where it goes"
 
 

@@ -1,4 +1,4 @@
-"""The layers of a front end in a bundle: the same numbers as its graph; refused if they are odd."""
+"""A front end's layers in a bundle: same results as its graph; invalid layers are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle that is not right is refused, by name and with the reason."""
+"""Invalid bundles are refused; the error names the file and the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written: deterministic, complete, and never what would be refused when read."""
+"""Written bundles are deterministic, complete and readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""libedgeser, built, installed and used as its documentation says, and held against Python."""
+"""libedgeser, built, installed and used as documented, compared with Python."""
 
 from __future__ import annotations
 

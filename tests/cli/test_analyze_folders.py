@@ -1,4 +1,4 @@
-"""``edgeser analyze`` over folders: tables, what fails in between, and going on after a stop."""
+"""``edgeser analyze`` on folders: tables, errors, and resuming."""
 
 from __future__ import annotations
 

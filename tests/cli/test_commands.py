@@ -1,4 +1,4 @@
-"""The command line, as a user runs it: in processes of its own."""
+"""The command line, run in subprocesses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bar that is drawn while TensorRT builds an engine."""
+"""The progress bar of a TensorRT engine build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk: the file is named, and what was there before stays."""
+"""A full disk: the error names the file, and earlier data is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgeser analyze`` in several processes, in shares, and from pipes."""
+"""``edgeser analyze`` in several processes, in shards, and from pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every command behaves: what it says of itself, and when something gets in its way."""
+"""All commands: help texts, and behaviour on errors and interrupts."""
 
 from __future__ import annotations
 

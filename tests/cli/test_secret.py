@@ -1,4 +1,4 @@
-"""Where the token comes from, and that an empty one is refused."""
+"""Sources of the token; an empty one is refused."""
 
 from __future__ import annotations
 

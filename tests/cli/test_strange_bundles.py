@@ -1,4 +1,4 @@
-"""What a bundle says of itself is shown as text: it moves no cursor, and is no markup."""
+"""Text from a bundle is shown without escape sequences or markup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.conftest import run
 from tests.sounds import speech_like
 
 ODD = "\x1b[2J\x9b31m\x7f\u202e\u2028[/x][red]$\\nope{$"
-"""A manifest's own text may have none of the control characters; all else there is unchecked."""
+"""The manifest's own text may not contain control characters."""
 PRINTABLE = "[/x][red]$\\nope{$"
 STRANGE: dict[str, dict[str, Any]] = {
     "names": {

@@ -1,4 +1,4 @@
-"""Tables that two want at once, that a full disk interrupts, and that are joined."""
+"""Result tables: two writers at once, a full disk, joining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A microphone for the programs on the site: the bundled sample, played fast, then Ctrl-C.
+"""A fake microphone for the documentation's programs: plays the bundled sample fast, then Ctrl-C.
 
 ``python -m tests.docs.stand_in PROGRAM`` runs a program with it.
 """

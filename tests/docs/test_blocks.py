@@ -1,4 +1,4 @@
-"""Every code block of the site is run, or says in the page's source why it is not.
+"""Every code block of the documentation is run, or its page's source says why not.
 
 What a block is, its language tells:
 

@@ -1,4 +1,4 @@
-"""The figures are under test: what they show of the rings and of time is what the kernels do."""
+"""The documentation's figures of rings and timing agree with the kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation is under test: links lead somewhere, and everything public has its place.
+"""Tests of the documentation: links are valid, and the public API is complete.
 
 ``test_blocks.py`` runs its programs.
 """

@@ -1,4 +1,4 @@
-"""The site's own style on a phone, in a real browser: what is wide scrolls, and says so."""
+"""The documentation at phone width in a real browser: wide content scrolls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples, run as somebody would run them."""
+"""The examples, run as a user would run them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step graph in ONNX Runtime is the stream that hears every hop, and their states are one."""
+"""The step graph in ONNX Runtime equals a stream, and they share one state format."""
 
 from __future__ import annotations
 

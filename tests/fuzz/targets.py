@@ -1,4 +1,4 @@
-"""What fuzzers call: functions that take any bytes, and raise where a promise is broken."""
+"""Fuzz targets: functions that take any bytes and raise if a promise is broken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgeser.serve.protocol import AudioFormat, parameters
 COLUMNS = {"duration": float, "frames": int, "label": str, "p_joy": float}
 ROW = (2.5, 20, "joy", 1 / 3)
 _LONGEST = 1 << 20
-"""Samples of all channels that a file of some KiB may decode to, and be read here."""
+"""Limit of decoded samples, over all channels, of a file of some KiB."""
 
 
 def named(error: EdgeserError, path: Path | None = None) -> None:

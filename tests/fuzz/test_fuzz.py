@@ -1,4 +1,4 @@
-"""The fuzz targets over their corpus, and some hundred changes of it: no crash, no broken promise.
+"""The fuzz targets on their corpus and some hundred mutations of it.
 
 That is the same without coverage to lead it, wherever hypothesis is; atheris leads:
 ``python -m tests.fuzz protocol 600``. More of this: ``HYPOTHESIS_PROFILE=long pytest tests/fuzz``.

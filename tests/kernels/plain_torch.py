@@ -1,4 +1,4 @@
-"""The kernels as anybody would write them in PyTorch, in 16 bits and with int8 linear layers.
+"""The kernels in plain PyTorch, in 16 bits and with int8 linear layers.
 
 What a lower precision costs anyone: the yardstick of the tests of our kernels in that precision.
 """
@@ -17,7 +17,7 @@ from edgeser.reference.kernels import Integers, TacnWeights, VQFusionWeights
 from tests.kernels.tester import Floats
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-"""Of the precisions that have one; the others compute in float32 around their linear layers."""
+"""For precisions with their own type; the others compute in float32 around linear layers."""
 
 Linear = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 

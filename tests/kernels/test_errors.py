@@ -1,4 +1,4 @@
-"""Bad arguments: one clear KernelError each, and every state as it was."""
+"""Bad arguments raise KernelError and leave all states unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three kernels in one call: the same bits as one after another, and errors by name."""
+"""The three kernels in one call: the same bits as separate calls, and named errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Triton kernels alone promise; the tester holds them to what all backends do.
+"""Promises of the Triton kernels alone; the tester covers those of all backends.
 
 On a GPU where there is one, else interpreted, with products as on tensor cores.
 """

@@ -1,4 +1,4 @@
-"""The kernels of the bundled model, compiled for every GPU without one, and looked into."""
+"""The bundled model's kernels, compiled for every GPU target and inspected, without a GPU."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ pytest.importorskip("triton")
 from edgeser.backends.cuda.triton.compile import FUNCTIONS, compile_bundle, constants
 
 DESKTOP_SHARED_BYTES = 99 << 10
-"""What a program may have at most on compute capability 8.6, 8.9 and 12.0."""
+"""Limit of a program on compute capability 8.6, 8.9 and 12.0."""
 LEFT_OUT = {
     *(("tacn_step", "fp32", target, 32) for target in resolve(TARGETS)),
     *(("tacn_step", precision, "sm_90", 32) for precision in ("fp16", "bf16")),
 }
-"""What does not fit the registers, by kernel, precision, target and rows a program."""
+"""Known register spills, by kernel, precision, target and rows of a program."""
 TENSOR_CORES = {
     "fp32": r"\bHMMA\.1688\.F32\.TF32\b|\bHGMMA\S*TF32\b|\bUTCHMMA\b",
     "fp16": r"\bHMMA\.16816\.F32\b(?!\.)|\bHGMMA\S*F32\b(?!\.)|\bUTCHMMA\b",

@@ -1,4 +1,4 @@
-"""What the front end's Triton kernels promise beside what the tester holds all backends to.
+"""Promises of the front end's Triton kernels alone; the tester covers those of all backends.
 
 On a GPU where there is one, else interpreted, with products as on tensor cores.
 """

@@ -265,7 +265,7 @@ def run_alone(model: TacnModel, tokens: Float32s, state: Any = None) -> Float32s
 
 
 FEW = 8
-"""Tokens that a slow backend is given at either end of a long sequence."""
+"""Tokens at each end of a long sequence that a slow backend computes."""
 
 
 def run_sequence(

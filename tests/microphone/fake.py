@@ -1,4 +1,4 @@
-"""A sound library made of a script, and a clock that stands still: no hardware, no waiting."""
+"""A scripted sound library and a stopped clock: no hardware, no waiting."""
 
 from __future__ import annotations
 

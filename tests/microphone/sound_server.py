@@ -1,4 +1,4 @@
-"""A PulseAudio of its own: a speaker that nobody hears and a microphone that hears it."""
+"""A private PulseAudio server: a null sink, and a microphone that records from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to the device, step by step: overflow, loss, return, and a clock that stays true."""
+"""Device events, step by step: overflow, loss, return, correct times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which microphone is meant."""
+"""Selecting a microphone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listening: frames with true times, in a loop, in asyncio, in the background."""
+"""`listen`: frames with correct times, in a loop, in asyncio, and in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any sequence of blocks, reads, overflows, losses and ends: the queue of a microphone holds.
+"""The microphone's queue under random sequences of blocks, reads, overflows, losses and ends.
 
 A state machine of Hypothesis. More of it, for as long as one likes:
 ``HYPOTHESIS_PROFILE=long pytest tests/microphone/test_machine.py``.

@@ -1,4 +1,4 @@
-"""The microphone as a whole: opened, iterated, closed, on a scripted sound library."""
+"""The microphone: open, iterate, close, on a scripted sound library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ring is bounded, and the newest sound wins."""
+"""The microphone's ring buffer is bounded and drops the oldest audio."""
 
 from __future__ import annotations
 

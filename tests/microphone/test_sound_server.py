@@ -1,4 +1,4 @@
-"""The whole chain for real: played into a sound server, heard by ``edgeser listen``."""
+"""The whole chain: audio played into a sound server, analysed by ``edgeser listen``."""
 
 from __future__ import annotations
 

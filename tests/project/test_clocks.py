@@ -1,4 +1,4 @@
-"""How long something takes is told by a clock that nobody sets."""
+"""Durations are measured with a monotonic clock."""
 
 from __future__ import annotations
 

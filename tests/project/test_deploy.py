@@ -1,4 +1,4 @@
-"""Docker, Kubernetes, Prometheus, Grafana: what their files say holds for the server as it is."""
+"""Files for Docker, Kubernetes, Prometheus and Grafana agree with the server."""
 
 from __future__ import annotations
 

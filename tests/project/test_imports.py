@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts in pyproject.toml, by import-linter."""
+"""Import rules: the contracts in pyproject.toml, checked by import-linter."""
 
 from __future__ import annotations
 

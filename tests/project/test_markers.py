@@ -1,4 +1,4 @@
-"""The table of slow tests names what there is; every file is collected without any extra."""
+"""The table of slow tests is valid; every test file is collected without optional extras."""
 
 from __future__ import annotations
 

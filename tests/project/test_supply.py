@@ -1,4 +1,4 @@
-"""What comes from others: pinned, by hash, with its licence, and the bill of materials knows it."""
+"""Dependencies: pinned by hash, with licences, and listed in the SBOM."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SAFE = {
     "h11": (0, 16),  # CVE-2025-43859
     "pyarrow": (14, 0, 1),  # CVE-2023-47248
 }
-"""From where on what strangers reach has no hole that is known and that they could use here."""
+"""First versions without known vulnerabilities that network clients could exploit here."""
 
 
 def test_nothing_with_a_known_hole_is_allowed() -> None:

@@ -1,4 +1,4 @@
-"""The version is written once, and whatever repeats it says the same."""
+"""The version has one source, and all copies agree."""
 
 from __future__ import annotations
 

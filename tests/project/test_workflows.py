@@ -1,4 +1,4 @@
-"""What runs on others' machines: pinned, and allowed no more than it needs."""
+"""CI workflows: pinned actions and minimal permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for ROS 2, where there is none: what ``edgeser_ros`` uses of it, and no more.
+"""A stub of ROS 2 with only the parts that ``edgeser_ros`` uses.
 
 Messages are made of their ``.msg`` texts, ours of the files in ``examples/ros2``; like rclpy's they
 refuse fields that they do not have and values of another type.

@@ -1,4 +1,4 @@
-"""What the ROS 2 package decides, without ROS."""
+"""The ROS 2 package's logic, without ROS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""If the model itself fails in the middle, the stream is as it was before the call."""
+"""If the model fails during a call, the stream's state is unchanged."""
 
 from __future__ import annotations
 

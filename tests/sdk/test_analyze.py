@@ -1,4 +1,4 @@
-"""Whole recordings: files of several kinds, arrays, and what is wrong with some."""
+"""Whole recordings: file formats, arrays, and invalid input."""
 
 from __future__ import annotations
 

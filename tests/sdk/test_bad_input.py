@@ -1,4 +1,4 @@
-"""Promise 7: bad input is named, and the stream goes on as if it had not come."""
+"""Promise 7: bad input raises an error and leaves the stream unchanged."""
 
 from __future__ import annotations
 

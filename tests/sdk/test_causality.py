@@ -1,4 +1,4 @@
-"""Nothing looks ahead, and nothing remembers beyond the receptive field."""
+"""Causality: no look-ahead, and no memory beyond the receptive field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 1: chunking never matters. Bit-identical, whatever the cuts."""
+"""Promise 1: chunk sizes do not matter. Results are bit-identical."""
 
 from __future__ import annotations
 

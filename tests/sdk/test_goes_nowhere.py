@@ -1,4 +1,4 @@
-"""Audio goes nowhere: while a stream runs, its process asks the system for memory and nothing else.
+"""Audio stays in the process: system calls of a running stream are only for memory.
 
 Held twice. By ``strace``, where there is one that may trace: every system call of every thread. And
 everywhere on Linux by what the kernel counts of a process and by Python's audit hooks. Each is also
@@ -82,7 +82,7 @@ _QUIET = re.compile(
     r"clock_nanosleep|rt_sig\w+|restart_syscall|<\.\.\. \w+ resumed|[+-]{3}|"
     r"mmap\(\w+, \d+, [\w|]+, MAP_PRIVATE\|MAP_(NORESERVE\|)?ANONYMOUS)"
 )
-"""Memory, waiting and time. Nothing that takes a descriptor, a name or an address of somebody."""
+"""System calls for memory, waiting and time; none takes a descriptor, a path or an address."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The extension has the flags for the day on which something is wrong all the same."""
+"""The extension is built with hardening flags."""
 
 from __future__ import annotations
 

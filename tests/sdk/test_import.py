@@ -1,4 +1,4 @@
-"""``import edgeser`` is light, and what it shows is what is meant to be used."""
+"""``import edgeser`` is light and exposes only the public API."""
 
 from __future__ import annotations
 

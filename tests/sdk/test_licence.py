@@ -1,4 +1,4 @@
-"""What a bundle's licence forbids is said when it is loaded."""
+"""Loading a bundle states the limits of its licence."""
 
 from __future__ import annotations
 

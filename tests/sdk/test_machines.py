@@ -1,4 +1,4 @@
-"""Any sequence of calls, good and bad, on streams, pools and utterances: the promises hold.
+"""Streams, pools and utterances under random sequences of valid and invalid calls.
 
 State machines of Hypothesis; what they find is made small and printed as a program. More of it, for
 as long as one likes: ``HYPOTHESIS_PROFILE=long pytest tests/sdk/test_machines.py``.

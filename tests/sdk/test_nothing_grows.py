@@ -1,4 +1,4 @@
-"""Promise 6: a day of audio costs what a minute does."""
+"""Promise 6: memory and time per chunk are constant for a day of audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that recorders, pipes and bad disks leave behind: judged by what they hold, or named."""
+"""Truncated and odd audio files: readable audio is analysed, other files are named in an error."""
 
 from __future__ import annotations
 

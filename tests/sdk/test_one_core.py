@@ -1,4 +1,4 @@
-"""Promise 8: one core. C gives what Python gives, and each goes on where the other was saved."""
+"""Promise 8: one core. C and Python give the same results and resume each other's saved streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots: drawn, of the right size, and a clear word where matplotlib is missing."""
+"""Plots: drawn with the right size; a clear error without matplotlib."""
 
 from __future__ import annotations
 

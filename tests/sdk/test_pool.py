@@ -1,4 +1,4 @@
-"""Promise 4: streams in one batch give what they give alone."""
+"""Promise 4: streams in a batch give the same results as alone."""
 
 from __future__ import annotations
 

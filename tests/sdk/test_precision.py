@@ -1,4 +1,4 @@
-"""Lower precisions keep every promise but that of the same numbers as float32."""
+"""Lower precisions keep all promises except equality with float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process around a stream: how it ends, who interrupts it, and which interpreter it is."""
+"""The process around a stream: exit, signals, sub-interpreters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 7: quiet never matters. Seconds in which nobody speaks change nothing of what follows."""
+"""Promise 7: pauses do not matter. Seconds without speech do not change later results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream at any rate is resampling in one go, then a stream at the model's rate."""
+"""A stream at any rate equals offline resampling and a stream at the model's rate."""
 
 from __future__ import annotations
 

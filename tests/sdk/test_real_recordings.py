@@ -1,4 +1,4 @@
-"""The promises on real voices and real noises; skipped where the recordings are not at hand."""
+"""The promises on real voices and noises; skipped without the recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom a bundle is from: each way in which a signature does not hold has an error of its own."""
+"""Signed bundles: every kind of invalid signature has its own error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another device has to bring: tokens of segments, logits of tokens, and to undo. In numpy."""
+"""A minimal backend in NumPy: tokens of segments, logits of tokens, undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model is shared by threads; a stream is not."""
+"""Threads share a model; each stream belongs to one thread."""
 
 from __future__ import annotations
 

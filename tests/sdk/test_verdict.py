@@ -1,4 +1,4 @@
-"""Frames and verdicts: what the numbers mean."""
+"""Frames and verdicts: meaning of their numbers."""
 
 from __future__ import annotations
 

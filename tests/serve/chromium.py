@@ -1,4 +1,4 @@
-"""A real browser with a recording for its microphone, and what can happen to one."""
+"""A real browser whose microphone plays a recording, and its faults."""
 
 from __future__ import annotations
 

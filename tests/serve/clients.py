@@ -1,4 +1,4 @@
-"""What clients of a server send and hear, for all files of tests here."""
+"""Client helpers shared by the server's tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server on a free port, in a process of its own."""
+"""A real server in a subprocess, on a free port."""
 
 from __future__ import annotations
 

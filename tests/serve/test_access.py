@@ -1,4 +1,4 @@
-"""Who may come in."""
+"""Access control of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients of ill will send, and what others notice of it: nothing."""
+"""Hostile clients do not affect others."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ BEHIND = (
     "X: a\rY: b\r\n\r\n",
     "\r\n",
 )
-"""How a request ends before another one: a proxy may take that for its body, or the reverse."""
+"""Ambiguous ends of a request, which enable request smuggling behind a proxy, are refused."""
 
 
 def test_nothing_is_answered_behind_a_request(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""What processes of one server know of each other."""
+"""State shared by the processes of one server."""
 
 from __future__ import annotations
 

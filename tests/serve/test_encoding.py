@@ -1,4 +1,4 @@
-"""Frames in binary hold what they hold in JSON, and the short cut hears what the parser does."""
+"""Binary frames equal JSON frames, and the fast path of the protocol equals the parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast new clients begin: many at once come one after another, and more are told so."""
+"""Admission of new clients: many at once are queued, and too many are refused with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker: what goes wrong in it ends nobody else's stream, and is told."""
+"""The worker: its errors end only the affected stream and are reported."""
 
 from __future__ import annotations
 

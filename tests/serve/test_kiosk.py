@@ -1,4 +1,4 @@
-"""What an installation brings to the page: title, logo, theme, languages; and what is refused."""
+"""Customising the page: title, logo, theme, languages; refused values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who was frozen holds it against nobody, and who cannot be ended is not waited for."""
+"""Supervision after a freeze of the machine, and of processes that cannot be killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client leaves behind: nothing that waits for the garbage collector."""
+"""A client that leaves frees its memory without the garbage collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fleet is watched by: gaps, lag, silence, confidence, and labels if they are asked for."""
+"""Metrics of a fleet: gaps, lag, silence, confidence, and optional labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, with a recording for its microphone, through to the verdict."""
+"""The page in a real browser whose microphone plays a recording, up to the verdict."""
 
 from __future__ import annotations
 

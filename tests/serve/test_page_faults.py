@@ -1,4 +1,4 @@
-"""Whatever fails, the page says in plain words, and goes on by itself once it can."""
+"""The page names every failure in plain words and recovers by itself."""
 
 from __future__ import annotations
 

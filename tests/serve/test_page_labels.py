@@ -1,4 +1,4 @@
-"""The page with a bundle of other emotions: names and colours that nobody foresaw."""
+"""The page with a bundle of other emotions: unknown names, assigned colours."""
 
 from __future__ import annotations
 

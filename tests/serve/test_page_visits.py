@@ -1,4 +1,4 @@
-"""Visitors: the question, the one who goes and the next; languages; what fits on which screen."""
+"""Visitors of a kiosk page: consent, change of visitor, languages, screen sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new model for a fleet, a server at a time: signed, told apart in every event, taken back."""
+"""Rolling out a new model, server by server: signature, version in every event, rollback."""
 
 from __future__ import annotations
 

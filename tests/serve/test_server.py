@@ -1,4 +1,4 @@
-"""The server as its clients find it: a real one, over a real socket."""
+"""A real server over a real socket, as clients see it."""
 
 from __future__ import annotations
 

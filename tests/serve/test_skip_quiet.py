@@ -1,4 +1,4 @@
-"""A server that passes over quiet, as its clients hear it."""
+"""A server with `--skip-quiet`, as its clients see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets, and a fair turn for each connection."""
+"""Message and byte budgets, and fair scheduling of connections."""
 
 from __future__ import annotations
 

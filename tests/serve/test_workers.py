@@ -1,4 +1,4 @@
-"""Several processes behind one port: they share clients and figures, and none of them is needed."""
+"""Several processes behind one port: they share clients and metrics, and any of them may die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of recordings as users might have them."""
+"""Folders of recordings, in layouts that users have."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The study of how much data gives what: who judges, and that its page says what was found."""
+"""The study of training-set size: test speakers, and figures on its page."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Speech in Parquet files: which process reads which file when, and what of it."""
+"""Speech in Parquet files: distribution of files over processes and rounds."""
 
 from __future__ import annotations
 

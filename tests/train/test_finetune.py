@@ -1,4 +1,4 @@
-"""Own emotions from a folder to a bundle, as a user would, with a small parent."""
+"""Fine-tuning on custom emotions, from a folder to a bundle, with a small base model."""
 
 import errno
 import json

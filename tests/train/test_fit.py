@@ -1,4 +1,4 @@
-"""The loops learn, repeat themselves, and score honestly."""
+"""Training loops: they learn, are reproducible, and score on held-out data."""
 
 from dataclasses import replace
 from pathlib import Path

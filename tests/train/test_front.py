@@ -1,4 +1,4 @@
-"""The front end's training on a device: what it hears, what it learns, what it leaves behind."""
+"""The front end's training on a device: data, learning, written files."""
 
 from __future__ import annotations
 

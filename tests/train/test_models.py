@@ -1,4 +1,4 @@
-"""The networks: offline equals incremental, nothing looks ahead, gain does not matter."""
+"""The networks: offline equals incremental, causality, independence of gain."""
 
 import pytest
 import torch

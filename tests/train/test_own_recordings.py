@@ -1,4 +1,4 @@
-"""What a folder of own recordings may be, and what is said of one that teaches nothing."""
+"""Folders of recordings for fine-tuning: accepted layouts, and errors for useless ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Several processes train one model, as ``torchrun`` starts them on GPUs: here on a CPU."""
+"""Several processes train one model, started by ``torchrun``, on a CPU."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Readers that go by file names give what the manifest of the real recordings says."""
+"""Corpus readers that parse file names agree with the manifest of the real recordings."""
 
 from pathlib import Path
 

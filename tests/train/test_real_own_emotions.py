@@ -1,4 +1,4 @@
-"""Emotions that the bundled model lacks, learned from a few real recordings of four people."""
+"""Emotions that the bundled model lacks, trained from a few real recordings of four speakers."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PARENT = ROOT / "train" / "checkpoints" / "default.safetensors"
 DATA = ROOT.parent / "shared" / "data"
 EACH = 4
-"""Recordings of an emotion by each speaker."""
+"""Recordings per emotion and speaker."""
 
 pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason="no real recordings: ../shared/data is absent"),

@@ -1,4 +1,4 @@
-"""The shipped bundle says what the model that was trained says, on real voices."""
+"""The shipped bundle equals the trained model on real voices."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""A training in rounds: by two processes, one of them killed, it is the training that was not."""
+"""Training in rounds: a process is killed, and the weights equal those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ COURSE = Course((6, 4), 2)
 SCENES = SceneConfig(batch=4, ahead=1, longest=1.0, lead=0.2)
 PLAN = Plan(sizes=("small",), scenes=SCENES, made=2)
 LIMIT = 600.0
-"""Seconds after which something hangs."""
+"""Timeout in seconds."""
 DATA = Path(__file__).parents[3] / "shared" / "data"
 KILLED_AT = 5
-"""Steps that the second process begins: the last one in the midst of the third round."""
+"""Steps that the second process begins; it is killed during the third round."""
 
 
 def material(teacher: Path) -> Material:

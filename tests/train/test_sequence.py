@@ -1,4 +1,4 @@
-"""The sequence models of the paper's table keep one contract, and TACN stays what it was."""
+"""The sequence models of the paper's table share one interface."""
 
 import math
 from pathlib import Path

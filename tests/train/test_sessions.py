@@ -1,4 +1,4 @@
-"""Gate, speaker and sessions: what a stream knows of who speaks."""
+"""Gate, speaker statistics and sessions in a stream."""
 
 import numpy as np
 import pytest

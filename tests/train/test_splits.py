@@ -1,4 +1,4 @@
-"""What is tested has not been trained on, or the split says so."""
+"""Splits: test data is never training data, or the split says so."""
 
 from collections import Counter
 from itertools import product

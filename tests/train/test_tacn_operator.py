@@ -235,7 +235,7 @@ for target, dtype in ((80, torch.float32), (90, torch.bfloat16), (120, torch.flo
         print(json.dumps([kernel.__name__, made.metadata.shared, *code]))
 """
 DESKTOP_SHARED_BYTES = 99 << 10
-"""What a program may have at most on compute capability 8.6, 8.9 and 12.0."""
+"""Limit of a program on compute capability 8.6, 8.9 and 12.0."""
 
 
 def test_both_kernels_compile_for_gpus() -> None:

@@ -1,4 +1,4 @@
-"""A teacher's encoder and what a front end is to learn from it, on tiny random weights."""
+"""The teacher's encoder and the training targets made with it, with tiny random weights."""
 
 from pathlib import Path
 

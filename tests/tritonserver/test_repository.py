@@ -1,4 +1,4 @@
-"""What `edgeser export --triton-repository` writes is what the server wants.
+"""Repositories written by `edgeser export --triton-repository` are valid for the server.
 
 The server that can be had as a wheel has neither the ONNX Runtime nor the TensorRT backend. So the
 step graph's configuration is parsed by the server's own protobuf and held against the graph, and

@@ -1,4 +1,4 @@
-"""The sequences of an instance are single streams, whatever else goes on around them."""
+"""Each sequence of a model instance equals a single stream, whatever runs beside it."""
 
 from __future__ import annotations
 

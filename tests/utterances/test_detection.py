@@ -1,4 +1,4 @@
-"""Another detector of speech in the place of the model's own."""
+"""A custom speech detector in place of the model's gate."""
 
 from __future__ import annotations
 

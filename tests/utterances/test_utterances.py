@@ -1,4 +1,4 @@
-"""Utterances: when they begin and end, what they were, and that they go on for ever."""
+"""Utterances: start, end, verdict, and endless streams."""
 
 from __future__ import annotations
 

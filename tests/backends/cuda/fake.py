@@ -1,4 +1,4 @@
-"""A GPU that is none: it keeps what it is given in host memory, and computes with numpy.
+"""A fake GPU: keeps its memory on the host and computes with NumPy.
 
 It is as strict as a real one can be surprising. Nothing happens before ``synchronize``; what is
 recorded for a graph does not happen at all until the graph is launched; every address must lie in
@@ -262,7 +262,7 @@ class FakeDevice:
 
 
 NO_FRONT_END = "the compiled kernels do not include the front end: run `edgeser compile` again; "
-"""What is said of the fake's kernels, before what is said of TensorRT."""
+"""The message about the fake's kernels, which precedes that about TensorRT."""
 ARGUMENTS = {
     "vq_fusion": "deep:*fp32 latent:*fp32 matrices:*weight vectors:*fp32 tokens:*fp32 codes:*i32 "
     "count:i32 scratch:null",

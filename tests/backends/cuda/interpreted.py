@@ -1,4 +1,4 @@
-"""The fake GPU with the front end's real kernels: interpreted, on the memory that it is given.
+"""The fake GPU with the front end's real kernels, interpreted on its memory.
 
 So what is launched, with which arguments and on which memory is what a GPU would get, and what
 comes out is what the kernels compute.
@@ -28,9 +28,9 @@ from tests.backends.cuda.fake import FakeDevice, FakeKernel, make_index
 from tests.kernels import tensor_cores
 
 ROWS = {"spectrum": (16, 64), "running_level": (1,), "convolution": (16, 64)}
-"""Of a program: more than are compiled, so that there are few programs to interpret."""
+"""Rows of a program: more than in compiled ones, so that few programs are interpreted."""
 WARPS = {1: 1, 16: 2, 64: 8}
-"""By these rows, so that a launch says which kernel it is of."""
+"""Different row counts, so that a launch identifies its kernel."""
 _POINTERS = {"matrices": "*weight", "taps": "*i32"}
 
 

@@ -1,4 +1,4 @@
-"""What two backends can promise each other where a vector is equally near to two codes.
+"""Agreement of two backends where a vector is equally near to two codes.
 
 The lookup decides, so a difference in the last bit may choose another code, and another code is
 another token. On an H100 that made 0.0013 of a probability: the processor's float32 had chosen the
@@ -27,13 +27,13 @@ Floats = npt.NDArray[np.floating]
 Sound = npt.NDArray[np.float32]
 
 NEAR = {"float32": 1e-6, "bfloat16": 2.0**-6}
-"""Of |latent|^2 + |code|^2: distances that are less apart than this may be taken for equal."""
+"""Relative to |latent|^2 + |code|^2: distances closer than this count as equal."""
 CLEAR = 4e-7
-"""Of the same: six units in the last place, where no sound arithmetic in float32 takes another."""
+"""Likewise: six units in the last place, beyond which float32 rounding cannot differ."""
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.01}
-"""Of tokens and logits made of the same codes, times the largest."""
+"""Tolerance for tokens and logits of the same codes, relative to the largest."""
 FEATURES = {"float32": 1e-4, "bfloat16": 0.05}
-"""Of features made of the same sound, times the largest."""
+"""Tolerance for features of the same sound, relative to the largest."""
 
 
 def clear(bundle: Bundle, make: Callable[[int], Sound], rate: int, count: int) -> list[Sound]:

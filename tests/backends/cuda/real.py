@@ -1,4 +1,4 @@
-"""Whether there is a real GPU for the tests that want one."""
+"""Detects a real GPU for the tests that need one."""
 
 from __future__ import annotations
 

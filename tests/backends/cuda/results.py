@@ -1,4 +1,4 @@
-"""What tests ask of an engine that was opened on a GPU."""
+"""Helpers for tests of an engine on a GPU."""
 
 from __future__ import annotations
 

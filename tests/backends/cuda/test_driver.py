@@ -1,4 +1,4 @@
-"""The file beyond the seam: the real ``cuda.core`` asks a driver, of which there is only a stub.
+"""The real ``cuda.core`` on a stub of the driver.
 
 So what is called, in which order and with which arguments is what a driver would get; what it would
 make of that is the stub's opinion.

@@ -1,4 +1,4 @@
-"""What is asked of ``cuda.core`` exists there as it is asked for, as far as that shows without a
+"""Everything used of ``cuda.core`` exists there, as far as can be checked without a
 driver; and nothing but a DeviceError comes back."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Streams on a GPU give what they give on the CPU, whatever batch they are in, and survive it."""
+"""Streams on a GPU equal those on the CPU in any batch, and survive errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model is opened on a GPU where that works, else on the CPU; it is said once, and why."""
+"""Loading on a GPU with CPU fallback: one warning states the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs the front end beside the kernels of a GPU: TensorRT, ONNX Runtime, or the CPU."""
+"""The front end of a GPU model: TensorRT, ONNX Runtime, or the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a GPU, no stream loses anything: in batches, on threads, at any moment."""
+"""GPU failures at any moment lose no stream's state, in batches and on threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of compiled kernels, and the refusal of any that is not as it was written."""
+"""The index of compiled kernels; changed files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Launches without Triton: the right code for the device, the right arguments, named refusals."""
+"""Kernel launches without Triton: code for the device, arguments, named errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near ties of codes, where there is no GPU: what is held can fail, and sounds can be clear."""
+"""Near ties of codes, without a GPU: the bounds can fail, and test sounds can avoid ties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front end by our own kernels: chosen, launched inside the graph, and held against the CPU.
+"""The front end's GPU kernels: selection, launch in the graph, comparison with the CPU.
 
 The kernels are interpreted on the memory of a fake GPU.
 """

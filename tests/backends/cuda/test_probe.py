@@ -1,4 +1,4 @@
-"""What ``edgeser doctor`` says of a GPU is what opening a model on it will do."""
+"""`edgeser doctor`'s report about a GPU agrees with loading a model on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a real GPU, where there is one: what the fake cannot show, that it computes the same there.
+"""On a real GPU, if there is one: results equal those on the CPU.
 
 Needs ``cuda.core`` and, to compile the kernels for whatever GPU that is, Triton.
 """

@@ -1,4 +1,4 @@
-"""What targets are called, and what people then get."""
+"""Names of GPU targets and what they compile to."""
 
 from __future__ import annotations
 

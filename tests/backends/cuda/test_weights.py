@@ -1,4 +1,4 @@
-"""Packed weights: every value where the kernels will look for it."""
+"""Packed weights: every value is where the kernels read it."""
 
 from __future__ import annotations
 

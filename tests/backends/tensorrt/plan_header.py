@@ -1,4 +1,4 @@
-"""What TensorRT-RTX itself wrote into an engine: read here, independently of us.
+"""The contents of an engine as TensorRT-RTX reports them.
 
 The layout is not documented; it was found by comparing engines built for one target each. 64 bytes,
 little-endian: a magic at 0, the engine's size at 16, the version's four numbers at 24, and at 32 a

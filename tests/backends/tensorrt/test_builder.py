@@ -1,4 +1,4 @@
-"""TensorRT-RTX builds real engines here, for GPUs that are not here."""
+"""TensorRT-RTX builds real engines without a GPU."""
 
 from __future__ import annotations
 

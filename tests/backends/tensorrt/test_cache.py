@@ -1,4 +1,4 @@
-"""An engine is built once, and anew when anything that it was built from or for has changed."""
+"""The engine cache: an engine is rebuilt when its graph, device or software has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines are asked for nothing that they have not, and their failures are named."""
+"""TensorRT engines: only existing tensors are requested, and failures are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job on a cluster of this machine: no recording is lost and none is there twice."""
+"""A job on a local Ray cluster: no recording is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = [
 ]
 WORKERS = 3
 LIMIT = 300.0
-"""Seconds after which something hangs; a cluster takes long to start on a busy machine."""
+"""Timeout in seconds; a cluster starts slowly on a busy machine."""
 
 
 def archive(folder: Path, count: int, seconds: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parts of results: whole or not there, once, and readable by whoever reads Parquet."""
+"""Result files are written atomically, once, and any Parquet reader can read them."""
 
 from __future__ import annotations
 

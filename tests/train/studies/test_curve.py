@@ -1,4 +1,4 @@
-"""What sizes cost and bring, from the model itself and from small trainings."""
+"""Cost and accuracy of model sizes, with small trainings."""
 
 import json
 from dataclasses import replace

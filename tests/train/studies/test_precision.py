@@ -1,4 +1,4 @@
-"""The front end's graph in lower precisions, and the page of what that costs."""
+"""The front end's graph in lower precisions, and the page about their error."""
 
 import json
 from pathlib import Path

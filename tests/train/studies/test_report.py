@@ -1,4 +1,4 @@
-"""What is measured of a model beyond its scores."""
+"""Measurements of a model besides its scores."""
 
 from pathlib import Path
 

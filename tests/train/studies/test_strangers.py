@@ -1,4 +1,4 @@
-"""Temperature and confidence, chosen on corpora left out."""
+"""Temperature and confidence threshold, chosen on held-out corpora."""
 
 from __future__ import annotations
 

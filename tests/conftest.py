@@ -28,7 +28,7 @@ if hasattr(signal, "SIGHUP"):
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
-    """Skip files for want of an optional package, instead of failing."""
+    """Skips files that need a missing optional package, instead of failing."""
     module: pytest.Module = OptionalModule.from_parent(parent, path=module_path)
     return module
 
@@ -65,13 +65,13 @@ def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_model(toy_path: Path) -> edgeser.Model:
-    """The toy, loaded: for tests to which the model does not matter."""
+    """The small model, loaded: for tests that do not depend on the model."""
     return edgeser.load(toy_path)
 
 
 @pytest.fixture(scope="session")
 def bundled() -> edgeser.Model:
-    """The bundled model, or the one that takes its place."""
+    """The bundled model, or its replacement."""
     bundle = Path(os.environ.get("EDGESER_TEST_BUNDLE", DEFAULT_BUNDLE))
     if not bundle.is_file():
         pytest.skip(f"{bundle.name} is not there")

@@ -128,7 +128,7 @@ class Verdict(ctypes.Structure):
 
 
 class NativeStream:
-    """A stream of the C library that gives what one of Python's gives. It is never closed."""
+    """A stream of the C library with the interface of Python's. It is never closed."""
 
     def __init__(self, path: Path, labels: tuple[str, ...], rate: int, state: bytes = b"") -> None:
         self._labels = labels

@@ -24,7 +24,7 @@ PACKAGES = frozenset(
 
 
 class OptionalModule(pytest.Module):
-    """A file of tests that skips for want of one of :data:`PACKAGES`, and of nothing else."""
+    """A test file that is skipped only if one of :data:`PACKAGES` is missing."""
 
     def _getobj(self) -> ModuleType:
         try:

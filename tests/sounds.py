@@ -50,5 +50,5 @@ def push(stream: Stream, sound: npt.NDArray[np.generic], chunk: int) -> list[Emo
 
 
 def whole(stream: Stream, sound: npt.NDArray[np.generic]) -> list[EmotionFrame]:
-    """Every frame of an utterance pushed in one chunk, those of the flush included."""
+    """Every frame of an utterance that is pushed in one chunk, including those of the flush."""
     return [*stream.process(sound), *stream.flush().frames]

@@ -36,7 +36,7 @@ LEVEL = {
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
-    """What a toy bundle says of itself; ``changes`` replace entries."""
+    """The manifest of a small bundle; ``changes`` replace entries."""
     return {
         "name": "toy",
         "version": "1",

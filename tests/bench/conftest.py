@@ -29,7 +29,7 @@ def harness(toy_path: Path) -> Harness:
 
 @pytest.fixture
 def quick_compile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch.compile traces, and compiles nothing: a compiler for GPUs has nothing to do here."""
+    """torch.compile traces without compiling: there is no GPU to compile for."""
     import torch
 
     compiled = torch.compile

@@ -103,7 +103,7 @@ def test_a_whole_hop_is_measured_around_its_graph(toy_path: Path, tmp_path: Path
 
 
 class Recording:
-    """CUDA's graphs as PyTorch has them: they know where a tensor is, and do not keep it."""
+    """CUDA graphs as in PyTorch: they store a tensor's address without keeping it alive."""
 
     def __init__(self) -> None:
         self.named: list[weakref.ref[torch.Tensor]] = []

@@ -38,7 +38,7 @@ def test_a_front_end_is_measured_beside_peers_that_agree(harness: Harness) -> No
 
 
 def test_the_peer_reads_harmonics_too() -> None:
-    """The bundled model's front end in PyTorch is that of the CPU."""
+    """The bundled model's front end in PyTorch equals the CPU's."""
     bundle = read_bundle(DEFAULT_BUNDLE)
     model = front_end_model(bundle)
     assert model is not None
@@ -50,7 +50,7 @@ def test_the_peer_reads_harmonics_too() -> None:
 
 
 class Patient(FakeDevice):
-    """Takes addresses of tensors, and so computes nothing."""
+    """Records the addresses of tensors and computes nothing."""
 
     def synchronize(self) -> None:
         self._queue.clear()

@@ -20,7 +20,7 @@ from bench.gpu.plan import AHEAD, COPY, JIT, ON_DEVICE, PRODUCT
 
 
 def made_up(ours: float, theirs: float, **more: float) -> dict[str, Any]:
-    """A contest whose seconds are invented."""
+    """A comparison with made-up timings."""
     latencies = {AHEAD: ours, "PyTorch": 9 * theirs, "torch.compile": theirs, **more}
     seconds = {n + end: [s, s] for n, s in latencies.items() for end in ("", ON_DEVICE)}
     return {"seconds": seconds, "absent": {"gone": "not there"}, "latencies": [ours, 2 * ours]}

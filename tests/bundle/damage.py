@@ -39,7 +39,7 @@ def zipped(members: list[tuple[str, bytes]], *, comment: bytes | None = None, **
 
 
 def resealed(members: Members) -> bytes:
-    """A bundle whose hashes all fit: what someone would make who means harm."""
+    """A malicious bundle with valid hashes."""
     manifest = json.loads(members["manifest.json"])
     for name in ("frontend.onnx", "kernels.safetensors"):
         data = members[name]
@@ -155,7 +155,7 @@ def bomb(bundle: bytes) -> bytes:
 
 
 def absurd_size(bundle: bytes) -> bytes:
-    """The table of contents claims three gigabytes for a member that has a few bytes."""
+    """The zip directory claims three gigabytes for a member of a few bytes."""
     members = members_of(bundle)
     with zipfile.ZipFile(BytesIO(bundle)) as archive:
         size = archive.getinfo("kernels.safetensors").file_size
@@ -214,7 +214,7 @@ def with_graph_bytes(change: Callable[[bytes], bytes]) -> Callable[[bytes], byte
 
 
 def shifted(bundle: bytes) -> bytes:
-    """Bytes put before everything, with all places in the zip moved along."""
+    """Bytes put before the zip, with all offsets adjusted."""
     moved = bytearray(b"#!/bin/sh\n" + bundle)
     end = moved.rindex(b"PK\5\6")
     count, begin = struct.unpack_from("<H", moved, end + 10)[0], 10

@@ -79,7 +79,7 @@ def padded(key: int) -> bytes:
 
 
 def weights_of(path: str, key: Callable[[int], bytes]) -> Callable[[ModelProto], bytes]:
-    """The graph with weights in the file at ``path``, the fields that say so with odd keys.
+    """The graph with weights in the file at ``path``, named by fields with non-canonical keys.
 
     What protobuf parses of it keeps them there; who looks for these fields by number may not.
     """
@@ -110,7 +110,7 @@ def external_in_a_branch(model: ModelProto) -> None:
 
 
 def fill(model: ModelProto) -> None:
-    """A few bytes that become 4 TiB when they are run."""
+    """A few bytes that become 4 TiB when executed."""
     shape = numpy_helper.from_array(np.array([1 << 40], np.int64), "shape")
     model.graph.initializer.append(shape)
     model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["large"]))
@@ -152,7 +152,7 @@ def unknown_operator(model: ModelProto) -> None:
 
 
 def lying_shape(model: ModelProto) -> None:
-    """Declared as the manifest has it, but another width comes out."""
+    """Declared as in the manifest, but with another output width."""
     for initializer in model.graph.initializer:
         if initializer.name == "to_deep":
             rows = initializer.dims[0]

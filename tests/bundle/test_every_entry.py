@@ -38,7 +38,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def replaced(value: Any, at: tuple[Any, ...], text: str) -> bytes:
-    """The JSON with something else in one place."""
+    """The JSON with another value in one place."""
     if not at:
         return text.encode()
     changed = inner = copy.deepcopy(value)
@@ -49,7 +49,7 @@ def replaced(value: Any, at: tuple[Any, ...], text: str) -> bytes:
 
 
 def check(data: bytes, path: Path, what: str) -> bool:
-    """Whether it is taken: then its frames are numbers. Else the error is a line, and no trick."""
+    """Whether it is accepted, with numeric frames. Otherwise the error is one harmless line."""
     said = ""
     try:
         parse_bundle(data, graph=False)

@@ -94,7 +94,7 @@ def test_a_path_with_a_nul_is_named() -> None:
 
 @pytest.mark.parametrize("layers", [True, False])
 def test_a_graph_without_an_end_is_not_run(tmp_path: Path, layers: bool) -> None:
-    """4 TiB when it is run: nobody has allowed it, and with layers nobody needs it."""
+    """4 TiB if it is executed: this needs permission, and with layers it is not executed."""
     path = toy.write(tmp_path / "m.edgeser", layers=layers)
     path.write_bytes(with_graph(graphs.fill)(path.read_bytes()))
     assert read_bundle(path).frontend
@@ -185,7 +185,7 @@ def test_any_truncation_is_noticed(toy_path: Path, tmp_path: Path, cut: int) -> 
 
 
 def test_an_older_exporters_inputs_are_understood(tmp_path: Path) -> None:
-    """Some exporters list initialisers among the inputs; nobody feeds those."""
+    """Some exporters list initialisers among the inputs; these are not fed."""
     model = toy.build_frontend()
     for tensor in model.graph.initializer:
         value = toy.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)

@@ -122,7 +122,7 @@ def test_the_cpp_program_says_what_python_says(programs: tuple[Path, Path], tmp_
 
 
 class Ear:
-    """A stream of the library, as Python's are; fresh, or one that was saved."""
+    """A stream of the C library with Python's interface, new or resumed."""
 
     def __init__(
         self, library: ctypes.CDLL, bundle: Path, rate: int, saved: bytes | None = None
@@ -293,7 +293,7 @@ def test_the_version_is_that_of_the_package(installed: Path) -> None:
 
 @pytest.fixture(scope="module")
 def open_bundle(installed: Path) -> Callable[[bytes], tuple[int, str]]:
-    """Opens the bytes of a bundle with the library; the status, and what was said."""
+    """Opens a bundle's bytes with the library; returns status and message."""
     library = ctypes.CDLL(str(installed / "lib" / "libedgeser.so"))
     library.edgeser_model_close.argtypes = [ctypes.c_void_p]
 

@@ -27,7 +27,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
-    """Four seconds of something like speech."""
+    """Four seconds of speech-like sound."""
     path = tmp_path / "sound.wav"
     soundfile.write(path, speech_like(4.0), 16_000)
     return path

@@ -28,7 +28,7 @@ COLUMNS = {"label": str, "confidence": float, "n": int}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two recordings, one of them further down, one that is none, and what is to be left alone."""
+    """Two recordings, one in a subfolder, an invalid file, and files to ignore."""
     folder = tmp_path / "recordings"
     (folder / "more").mkdir(parents=True)
     soundfile.write(folder / "one.wav", speech_like(3.0), 16_000)
@@ -148,7 +148,7 @@ def interrupted(process: subprocess.Popen[str]) -> None:
 
 
 def rows_in(unfinished: Path) -> int:
-    """How far another process has come."""
+    """Progress of another process."""
     try:
         with closing(sqlite3.connect(f"file:{unfinished}?mode=ro", uri=True)) as table:
             return int(table.execute("SELECT count(*) FROM results").fetchone()[0])

@@ -26,7 +26,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def refused(*arguments: object, **environment: str) -> str:
-    """The one line that says what was wrong."""
+    """The error message, one line."""
     done = run(*arguments, **environment)
     assert done.returncode == 1
     assert done.stdout == ""

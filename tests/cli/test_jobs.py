@@ -27,7 +27,7 @@ from tests.sounds import speech_like
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six recordings and one that is none, in the middle."""
+    """Six recordings, and one invalid file in the middle."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     for number in range(6):

@@ -204,7 +204,7 @@ def test_shells_are_told_what_may_come_next(shell: str, words: dict[str, str]) -
 
 
 def test_a_description_is_one_line_of_a_shell() -> None:
-    """Fish takes each line for one more completion."""
+    """Fish takes each line as a completion."""
     done = run(
         _EDGESER_COMPLETE="complete_fish",
         _TYPER_COMPLETE_ARGS="edgeser listen --v",
@@ -240,7 +240,7 @@ def test_bash_completes_in_earnest(tmp_path: Path) -> None:
 
 
 def test_nothing_takes_long_to_say_what_it_is() -> None:
-    """A shell waits for this at every press of Tab: no model, no torch, no onnxruntime."""
+    """Shell completion must be fast: it imports no model, torch or onnxruntime."""
     probe = "import sys; import edgeser.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     heavy = {"torch", "onnxruntime", "matplotlib", "uvicorn", "pyarrow", "pyaudio", "triton"}

@@ -54,7 +54,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_a_long_one_is_not_cut(tmp_path: Path) -> None:
-    """Else half of it would let in whoever knows that half."""
+    """Otherwise a half of the token would be enough."""
     file = tmp_path / "token"
     file.write_text("x" * 4096)
     assert secret(None, file) == "x" * 4096

@@ -70,7 +70,7 @@ def test_one_process_at_a_time_has_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("beside", ["lock", "unfinished", "new"])
 def test_nothing_is_written_through_a_link_beside_a_table(tmp_path: Path, beside: str) -> None:
-    """Who may write in the folder puts it there, to have a file of ours overwritten."""
+    """An attacker who may write in the folder puts it there, to have another file overwritten."""
     precious, out = tmp_path / "precious", tmp_path / "r.csv"
     for content in ("what must not be lost", ""):  # an empty one would do for SQLite
         precious.write_text(content)
@@ -126,7 +126,7 @@ def test_a_device_is_no_table(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def room(size: int) -> object:  # type: ignore[misc]
-    """Let no file become larger, as if the disk were full."""
+    """Limits file sizes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -25,7 +25,7 @@ PACE = 20.0
 
 
 class Voice:
-    """An open device: what the sample has said by now."""
+    """An open device: the part of the sample that has been played by now."""
 
     def __init__(self, rate: int, channels: int) -> None:
         samples, own = soundfile.read(SAMPLE, dtype="int16")
@@ -59,7 +59,7 @@ class StandIn:
 
 
 def interrupt() -> None:
-    """As if whoever sits there pressed Ctrl-C."""
+    """As if the user pressed Ctrl-C."""
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -77,7 +77,7 @@ def those(language: str) -> pytest.MarkDecorator:
 
 
 def shape(output: str) -> list[str]:
-    """Lines without what may differ from one processor to another: figures, emotions, bars."""
+    """Lines without parts that depend on the processor: figures, emotions, bars."""
     output = re.sub(r"[█░]+", "=", output)
     output = re.sub(r"\b(neutral|anger|sadness|happiness|None|not sure)\b", "X", output)
     lines = [" ".join(re.sub(r"[0-9.]+", "#", line).split()) for line in output.splitlines()]
@@ -105,7 +105,7 @@ def test_programs_run_and_print(block: Block, tmp_path: Path) -> None:
 
 
 def printed(block: Block, folder: Path) -> str:
-    """What a program prints. It is run once in each process of the tests."""
+    """The output of a program. It runs once in each test process."""
     if block not in PRINTED:
         # From a file: the processes that a program starts read it again.
         program = folder / "program.py"

@@ -46,7 +46,7 @@ def test_files_to_touch_are_there(page: Path) -> None:
 
 
 def public_names() -> list[str]:
-    """Whatever a package of edgeser's says that it exports."""
+    """All exports of edgeser's packages."""
     names = []
     for found in pkgutil.walk_packages(edgeser.__path__, "edgeser."):
         if found.ispkg:
@@ -110,14 +110,14 @@ def test_what_is_searched_for_has_an_answer(word: str) -> None:
 
 
 def test_nothing_is_to_be_installed_from_where_it_is_not() -> None:
-    """No version is on PyPI: a page names a checkout or a wheel, or an extra of what is there."""
+    """No version is on PyPI: pages may only name a checkout, a wheel, or an extra of these."""
     for page in [ROOT / "README.md", *PAGES]:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"pip3? install[^\n`]* ['\"]?edgeser['\"]?(?=\s|$)", text), page
 
 
 def test_nothing_claims_to_know_what_voices_feel() -> None:
-    """They sound: only that is heard. A page may say what edgeser does not know."""
+    """They say how a voice sounds. A page must not claim what edgeser does not know."""
     claims = re.compile(
         r"\b(?:voices?|speakers?|people|they|visitors?)\b[^.\n]{0,20}\bfeel", re.IGNORECASE
     )

@@ -31,7 +31,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 class Runner:
-    """The graph of a bundle, and what a stream begins with, in a batch."""
+    """The graph of a bundle, and the initial state of a batch."""
 
     def __init__(self, graph: bytes) -> None:
         options = onnxruntime.SessionOptions()
@@ -71,7 +71,7 @@ def numbers(frames: list[edgeser.EmotionFrame]) -> npt.NDArray[np.float64]:
 def assert_same(
     rows: npt.NDArray[np.floating], wanted: npt.NDArray[np.floating], most: float = 0.02
 ) -> None:
-    """Where two codes are as near as makes no difference, rounding decides: seldom and little."""
+    """Where two codes are equally near, rounding decides: rarely, and with little effect."""
     worst = np.abs(np.exp(rows[:, :-1]) - np.exp(wanted[:, :-1])).max(axis=1)
     assert np.quantile(worst, 0.95) < 1e-4, worst
     assert worst.max() < most

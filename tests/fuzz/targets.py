@@ -28,7 +28,7 @@ _LONGEST = 1 << 20
 
 
 def named(error: EdgeserError, path: Path | None = None) -> None:
-    """A message for people: of the file, not empty, and no longer than a few lines."""
+    """A readable message: names the file, is not empty, and has few lines."""
     assert 10 < len(str(error)) < 2_000, error
     assert path is None or str(error).startswith(str(path)), error
 
@@ -74,7 +74,7 @@ def protocol(data: bytes) -> None:
 
 
 def recording(data: bytes) -> None:
-    """A sound file, read to its end: sound, or one error that names it, and always an end."""
+    """Reading a sound file ends, with samples or with one error that names it."""
     path = _folder() / "r"
     path.write_bytes(data)
     samples = 0
@@ -91,7 +91,7 @@ def recording(data: bytes) -> None:
 
 
 def table(data: bytes) -> None:
-    """A table that is resumed: refused and left as it was, or longer by what was added.
+    """Resuming a table: refused and unchanged, or extended.
 
     The first byte says which: ``c``, a CSV; ``p``, Parquet; ``u``, one that was left unfinished.
     """

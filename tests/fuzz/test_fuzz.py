@@ -23,7 +23,7 @@ SEEDS = sorted((Path(__file__).parent / "corpus").glob("*/*"))
 
 
 class Input(bytes):
-    """One that failed is kept, to be tried again by ``python -m tests.fuzz TARGET 0 FILE``."""
+    """A failing input is saved; ``python -m tests.fuzz TARGET 0 FILE`` repeats it."""
 
     def __repr__(self) -> str:
         folder = Path("build") / "fuzz-python"
@@ -40,7 +40,7 @@ def seeds(target: str) -> tuple[bytes, ...]:
 
 @st.composite
 def changed(draw: st.DrawFn, target: str) -> Input:
-    """A file of the corpus with bytes changed, cut, doubled, or another's in their place."""
+    """A file of the corpus with bytes changed, removed, doubled, or replaced by another file's."""
     data = bytearray(draw(st.sampled_from(seeds(target))))
     for _ in range(draw(st.integers(1, 5))):
         at = draw(st.integers(0, max(0, len(data) - 1)))

@@ -55,7 +55,7 @@ def test_at_most_twice_the_error_of_plain_torch(name: str, precision: str, level
 
 
 def test_plain_torch_in_float32_is_the_reference() -> None:
-    """So that the yardstick itself measures precision and nothing else."""
+    """Ensures that the reference differs only in precision."""
     weights = tacn_weights(24, 3, 3, (1, 2, 4))
     tokens = random_tokens(TIMES, 24)
     want = reference.tacn_offline(weights, tokens.astype(np.float64))
@@ -68,7 +68,7 @@ def test_plain_torch_in_float32_is_the_reference() -> None:
 def test_fusion_errs_at_most_twice_as_much(
     sizes: tuple[int, ...], precision: str, level: str
 ) -> None:
-    """As plain PyTorch in bfloat16, which is what both low precisions take here."""
+    """As plain PyTorch in bfloat16, which both low precisions use here."""
     weights = vq_weights(*sizes)
     deep, latent = random_tokens(9, sizes[3]), random_tokens(9, sizes[2], sizes[1], seed=2)
     fusion = cpp_vq_fusion(weights, level, precision)
@@ -92,7 +92,7 @@ def test_is_really_lower(precision: str) -> None:
 
 @every_level
 def test_weights_that_int8_holds_cost_nothing(level: str) -> None:
-    """One token without a past, weights and inputs whole numbers: the sums are exact."""
+    """One token without history; weights and inputs are integers, so sums are exact."""
     rng = np.random.default_rng(0)
     weights = tacn_weights(12, 3, 3, (1,), 5)
     for name in ("value", "bias", "output"):
@@ -109,7 +109,7 @@ def test_weights_that_int8_holds_cost_nothing(level: str) -> None:
 @every_level
 @low_precision
 def test_the_scale_of_tokens_hardly_matters(precision: str, level: str) -> None:
-    """Rows are scaled by themselves, from almost nothing to almost everything."""
+    """Each row has its own scale, from tiny to huge."""
     weights = tacn_weights(16, 4, 3, (1, 2))
     weights.bias[:] = 0
     weights.head_bias[:] = 0

@@ -182,7 +182,7 @@ def test_every_level_and_batch_size_returns_the_same_bits(
     projections: bool,
     seed: int,
 ) -> None:
-    """And whether rings keep inputs, or Q, K and V."""
+    """Whether rings store inputs, or Q, K and V."""
     width = depth * heads
     weights = tacn_weights(width, heads, taps, dilations, outputs, seed)
     tokens = random_tokens(12, streams, width, seed=seed)
@@ -208,7 +208,7 @@ def test_every_level_and_batch_size_returns_the_same_bits(
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("streams", [2, 63, 64, 65, 130])
 def test_large_batches(streams: int, precision: str) -> None:
-    """More streams than one block of rows holds."""
+    """More streams than fit in one block of rows."""
     weights = tacn_weights(24, 8)
     tokens = random_tokens(3, streams, 24)
     for level in LEVELS:
@@ -254,7 +254,7 @@ def test_the_state_block_is_laid_out_as_documented() -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_widest_batches(precision: str) -> None:
-    """Few rows of this width fit the scratch, and the last block is not full."""
+    """Few rows of this width fit in the scratch memory, and the last block is partial."""
     weights = tacn_weights(512, 512, 8, (1,), 64)
     tokens = random_tokens(9, 13, 512)
     model = cpp_tacn(weights, None, precision)

@@ -147,7 +147,7 @@ def test_in_any_precision_a_code_finds_itself(backend: TritonBackend) -> None:
 
 @pytest.mark.parametrize("width", [16, 64, 128])
 def test_three_products_of_eleven_bits_are_as_good_as_float32(width: int) -> None:
-    """The model of tensor cores, on its own: at most twice the error of sums in float32."""
+    """The model of tensor cores alone: at most twice the error of float32 sums."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal(s).astype(np.float32) for s in ((32, width), (width, width)))
     want = x.astype(np.float64) @ y.astype(np.float64)

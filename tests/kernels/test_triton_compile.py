@@ -113,7 +113,7 @@ def test_the_index_has_the_kernels_signatures(indexes: dict[str, Index]) -> None
 
 
 def test_what_ships_is_what_the_sources_make(indexes: dict[str, Index]) -> None:
-    """Whoever changes a kernel runs ``edgeser compile`` and commits what it writes."""
+    """After changing a kernel, run ``edgeser compile`` and commit its output."""
     shipped, made = read_index(kernels_folder(DEFAULT_BUNDLE)), indexes["fp32"]
     files = {v.file for kernel in shipped.kernels.values() for v in kernel.variants}
     assert {path.name for path in shipped.folder.iterdir()} == files | {INDEX}

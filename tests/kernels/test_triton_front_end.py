@@ -54,7 +54,7 @@ def test_at_most_twice_the_error_of_plain_torch(backend: TritonBackend, name: st
 
 @every_configuration
 def test_levels_are_carried_from_hop_to_hop(backend: TritonBackend) -> None:
-    """Each stream by itself, from one that has heard nothing: loud, then silent, then soft."""
+    """Each stream by itself, from a new one: loud, then silent, then soft."""
     weights = front_end_weights(**SIZES["one view"])
     model, rng = backend.load(weights), np.random.default_rng(1)
     levels = np.array([-1000, -1000, -3], np.float32)
@@ -69,7 +69,7 @@ def test_levels_are_carried_from_hop_to_hop(backend: TritonBackend) -> None:
 
 @every_configuration
 def test_a_stream_alone_is_what_it_is_in_a_batch(backend: TritonBackend) -> None:
-    """Bit for bit in one configuration: no program adds what belongs to another stream."""
+    """Bit-identical in one configuration: no program mixes streams."""
     weights = front_end_weights(**SIZES["one view"])
     model = backend.load(weights)
     segments, levels = sounds(20)

@@ -271,7 +271,7 @@ FEW = 8
 def run_sequence(
     backend: TacnBackend, weights: TacnWeights, tokens: Float32s
 ) -> tuple[npt.NDArray[np.intp], Float32s]:
-    """Logits of tokens (T, C), and which those are: all, or of a slow backend the first and last.
+    """Logits of tokens (T, C) and their indices: all, or the first and last of a slow backend.
 
     In between, the C++ kernel carries its state on, so such a backend must have the same state:
     that of GPUs, with Q, K and V.
@@ -289,7 +289,7 @@ def run_sequence(
 def assert_accurate(
     got: Floats, plain: Floats, oracle: Floats, epsilon: float = float(np.finfo(np.float32).eps)
 ) -> None:
-    """Assert at most twice the error of the plain way against float64, in the mean and at worst.
+    """Asserts at most twice plain PyTorch's error against float64, mean and maximum.
 
     Both errors are themselves a matter of luck where there are few values or few operations, hence
     a floor of some units in the last place of the precision, whose ``epsilon`` it is.

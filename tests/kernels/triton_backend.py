@@ -30,7 +30,7 @@ DEVICE = "cuda" if Path("/dev/nvidia0").exists() else "cpu"
 
 
 def as_on_a_gpu() -> AbstractContextManager[None]:
-    """Where the kernels are interpreted, the arithmetic of a GPU."""
+    """The arithmetic of a GPU, if the kernels are interpreted."""
     return tensor_cores.interpreted() if DEVICE == "cpu" else nullcontext()
 
 
@@ -146,7 +146,7 @@ class TritonFrontEndBackend(TritonBackend):
 
 
 def front_end_model(weights: FrontEndWeights) -> FrontEndModel:
-    """What a bundle with these weights would say."""
+    """The logits of a bundle with these weights."""
     w = weights.astype(np.float32)
     bodies = {"wide": w.wide, "narrow": w.narrow, "encoder": w.encoder}
     tensors = {"frontend.head.weight": w.head_weight, "frontend.head.bias": w.head_bias}

@@ -29,7 +29,7 @@ class FakeClock:
 
 
 class FakeSource:
-    """Hands out what was scripted, one entry a read: samples, or an exception to raise."""
+    """Returns one scripted entry for each read: samples, or an exception to raise."""
 
     def __init__(self, script: deque[Samples | Exception], channels: int) -> None:
         self._script = script
@@ -50,7 +50,7 @@ class FakeSource:
 
 
 class FakeBackend:
-    """Devices that can be taken away; every opening is noted."""
+    """Devices that can be unplugged; every opening is recorded."""
 
     def __init__(self, *devices: Device, script: Iterable[Samples | Exception] = ()) -> None:
         self.there = list(devices or (MIC,))

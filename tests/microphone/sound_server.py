@@ -22,7 +22,7 @@ ctl.!default { type pulse }
 
 
 class SoundServer:
-    """Commands to the server; ``environment`` leads other programs to it."""
+    """Commands to the server; ``environment`` makes other programs use it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -70,7 +70,7 @@ class SoundServer:
 
 @contextmanager
 def sound_server() -> Iterator[SoundServer]:
-    """Start a server in a folder of its own, microphone plugged in; end it after."""
+    """Runs a server in its own folder, with the microphone plugged in, and ends it afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)  # short: a socket's path has at most 107 characters
         (folder / "server.pa").write_text(_SERVER)

@@ -194,7 +194,7 @@ def tone(rate: int, begin: float, seconds: float, hz: float = 997.0) -> Samples:
 
 
 def test_a_device_that_comes_back_at_another_rate_is_resampled_to_the_first() -> None:
-    """One tone all along, from a device of 48 kHz and then one of 44.1 kHz that does no other."""
+    """A continuous tone, from a 48 kHz device and then one that supports only 44.1 kHz."""
     slow = replace(MIC, rate=44_100)
     blocks = [tone(44_100, at / 20, 1 / 20) for at in range(40)]
     backend = FakeBackend(MIC, script=[tone(48_000, 0.0, 0.05), GONE, *blocks])

@@ -29,7 +29,7 @@ def backend() -> FakeBackend:
 
 @pytest.fixture
 def expected(toy_model: edgeser.Model) -> list[edgeser.EmotionFrame]:
-    """What a stream makes of the same sound."""
+    """A single stream's results for the same audio."""
     return push(toy_model.stream(RATE), SPOKEN, 960)
 
 
@@ -121,7 +121,7 @@ def test_an_error_in_the_callback_ends_it_and_is_raised_at_the_end(
 
 
 class Scripted(Microphone):
-    """A microphone of which only the items matter."""
+    """A fake microphone that yields given items."""
 
     def __init__(self, items: list[Item]) -> None:
         super().__init__(backend=FakeBackend())

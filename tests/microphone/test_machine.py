@@ -38,7 +38,7 @@ PASSED = st.sampled_from([0.0, POLL, 0.1, STALL + 0.1])
 
 
 class UnforeseenError(Exception):
-    """What nobody foresaw."""
+    """An unexpected error."""
 
 
 class Queue(RuleBasedStateMachine):

@@ -20,7 +20,7 @@ from tests.microphone.fake import MIC, FakeBackend, FakeSource, sound
 
 
 def until(true: Callable[[], object]) -> None:
-    """Wait for what must come true; how soon is not what is tested."""
+    """Waits for a condition; the duration is not tested."""
     end = time.monotonic() + 30
     while not true():
         assert time.monotonic() < end
@@ -87,7 +87,7 @@ def test_closing_from_another_thread_ends_the_iteration() -> None:
 
 
 class SlowBackend(FakeBackend):
-    """Opening takes until it is let go."""
+    """Opening blocks until it is released."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def server() -> Iterator[SoundServer]:
 
 
 class Listening:
-    """``edgeser listen --json`` in a process of its own, and what it says."""
+    """``edgeser listen --json`` in a subprocess, and its output."""
 
     def __init__(self, server: SoundServer, *options: object) -> None:
         self.process = subprocess.Popen(
@@ -107,7 +107,7 @@ class Listening:
 
 
 class Terminal:
-    """``edgeser`` in a terminal of 80 by 24, and what is on its screen."""
+    """``edgeser`` in a terminal of 80 by 24, and its screen content."""
 
     def __init__(self, tmux: str, server: SoundServer, *arguments: object) -> None:
         self._tmux = [tmux, "-L", f"edgeser-{os.getpid()}", "-f", "/dev/null"]
@@ -175,7 +175,7 @@ def test_what_is_played_is_heard_as_if_it_were_the_file(server: SoundServer) -> 
 
 
 def test_a_terminal_is_given_back_as_it_was(server: SoundServer, toy_path: Path) -> None:
-    """The view in a real terminal, by way of tmux: drawn, resized, left."""
+    """The view in a real terminal (tmux): drawn, resized, closed."""
     tmux = shutil.which("tmux")
     if tmux is None:
         pytest.skip("tmux is not installed")

@@ -253,7 +253,7 @@ def test_the_dashboard_can_be_imported_and_asks_for_figures_that_there_are() -> 
 
 
 def lost(given: Any, kept: Any, where: str = "") -> list[str]:
-    """What of a document another one lacks, or has otherwise."""
+    """Differences of a document from another one."""
     if isinstance(given, dict) and isinstance(kept, dict):
         missing = [f"{where}/{name}" for name in given.keys() - kept.keys()]
         both = given.keys() & kept.keys()
@@ -265,7 +265,7 @@ def lost(given: Any, kept: Any, where: str = "") -> list[str]:
 
 
 def test_grafanas_own_types_know_all_of_the_dashboard() -> None:
-    """They are made of the schemas that Grafana's server is built with."""
+    """They are made from the schemas of Grafana's server."""
     models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.plugins import register_default_plugins

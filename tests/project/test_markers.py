@@ -30,7 +30,7 @@ def test_quick_and_slow_are_all() -> None:
 
 @pytest.mark.slow  # imports all tests again
 def test_every_file_is_collected_without_any_extra() -> None:
-    """What is optional is imported where it is used, or skips: nothing fails for want of it."""
+    """Optional packages are imported where they are used; nothing fails without them."""
     blocked = (
         "import importlib.abc, sys\n"
         f"extras = {sorted(PACKAGES - {'hypothesis'})}\n"

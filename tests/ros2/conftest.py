@@ -14,7 +14,7 @@ PACKAGE = "edgeser_ros"
 
 @pytest.fixture(autouse=True)
 def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """``import edgeser_ros`` finds the one of this checkout, and nothing of it stays."""
+    """``import edgeser_ros`` imports this checkout's package; the import is undone afterwards."""
     monkeypatch.syspath_prepend(str(ROS2 / PACKAGE))
     yield
     for name in [n for n in sys.modules if n.split(".")[0] == PACKAGE]:

@@ -114,7 +114,7 @@ class Outcome(enum.Enum):
 
 
 class Publisher:
-    """Keeps what is published; a lifecycle publisher drops it while it is inactive."""
+    """Stores published messages; an inactive lifecycle publisher drops them."""
 
     def __init__(self, kind: type, topic: str, qos: Any, *, managed: bool) -> None:
         self.kind, self.topic, self.qos = kind, topic, qos
@@ -214,7 +214,7 @@ class Node:
 
 
 def modules(messages: Messages, spin: Callable[[Any], None]) -> dict[str, ModuleType]:
-    """What ``sys.modules`` must have for ``edgeser_ros.node`` to be imported."""
+    """Entries of ``sys.modules`` that importing ``edgeser_ros.node`` needs."""
     made: dict[str, ModuleType] = {}
 
     def module(name: str, **members: object) -> None:

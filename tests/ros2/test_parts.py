@@ -18,7 +18,7 @@ BEGAN = 1_700_000_000 * SECOND
 
 @pytest.fixture(scope="module")
 def voices() -> np.ndarray:
-    """(n,) int16 at 22050 Hz, with a silence behind."""
+    """(n,) int16 at 22050 Hz, followed by silence."""
     samples, rate = soundfile.read(SAMPLE, dtype="int16")
     assert rate == 22_050
     return np.concatenate([samples, np.zeros(2 * rate, np.int16)])
@@ -109,7 +109,7 @@ def test_stamps_are_those_of_the_audio(voices: np.ndarray) -> None:
 
 
 def test_lost_messages_leave_the_rest_in_its_place(voices: np.ndarray) -> None:
-    """10 s are lost in the middle of a sample, and what comes after is timed and aligned truly."""
+    """10 s are lost in the middle of a sample; later audio has correct times and alignment."""
     listener, told = ears(), []
     raw = voices.tobytes()
     for at in range(0, len(raw), 999):

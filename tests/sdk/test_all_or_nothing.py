@@ -123,7 +123,7 @@ def test_onnx_runtimes_own_errors_become_ours(tmp_path: Path) -> None:
 
 
 def test_a_graph_gives_what_the_layers_give(toy_model: edgeser.Model, tmp_path: Path) -> None:
-    """Stepped from outside the core, as other devices do it."""
+    """Stepped from outside the core, as by other devices."""
     graph = edgeser.load(toy.write(tmp_path / "graph.edgeser", layers=False), allow_onnx=True)
     sound = speech_like(3.0, 22_050)
     ours = whole(toy_model.stream(22_050), sound)

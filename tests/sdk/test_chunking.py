@@ -121,7 +121,7 @@ def test_delay_is_kept(model: edgeser.Model) -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 def test_no_frame_comes_before_a_stream_says(toy_model: edgeser.Model, rate: int) -> None:
-    """Pushing less than ``until_frame`` brings nothing; pushing it, again and again, soon does."""
+    """Fewer samples than ``until_frame`` give no frame; pushing it repeatedly soon gives one."""
     stream, sound, frames, pushes = toy_model.stream(rate), speech_like(3.0, rate), 0, 0
     while len(sound) > 2 * toy_model.hop * rate:
         needed = stream.until_frame

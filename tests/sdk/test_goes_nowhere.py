@@ -108,7 +108,7 @@ def _command(bundle: Path | None, sound: Path, leak: str) -> list[str]:
 
 
 def _between(trace: Path) -> list[str]:
-    """The calls while the stream ran."""
+    """The system calls while the stream ran."""
     lines = trace.read_text(errors="replace").splitlines()
     begin = next(n for n, line in enumerate(lines) if '"/begin"' in line)
     end = next(n for n, line in enumerate(lines) if '"/end"' in line)
@@ -144,7 +144,7 @@ def test_the_trace_would_notice(sound: Path, tmp_path: Path, leak: str) -> None:
 
 
 def _watched(sound: Path, leak: str) -> bool:
-    """Whether Python's audit, the kernel's counters or the open files say that something left."""
+    """Whether audit events, kernel counters or open files show outgoing data."""
     done = subprocess.run(
         _command(None, sound, leak), capture_output=True, text=True, timeout=120, check=False
     )

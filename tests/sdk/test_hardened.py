@@ -13,7 +13,7 @@ from edgeser import _kernels
 
 @pytest.fixture(scope="module")
 def told() -> str:
-    """What readelf says of the extension."""
+    """The output of readelf for the extension."""
     if sys.platform != "linux" or shutil.which("readelf") is None:
         pytest.skip("needs Linux and readelf")
     command = ["readelf", "--wide", "--program-headers", "--dynamic", "--dyn-syms"]
@@ -26,7 +26,7 @@ def told() -> str:
 
 
 def test_what_the_loader_has_done_can_no_longer_be_changed(told: str) -> None:
-    """Full RELRO: every symbol is bound at the start, and the table of them is then read-only."""
+    """Full RELRO: all symbols are bound at start, and their table is read-only."""
     assert "GNU_RELRO" in told
     assert "BIND_NOW" in told
 

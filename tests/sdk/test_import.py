@@ -81,7 +81,7 @@ def test_loading_and_running_start_no_threads_and_keep_no_files_open(toy_path: s
 
 
 def test_what_jetpack_lacks_is_not_needed() -> None:
-    """Not even ONNX Runtime: the shipped model's front end is our own."""
+    """Not even ONNX Runtime: the shipped model uses our own front end."""
     probe = (
         "import sys\n"
         "lacking = 'torch', 'triton', 'onnx', 'onnxruntime', 'cuda', 'tensorrt', 'tensorrt_rtx'\n"

@@ -91,7 +91,7 @@ BAD: tuple[Any, ...] = (
 
 
 class Streams(RuleBasedStateMachine):
-    """Three streams, alone and in a pool, each beside a twin that hears the same in two pieces."""
+    """Three streams, alone and in a pool; a twin of each gets the same audio in two pieces."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class Streams(RuleBasedStateMachine):
 
 
 class Visits(RuleBasedStateMachine):
-    """Utterances, beside others that hear the same in other pieces: the same events in order."""
+    """Utterances beside others with the same audio in other pieces: the same events in order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ HOP = 2_048
 
 
 def resident_bytes() -> int:
-    """Memory that this process really occupies now."""
+    """Resident memory of this process."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip("memory can be measured on Linux only")

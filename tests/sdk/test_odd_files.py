@@ -36,7 +36,7 @@ def sound(path: Path, seconds: float = SECONDS, rate: int = 16_000, **options: s
 
 
 def seconds(path: Path) -> float:
-    """How much is read of a file, by no other way than all of edgeser goes."""
+    """Number of bytes read from a file through edgeser's reader."""
     with open_recording(path, None) as recording:
         return sum(map(len, recording.blocks)) / recording.sample_rate
 

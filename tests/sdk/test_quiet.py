@@ -55,12 +55,12 @@ def voice(seconds: float, rate: int = 16_000) -> Sound:
 
 
 def later(frames: list[edgeser.EmotionFrame], seconds: float) -> list[edgeser.EmotionFrame]:
-    """Frames as they would be had they come so much later; times to the microsecond."""
+    """Frames shifted by this time, rounded to the microsecond."""
     return [replace(frame, time=round(frame.time + seconds, 6)) for frame in frames]
 
 
 def passed(frames: list[edgeser.EmotionFrame]) -> int:
-    """Hops that were quiet without being heard: they repeat the score and level of the last one."""
+    """Skipped quiet hops: they repeat the last score and level."""
     heard = [(frame.label, frame.speech, frame.level) for frame in frames]
     return sum(one == other and one[2] > -200 for one, other in pairwise(heard))
 
@@ -107,7 +107,7 @@ def test_digital_silence_between_utterances_is_a_fresh_stream(model: edgeser.Mod
 
 
 def test_quiet_noise_moves_nothing(strict: edgeser.Model) -> None:
-    """A closed gate lets nothing in: a night of quiet, then the first word as a fresh stream's."""
+    """After a night of quiet, the first word gives the results of a fresh stream."""
     word, hops = voice(1.2), 200
     night = noise(toy.HOP * hops, level=0.003)
     plain, tired = strict.stream(16_000), strict.stream(16_000)
@@ -127,7 +127,7 @@ def test_quiet_noise_moves_nothing(strict: edgeser.Model) -> None:
 
 
 def test_a_pause_ends_a_sequence(strict: edgeser.Model) -> None:
-    """After it, a word is heard to the bit as by a stream that knows the speaker alone."""
+    """After it, a word gives the bits of a stream that knows only the speaker."""
     pause = np.zeros(round((strict.pause + 0.6) * 16_000), np.float32)
     word = voice(1.5)
     word[0] = 0.01
@@ -234,7 +234,7 @@ def test_a_stream_is_what_its_reference_says(strict: edgeser.Model, every_hop: b
 
 
 def test_the_same_quiet_is_not_heard_again() -> None:
-    """At any gain, with the shipped model; at least every two seconds the gate hears one."""
+    """At any gain, with the shipped model; the gate opens at least every two seconds."""
     model = edgeser.load()
     sound = noise(60 * 16_000, level=1e-3)
     for gain in (0.01, 1.0, 100.0):
@@ -265,7 +265,7 @@ def test_a_word_after_quiet_is_heard_at_once(seconds: float) -> None:
 
 
 def test_a_detector_hears_every_hop() -> None:
-    """Its memory is its own: it must miss nothing."""
+    """It uses its own memory and needs nothing else."""
 
     class Counting:
         sample_rate, threshold, hops = 16_000, 0.5, 0

@@ -27,7 +27,7 @@ def test_equals_one_shot_resampling_first(model: edgeser.Model, rate: int) -> No
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 22_050])
 def test_the_rate_hardly_matters(model: edgeser.Model, rate: int) -> None:
-    """One voice, recorded at two rates: what is above 8 kHz is heard at neither."""
+    """One voice, recorded at two rates: content above 8 kHz has no effect."""
     voice = speech_like(4.0, 96_000)
     at_model_rate = soxr.resample(voice, 96_000, 16_000, quality="VHQ").astype(np.float32)
     elsewhere = soxr.resample(voice, 96_000, rate, quality="VHQ").astype(np.float32)

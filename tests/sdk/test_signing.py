@@ -78,7 +78,7 @@ def test_the_same_bundle_and_key_give_the_same_signature(bundle: Path, keys: Pat
 
 
 def test_signing_writes_through_no_link_of_others(bundle: Path, keys: Path, tmp_path: Path) -> None:
-    """Who may write beside a bundle has no file of ours overwritten."""
+    """A writer in a bundle's folder cannot make us overwrite other files."""
     precious = tmp_path / "precious"
     precious.write_text("what must not be lost")
     before = signature_path(bundle).read_bytes()

@@ -45,7 +45,7 @@ Date.now = () => now() + lab.skipped;
 
 
 def opened(browser: Any, address: str, *, allowed: bool = True, **options: Any) -> Any:
-    """The kiosk's page, on its start screen, in a window that shares nothing with others."""
+    """The kiosk's page on its start screen, in an isolated window."""
     options.setdefault("locale", "en")
     options.setdefault("viewport", {"width": 1080, "height": 1920})
     context = browser.new_context(permissions=["microphone"] if allowed else [], **options)
@@ -58,7 +58,7 @@ def opened(browser: Any, address: str, *, allowed: bool = True, **options: Any) 
 
 
 def begun(page: Any) -> Any:
-    """The same after a yes, when it listens."""
+    """The same after consent, while it listens."""
     page.click("#begin")
     return becomes(page, "listening", "hearing")
 
@@ -85,6 +85,6 @@ def heard(page: Any, utterances: int = 1) -> Any:
 
 
 def words(page: Any) -> str:
-    """What can be seen."""
+    """The visible text."""
     text: str = page.inner_text("body")
     return text

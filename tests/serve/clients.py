@@ -22,7 +22,7 @@ SAMPLE = Path(edgeser.__file__).parent / "samples" / "voices.ogg"
 
 
 def speech() -> tuple[npt.NDArray[np.int16], int]:
-    """The sample, two seconds of nothing, and the sample again: two utterances at least."""
+    """The sample, two seconds of silence, and the sample again: at least two utterances."""
     samples, rate = soundfile.read(SAMPLE, dtype="int16")
     return np.concatenate([samples, np.zeros(2 * rate, np.int16), samples]), rate
 
@@ -40,7 +40,7 @@ def events_of(socket: ClientConnection) -> list[dict[str, Any]]:
 def talk(
     address: str, samples: npt.NDArray[Any], query: str, size: int = 4_000
 ) -> list[dict[str, Any]]:
-    """Send it all, in messages of so many samples, and hear it all."""
+    """Sends everything in messages of this many samples, and returns all answers."""
     with connect(f"ws://{address}/v1/stream?{query}") as socket:
         for at in range(0, len(samples), size):
             socket.send(samples[at : at + size].tobytes())

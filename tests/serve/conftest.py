@@ -34,7 +34,7 @@ def answers(address: str) -> bool:
 def launch(
     *options: str, limits: str = "", config: str = "", port: int = 0
 ) -> tuple[str, subprocess.Popen[str]]:
-    """Begin to start it, at a port that is free or was so once; gives its address and process."""
+    """Starts it on a free port and returns its address and process."""
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -59,7 +59,7 @@ def launch(
 
 
 def wait_for(address: str, process: subprocess.Popen[str]) -> None:
-    """Until it answers, on a machine that may be busy."""
+    """Waits until it answers; the machine may be busy."""
     for _ in range(1800):
         if answers(address):
             return

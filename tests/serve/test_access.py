@@ -47,7 +47,7 @@ def test_what_is_no_origin_is_refused_and_named(odd: str) -> None:
 
 @pytest.mark.parametrize("name", ["bücher.example", "\u212aiosk.example", "kiosk\u3002example"])
 def test_names_that_browsers_send_in_another_form_are_refused(name: str) -> None:
-    """Else they would never match, and nobody would know why."""
+    """Otherwise they would silently never match."""
     with pytest.raises(ServeError, match=r"is not a web origin that browsers send.*xn--"):
         Access("127.0.0.1", None, [f"https://{name}"])
     with pytest.raises(ServeError, match=r"is not a host name that browsers send"):

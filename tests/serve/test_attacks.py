@@ -22,7 +22,7 @@ from bench.abuse import ATTACKS, attack, watch
 
 
 def ask(address: str, request: bytes) -> bytes:
-    """Send it as it is; what comes back until the end."""
+    """Sends raw bytes; returns everything until the connection closes."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as plain:
         plain.sendall(request)
@@ -150,7 +150,7 @@ def test_odd_texts_and_unknown_parameters_are_errors(start: Start) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"\x82\x82\0\0\0\0\0\1"])
 def test_text_that_is_none_is_an_odd_text(start: Start, begun: bytes) -> None:
-    """Also after audio, when messages take another way."""
+    """Also after audio, when messages take another code path."""
     address, process = start()
     host, port = address.split(":")
     for text in (b"\xff", b"\xed\xa0\x80", b'{"type": "end"}\xc3'):
@@ -240,7 +240,7 @@ def test_a_server_ends_whatever_is_going_on(start: Start) -> None:
 
 @pytest.mark.parametrize("kind", ["empty pings", "one-sample messages"])
 def test_one_client_costs_another_little(start: Start, kind: str) -> None:
-    """The figures themselves are in bench/results; here the machine may be busy otherwise."""
+    """The real figures are in bench/results; this machine may be busy."""
     address, _ = start()
     before = watch(f"ws://{address}", 3.0)
     with attack(ATTACKS[kind], f"http://{address}"):

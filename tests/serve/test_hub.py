@@ -60,7 +60,7 @@ def client_of(hub: Hub, host: str = "127.0.0.1") -> Client:
 
 
 async def say(hub: Hub, client: Client) -> list[str]:
-    """A second of sound; the kinds of events that it brings, in good time."""
+    """A second of sound, and the kinds of events that follow within the time limit."""
     client.push(SECOND)
     hub.wake()
     kinds = []
@@ -72,7 +72,7 @@ async def say(hub: Hub, client: Client) -> list[str]:
 
 
 def failing(hub: Hub, times: int, failure: BaseException) -> None:
-    """The next so many steps fail."""
+    """The next ``n`` steps fail."""
     process, left = hub._process, [times]
 
     def step(chunks: Any) -> Any:
@@ -166,7 +166,7 @@ def test_a_step_takes_little_of_each_of_many() -> None:
 
 
 def test_however_many_are_ahead_of_real_time_a_step_takes_few_of_them() -> None:
-    """And each of them in turn."""
+    """Each of them in turn."""
 
     async def test(hub: Hub) -> None:
         steps: list[set[Any]] = []

@@ -115,7 +115,7 @@ def test_files_that_never_end_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["{everything:path}", "..", "nl\x1b[31m", "n" * 36, "nl.de"])
 def test_a_language_is_named_after_one(code: str, tmp_path: Path) -> None:
-    """Its name becomes a part of an address: one with braces would answer for all others."""
+    """Its name becomes part of a URL: braces in it would match all others."""
     assert "is not a language tag" in refused(Kiosk(languages=write(tmp_path, code)))
 
 

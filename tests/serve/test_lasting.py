@@ -43,7 +43,7 @@ def test_only_what_was_watched_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Immortal:
-    """A process that was killed and does not end, as one within a driver that never answers."""
+    """A killed process that does not end, as if it waited for a driver."""
 
     pid, returncode = 4_000_000, None
 
@@ -65,7 +65,7 @@ class Immortal:
 
 
 def supervised(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> Supervisor:
-    """A supervisor of two workers that nothing was begun of."""
+    """A supervisor of two workers that has started nothing."""
     import socket
 
     monkeypatch.setattr(supervisor, "KILLED_SECONDS", 0.01)

@@ -195,7 +195,7 @@ def test_a_page_whose_server_became_another_reads_itself_anew(start: Start, brow
 
 
 def test_a_page_that_is_answered_too_late_still_begins(browser: Any, address: str) -> None:
-    """The server was too busy, or gone again, just as the page read what it is to show."""
+    """The server was busy or gone while the page read its configuration."""
     context = browser.new_context(locale="en")
     page = context.new_page()
     refused = {"config.json": [429, None], "de.json": [None]}

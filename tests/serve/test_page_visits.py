@@ -54,7 +54,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 
 
 def is_the_start(page: Any) -> bool:
-    """And nothing of a visit is left anywhere in it."""
+    """No data of a visit is left in it."""
     page.wait_for_selector("body[data-screen=start]")
     left = page.evaluate(
         """['before', 'what', 'after', 'state', 'spoken', 'utterances'].map(
@@ -147,7 +147,7 @@ def test_visits_leave_nothing_in_memory(page: Any) -> None:
 
 
 def test_after_many_visits_the_page_is_read_anew(page: Any) -> None:
-    """Browsers keep some memory of every microphone, audio context and worklet that there was."""
+    """Browsers keep some memory for every past microphone, audio context and worklet."""
     page.evaluate("window.old = true")
 
     def visit() -> None:
@@ -193,7 +193,7 @@ def test_the_browsers_language_is_the_first(browser: Any, address: str) -> None:
 
 
 def overflowing(page: Any) -> list[str]:
-    """Texts that are wider or higher than their place, and what lies beside the screen."""
+    """Texts that overflow their element, and elements outside the screen."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll(
         'p, h1, h2, button, b, small, header, #utterances span, #legend li')]
@@ -206,7 +206,7 @@ def overflowing(page: Any) -> list[str]:
 
 
 def small(page: Any) -> list[str]:
-    """What can be touched and is too small for it."""
+    """Touch targets that are too small."""
     found: list[str] = page.evaluate(
         f"""() => [...document.querySelectorAll('button')].filter((e) => e.offsetParent)
         .filter((e) => e.offsetWidth < {LEAST} || e.offsetHeight < {LEAST}).map((e) => e.id)"""
@@ -215,7 +215,7 @@ def small(page: Any) -> list[str]:
 
 
 def clipped(page: Any) -> list[Any]:
-    """Places that are too low for what is said in them, by so many pixels."""
+    """Elements whose text overflows, and by how many pixels."""
     found: list[Any] = page.evaluate(
         """() => ['stage', 'hearing', 'state', 'legend', 'bands'].map((id) => { const e
         = document.getElementById(id); return [id, innerWidth, e.scrollHeight - e.clientHeight,
@@ -231,7 +231,7 @@ VISIT = (
 
 
 def places(page: Any, *parts: str) -> Any:
-    """Where these parts, or every part of a visit, stand."""
+    """Positions of these elements, or of all elements of a visit."""
     return page.evaluate(
         """(parts) => parts.map((id) => { const b = document.getElementById(id)
         .getBoundingClientRect(); return [id, b.x, b.y, b.width, b.height]; })""",

@@ -36,7 +36,7 @@ from websockets.sync.client import connect
 def expected_events(
     samples: npt.NDArray[Any], rate: int, detector: edgeser.SpeechDetector | None = None
 ) -> list[dict[str, Any] | None]:
-    """What a program hears, as it would be sent."""
+    """The audio of a program, as it would be sent."""
     model = edgeser.load()
     ours = Utterances(model, rate, detector=detector)
     told = [
@@ -48,7 +48,7 @@ def expected_events(
 
 
 def utterances_total(address: str) -> float:
-    """Utterances that a server has found since it started."""
+    """Number of utterances since a server started."""
     (line,) = re.findall(
         r"^edgeser_utterances_total (\S+)$", get(address, "/metrics")[1], re.MULTILINE
     )
@@ -57,7 +57,7 @@ def utterances_total(address: str) -> float:
 
 @pytest.mark.parametrize("size", [333, 4_000, 60_000])
 def test_a_client_hears_what_a_program_would(shared: str, size: int) -> None:
-    """To the bit, however its messages are cut and whatever the server's timing makes of them."""
+    """Bit-identical for any message sizes and any timing of the server."""
     samples, rate = speech()
     before = utterances_total(shared)
     events = talk(shared, samples, f"rate={rate}", size)
@@ -267,7 +267,7 @@ def test_who_says_nothing_is_let_go(start: Start) -> None:
 
 
 def test_who_sends_too_fast_is_made_to_wait(start: Start) -> None:
-    """5 s of audio at 4 times real time, of which 1 s may come at once, take a second."""
+    """5 s of audio at 4 times real time with a burst of 1 s take a second."""
     address, _ = start(limits="speed=4.0, burst_seconds=1.0")
     samples, rate = speech()
     began = time.monotonic()
@@ -292,7 +292,7 @@ def test_who_does_not_read_is_cut_off_and_nobody_else_notices(start: Start) -> N
 
 
 def test_who_is_cut_off_while_made_to_wait_is_gone_at_once(start: Start) -> None:
-    """Else a goodbye would lie unread for as long as a silent one is waited for: 10 s."""
+    """Otherwise a close message would stay unread for the idle timeout of 10 s."""
     address, process = start(limits="speed=0.1, burst_seconds=0.1")
     files = Path(f"/proc/{process.pid}/fd")
     if not files.exists():
@@ -320,7 +320,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def socket_that_never_reads(address: str) -> socket.socket:
-    """A WebSocket by hand: a client library would read on its own."""
+    """A WebSocket by hand: a client library would read by itself."""
     host, port = address.split(":")
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

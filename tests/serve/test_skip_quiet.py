@@ -12,7 +12,7 @@ from tests.serve.conftest import Start
 
 
 def room() -> npt.NDArray[np.int16]:
-    """Eight seconds in which nobody speaks, then the sample."""
+    """Eight seconds without speech, then the sample."""
     samples, rate = speech()
     noise = np.random.default_rng(3).normal(0, 20, 8 * rate)
     return np.concatenate([noise.astype(np.int16), samples[: 4 * rate]])

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 
 
 def until(true: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What is true at last."""
+    """The final value."""
     end = time.monotonic() + seconds
     while not (result := true()):
         assert time.monotonic() < end, "it took too long"
@@ -50,7 +50,7 @@ def workers_of(process: subprocess.Popen[str]) -> set[int]:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody asked about yet has, too."""
+    """Whether a process has ended, including one that was not reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
@@ -63,7 +63,7 @@ def figures(address: str) -> dict[str, float]:
 
 
 def owner(client: ClientConnection, pids: set[int]) -> int:
-    """Which of these processes a connection is with."""
+    """The process that serves a connection."""
     # Others use the same port towards another server.
     ends = [
         f":{name[1]:04X}" for name in (client.socket.getpeername(), client.socket.getsockname())

@@ -13,7 +13,7 @@ from train.models.vqvae import VQVAEConfig
 
 
 def small_config() -> ModelConfig:
-    """All parts, little of each."""
+    """All parts, at a small size."""
     return ModelConfig(
         CNNConfig((4, 6, 8), 4, 12),
         VQVAEConfig((4, 6), codes=20, code_width=8),
@@ -44,7 +44,7 @@ def small_model(config: ModelConfig | None = None, seed: int = 0) -> EmotionMode
 
 
 def voice(seconds: float, seed: int = 0) -> Tensor:
-    """Something with pitch, formants, loudness and pauses like a voice: (1, samples) at 16 kHz."""
+    """A synthetic voice with pitch, formants, loudness and pauses: (1, samples) at 16 kHz."""
     generator = torch.Generator().manual_seed(seed)
     t = torch.arange(int(seconds * 16_000)) / 16_000
     pitch = 140 + 40 * torch.sin(2 * torch.pi * 0.7 * t)

@@ -12,7 +12,7 @@ RATE = 16_000
 
 
 def recording(path: Path, seed: int, seconds: float = 1.6) -> None:
-    """Something like a voice."""
+    """A voice-like sound."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sound = voice(seconds, seed=seed)[0].numpy()
     soundfile.write(path, np.clip(sound, -1, 1), RATE)
@@ -31,7 +31,7 @@ def by_folders(
 
 
 def by_table(folder: Path, emotions: Sequence[str], speakers: Sequence[str], each: int = 2) -> Path:
-    """The same with a CSV that says who speaks, and how."""
+    """The same with a CSV of speakers and emotions."""
     rows, seed = ["path,corpus,speaker,emotion"], 0
     for emotion in emotions:
         for speaker in speakers:

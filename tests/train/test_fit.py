@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
-    """Two emotions that differ in brightness alone: whatever learns tells them apart."""
+    """Two emotions that differ in brightness alone, so that any model learns them."""
     folder = tmp_path_factory.mktemp("made")
     recordings = []
     for i in range(16):

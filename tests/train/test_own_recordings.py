@@ -95,7 +95,7 @@ def test_a_recording_must_be_one_utterance(tmp_path: Path, samples: np.ndarray, 
 
 
 def test_files_are_read_as_the_sdk_reads_them(tmp_path: Path) -> None:
-    """Such as libsndfile by itself names none, never ends with, or reads a part of."""
+    """Files that libsndfile alone does not name, never finishes, or reads in part."""
     whole, path = voice(3.0)[0].numpy(), tmp_path / "a.flac"
     soundfile.write(path, whole.clip(-1, 1), 16_000, subtype="PCM_16")
     flac = bytearray(path.read_bytes())

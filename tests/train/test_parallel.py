@@ -24,7 +24,7 @@ LABELS = ("neutral", "anger", "sadness", "happiness")
 
 
 def corpus(folder: Path) -> Corpus:
-    """Forty recordings, written by whoever is first."""
+    """Forty recordings, written by the first process."""
     recordings = []
     for i in range(40):
         path = folder / f"{i}.flac"

@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def some(folder: Path) -> Path:
-    """Boredom, fear and anger of four speakers of EmoDB whom the parent has heard in no stage."""
+    """Boredom, fear and anger of four EmoDB speakers; the base model never heard them."""
     training = Checkpoint.load(PARENT).facts["training"]
     unheard = {*training["judged_by"], *training["chosen_on"]}
     kept: dict[tuple[str, str], int] = {}

@@ -81,7 +81,7 @@ def test_stream_equals_offline(
 
 @torch.no_grad()
 def _first_undecided(model: EmotionModel, audio: NDArray[np.float32], opened: torch.Tensor) -> int:
-    """The first token with a latent vector that is as near to one code as to another.
+    """The first token with a latent vector that is equally near to two codes.
 
     Nearest means nearest to the last bit: where two codes are equally near to within rounding,
     any two correct implementations may choose differently, and the tokens differ from there on.

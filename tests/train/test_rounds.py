@@ -60,7 +60,7 @@ def material(teacher: Path) -> Material:
 
 
 def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that is large in a real run, made small."""
+    """Small values for everything that is large in a real run."""
     monkeypatch.setattr(ground, "read", lambda *_: material(folder / "teacher.safetensors"))
     for table in (ground.SIZES, sizes.SIZES):
         monkeypatch.setitem(table, "small", Size(small_config(), 3e-3))
@@ -209,7 +209,7 @@ def test_the_command_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def main(folder: Path, out: Path, option: str) -> None:
-    """What each process does."""
+    """The work of each process."""
     torch.set_num_threads(1)
     shard, steps, step = Shard.here(), 0, Learner.step
     with pytest.MonkeyPatch.context() as patches:

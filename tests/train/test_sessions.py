@@ -66,7 +66,7 @@ def test_digital_silence_empties_the_gate_and_a_pause_unsets_the_level() -> None
 
 
 def utterances(seed: int = 0) -> list[Utterance]:
-    """Two corpora of three speakers, each with an offset larger than what tells emotions apart."""
+    """Two corpora of three speakers; speaker offsets exceed the differences between emotions."""
     rng, found = np.random.default_rng(seed), []
     moods = rng.normal(0, 1.0, (2, 12))
     for corpus in ("a", "b"):

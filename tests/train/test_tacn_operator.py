@@ -46,7 +46,7 @@ def made(name: str, dropout: float = 0.0) -> tuple[TACNLayer, Tensor]:
 
 
 def differentiated(layer: TACNLayer, x: Tensor, by_operator: bool) -> list[Tensor]:
-    """What a layer makes of tokens, and the gradients by them and by all parameters."""
+    """A layer's outputs, and the gradients by tokens and all parameters."""
     x = x.detach().requires_grad_()
     generator = torch.Generator().manual_seed(1)
     wanted = torch.randn(x.shape, dtype=torch.float64, generator=generator).to(x)

@@ -36,7 +36,7 @@ def find_wheel() -> Path | None:
 
 
 class Server:
-    """A process group, on a port of its own; it is killed with all that it started."""
+    """A process group on its own port; it is killed with all children."""
 
     def __init__(self, packages: Path, repository: Path, folder: Path) -> None:
         self._packages, self._repository, self._folder = packages, repository, folder

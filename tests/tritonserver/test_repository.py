@@ -98,7 +98,7 @@ def test_the_server_pairs_states_by_the_order_of_their_names(folder: Path) -> No
 
 
 class Server:
-    """The sequence batcher with implicit state, as its documentation tells it."""
+    """The sequence batcher with implicit state, as documented."""
 
     def __init__(self, folder: Path) -> None:
         self.config = parsed(folder / "config.pbtxt")

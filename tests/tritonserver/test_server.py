@@ -42,7 +42,7 @@ Events = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With two instances; and the pool once more, where two seconds of silence are the end."""
+    """With two instances; and the pool again, where two seconds of silence end it."""
     folder = tmp_path_factory.mktemp("repository")
     read = read_bundle(DEFAULT_BUNDLE)
     write_repository(folder, DEFAULT_BUNDLE, read, step_graph(read))
@@ -78,7 +78,7 @@ def inputs(sound: Sound, rate: int | None = None) -> list[triton.InferInput]:
 
 
 def told(result: triton.InferResult) -> Events:
-    """The events of an answer, without the time that it took."""
+    """The events of an answer, without its duration."""
     events = [json.loads(text) for text in result.as_numpy("events")[0]]
     for event in events:
         event.pop("latency_ms", None)
@@ -86,7 +86,7 @@ def told(result: triton.InferResult) -> Events:
 
 
 def alone(model: edgeser.Model, sound: Sound, rate: int) -> Events:
-    """What a single stream tells of it, in the same words; frames first."""
+    """A single stream's events in the same format; frames first."""
     frames: list[edgeser.EmotionFrame] = []
     utterances = edgeser.Utterances(model, rate, on_frame=frames.append)
     events = utterances.process(sound) + utterances.flush()
@@ -100,14 +100,14 @@ def alone(model: edgeser.Model, sound: Sound, rate: int) -> Events:
 
 
 def of_kind(events: Events) -> tuple[Events, Events]:
-    """Frames, and the rest: across pieces each is in order."""
+    """Frames, and other events: each kind is in order across pieces."""
     frames = [event for event in events if event["type"] == "frame"]
     return frames, [event for event in events if event["type"] != "frame"]
 
 
 @dataclass
 class Caller:
-    """A client that speaks in pieces of any length."""
+    """A client that sends pieces of any length."""
 
     name: int | str
     sound: Sound
@@ -130,7 +130,7 @@ class Caller:
 
 
 def converse(server: Server, callers: list[Caller]) -> None:
-    """All of them at once; in each round some say something, in an order of chance."""
+    """All at once; in each round some of them send audio, in random order."""
     random = np.random.default_rng(0)
     wanted = [triton.InferRequestedOutput("events")]
     answers: queue.Queue[tuple[Caller, Any, Any]] = queue.Queue()
@@ -280,7 +280,7 @@ class TritonPythonModel:
 
 
 def test_the_server_takes_the_step_graphs_configuration(repository: Path, tmp_path: Path) -> None:
-    """It lacks the backend, so one in Python says what it would have got for a first request."""
+    """It lacks the backend, so a Python one returns the inputs of a first request."""
     packages = find_wheel()
     assert packages is not None
     model = tmp_path / "repository" / "edgeser_step"

@@ -16,7 +16,7 @@ RATE = 44_100
 
 
 class Loud:
-    """Whatever is louder than -40 dBFS is speech; counts what it is told."""
+    """Anything above -40 dBFS is speech; counts its input."""
 
     sample_rate = 16_000
     threshold = 0.5

@@ -177,7 +177,7 @@ def test_every_frame_is_told_with_its_true_time() -> None:
 
 
 def test_the_last_hour_is_as_good_as_the_first() -> None:
-    """To the bit, whatever came before, but for what is learned of the speaker."""
+    """Bit-identical after any earlier audio, except for what is learned about the speaker."""
     sound, rate = sample()
     spoken = soxr.resample(sound, rate, 16_000)
     rounds = np.concatenate([spoken, np.zeros(32_000, np.float32)])

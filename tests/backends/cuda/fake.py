@@ -33,7 +33,7 @@ Work = Callable[[], None]
 
 
 class Block:
-    """A piece of memory, alive as long as somebody holds it."""
+    """A piece of memory that lives while it is referenced."""
 
     def __init__(self, size: int) -> None:
         spare = np.zeros(size + 256, np.uint8)
@@ -319,7 +319,7 @@ def fake_engine(
 def prepare_on(
     device: FakeDevice, bundle: Bundle
 ) -> Callable[[int, Mapping[str, int]], Callable[[int], None]]:
-    """What :attr:`OnDevice.prepare` is, on the fake."""
+    """:attr:`OnDevice.prepare` on the fake."""
     host = Engine(bundle).front_end
     sizes = bundle.manifest.sizes
 

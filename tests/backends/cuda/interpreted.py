@@ -36,7 +36,7 @@ _POINTERS = {"matrices": "*weight", "taps": "*i32"}
 
 @dataclass
 class Interpreting(FakeDevice):
-    """See above. ``silent``: the front end's kernels are launched and do nothing."""
+    """As above. ``silent``: the front end's kernels are launched and do nothing."""
 
     silent: bool = False
 
@@ -95,12 +95,12 @@ class Interpreting(FakeDevice):
 
 
 def interpreting_device(bundle: Bundle, **options: Any) -> Interpreting:
-    """Such a device for a model's kernels."""
+    """Such a fake device, with a model's kernels."""
     return Interpreting(tacn_shape(bundle.manifest), vq_shape(bundle.manifest), **options)
 
 
 def front_end_arguments(name: str) -> tuple[IndexArgument, ...]:
-    """As the kernel has them, and one that is null."""
+    """As the kernel has them, and a null one."""
     function = FUNCTIONS[name]
     fixed = front_end_constants(name, 16)
     numbers = function.kwargs["do_not_specialize"]

@@ -37,7 +37,7 @@ FEATURES = {"float32": 1e-4, "bfloat16": 0.05}
 
 
 def clear(bundle: Bundle, make: Callable[[int], Sound], rate: int, count: int) -> list[Sound]:
-    """The first sounds ``make(0)``, ``make(1)``, ... of which no vector is near two codes."""
+    """The first of ``make(0)``, ``make(1)``, ... without near ties of codes."""
     found: list[Sound] = []
     for seed in range(100):
         sound = make(seed)
@@ -73,7 +73,7 @@ def _distances(bundle: Bundle, latent: Floats) -> tuple[Floats, Floats]:
 
 
 def assert_steps(engine: CudaEngine, sound: Sound, precision: Precision) -> None:
-    """Step a stream on the GPU and hold each part of each step against what went into that part."""
+    """Steps a stream on the GPU and checks each part of each step against its input."""
     bundle, runtime, cpu = engine.bundle, engine.runtime, Engine(engine.bundle, precision)
     sizes, t = bundle.manifest.sizes, bundle.tensors
     fusion = reference.VQFusionWeights(

@@ -81,7 +81,7 @@ def test_a_device_that_breaks(stub: Path, toy_path: Path, toy_index: Index) -> N
 def test_graphs_and_copies_keep_what_they_name(
     stub: Path, toy_path: Path, toy_index: Index
 ) -> None:
-    """A graph of which nobody kept the memory fails here as it does on a GPU, or should."""
+    """A graph whose memory was freed fails, as on a GPU."""
     done = run(stub, "owners", toy_path, toy_index)
     [named] = [line for line in done.stdout.splitlines() if line.startswith("named: ")]
     assert "CUDA_ERROR_ILLEGAL_ADDRESS" in named

@@ -86,7 +86,7 @@ def test_without_a_driver() -> None:
 
 
 def test_a_bare_system_error_is_told_by_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a compiled module raises it that lost the exception on the way."""
+    """As raised by a compiled module that lost the exception."""
 
     def device(number: int) -> None:
         try:

@@ -45,7 +45,7 @@ def gpu(request: pytest.FixtureRequest, toy_bundle: Bundle, toy_index: Index) ->
 
 @pytest.fixture
 def auto(toy_bundle: Bundle, toy_index: Index) -> OnFake:
-    """One whose streams go on on the CPU if the GPU fails."""
+    """One with CPU fallback if the GPU fails."""
     device = fake_device(toy_bundle)
     engine = fake_engine(toy_bundle, device, toy_index, in_graph=True, fall_back=True)
     return OnFake(Model(engine), device, engine)

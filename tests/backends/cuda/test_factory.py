@@ -64,7 +64,7 @@ def test_without_a_gpu(
 
 
 class Scrambled(FakeDevice):
-    """Its kernels compute something else."""
+    """Its kernels compute different values."""
 
     def _tacn(self, arguments: Sequence[Argument]) -> None:
         super()._tacn(arguments)
@@ -187,7 +187,7 @@ def test_the_bundled_models_kernels_serve_others_of_its_sizes(tmp_path: Path) ->
 
 
 def test_no_gpu_here_is_named(toy_path: Path) -> None:
-    """By whatever cuda.core says of a machine without a driver, or by its absence."""
+    """By cuda.core's error on a machine without a driver, or by its absence."""
     if why_no_gpu() is None:
         pytest.skip("here is a GPU")
     with pytest.raises(edgeser.DeviceError, match=r"take the CPU|edgeser\[cuda\]"):

@@ -25,7 +25,7 @@ from tests.backends.cuda.results import assert_as_on_the_cpu, warnings_of
 
 
 class FakeTensorRT:
-    """Builds engines of words, and runs those that say so with numpy."""
+    """Builds fake engines, and runs some of them with NumPy."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, bundle: Bundle, device: FakeDevice) -> None:
         self.builds = 0
@@ -152,7 +152,7 @@ def test_no_other_runtime_is_given_a_graph_that_nobody_allowed(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """That a bundle has its layers too does not make its graph that of a friend."""
+    """A bundle's graph is untrusted even if the bundle has layers."""
     tensorrt = FakeTensorRT(monkeypatch, toy_bundle, device)
     monkeypatch.setattr(front_end, "has_cuda_provider", lambda: True)
     monkeypatch.setattr(front_end, "OnnxFrontEnd", pytest.fail)

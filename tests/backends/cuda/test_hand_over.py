@@ -151,7 +151,7 @@ def test_an_interrupt_while_the_gpu_works(
     toy_model: edgeser.Model,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What it was told before still happens, and must not happen to what it is told next."""
+    """An earlier command still takes effect, and must not affect the next one."""
     model, _ = opened(toy_bundle, toy_index, fall_back=False)
     one, other = model.stream(16_000), model.stream(16_000)
     sounds = [speech_like(2.0, seed=i) for i in range(2)]

@@ -67,7 +67,7 @@ def test_whole_hops_on_the_gpu(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Streams of different ages share a batch; each is told what the CPU tells it."""
+    """Streams of different ages share a batch; each gets the CPU's results."""
     monkeypatch.setattr(factory, "_TRIAL_HOPS", 2)  # each takes a second
     device = interpreting_device(toy_bundle)
     engine = open_cuda(toy_bundle, full_index.folder, "float32", open_device=lambda: device)

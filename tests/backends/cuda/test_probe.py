@@ -29,7 +29,7 @@ def tensorrt_rtx(*targets: str) -> Flavour:
 
 
 class Looker:
-    """Looks at a fake GPU."""
+    """Inspects a fake GPU."""
 
     def __init__(self, bundle: Bundle, index: Index, cache: Path, patch: pytest.MonkeyPatch):
         self.bundle, self.index, self.cache, self._patch = bundle, index, cache, patch

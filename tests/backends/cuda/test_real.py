@@ -85,7 +85,7 @@ compile_bundle(read_bundle(path), [target], precisions, Path(folder))
 
 
 def compile_in_a_process_of_its_own(path: Path, target: str, folder: Path) -> None:
-    """Since Triton decides once whether it compiles or interprets."""
+    """Triton decides only once whether it compiles or interprets."""
     subprocess.run(
         [sys.executable, "-c", _COMPILED, path, target, folder, *PRECISIONS.values()],
         check=True,
@@ -97,7 +97,7 @@ def compile_in_a_process_of_its_own(path: Path, target: str, folder: Path) -> No
 def assert_close(
     found: Sequence[EmotionFrame], wanted: Sequence[EmotionFrame], tolerance: float = 1e-4
 ) -> None:
-    """For sounds of which no vector is near two codes: see ``near.py``."""
+    """For sounds without near ties of codes: see ``near.py``."""
     assert [frame.time for frame in found] == [frame.time for frame in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert one.level == pytest.approx(other.level, abs=1e-3)
@@ -216,7 +216,7 @@ except edgeser.BackendError as error:
 
 
 def test_a_kernel_that_goes_astray_costs_no_stream_anything(both: Both) -> None:
-    """In a process of its own: CUDA gives it no GPU any more."""
+    """In a subprocess for which CUDA has no GPU any more."""
     done = subprocess.run(
         [sys.executable, "-c", _POISONED, str(both.path), str(both.kernels), str(both.cache)],
         capture_output=True,

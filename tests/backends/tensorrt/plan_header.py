@@ -29,7 +29,7 @@ def read_header(engine: bytes) -> Header:
 
 
 def constant_types(engine: bytes, dimensions: tuple[int, ...]) -> set[str]:
-    """The types of all constants of these dimensions."""
+    """The dtypes of all constants with these dimensions."""
     dims = " ".join(map(str, dimensions))
     found = re.findall(
         rf"const_payload_size=\d+ dims={{ {dims} }}.*? type=(\w+) }}".encode(), engine

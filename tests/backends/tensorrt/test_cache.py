@@ -237,7 +237,7 @@ assert EngineCache(Path(sys.argv[1])).get(ORIGIN, build) == ENGINE
 
 
 def test_two_processes_that_build_the_same_engine(tmp_path: Path) -> None:
-    """Neither knows of the other; both have their engine, and a whole one is kept."""
+    """Two independent builders: both get an engine, and the cache keeps a complete one."""
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", _BUILDS, str(tmp_path), str(root)]
     both = [

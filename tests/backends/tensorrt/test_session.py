@@ -17,7 +17,7 @@ ADDRESSES = {"x": 1000, "level": 2000, "y": 3000}
 
 
 class Context:
-    """What runs one batch size of :class:`Engine`."""
+    """The execution context of one batch size of :class:`Engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -45,7 +45,7 @@ class Context:
 
 
 class Engine:
-    """What TensorRT deserialises, as far as it is asked."""
+    """A deserialised TensorRT engine, as far as it is used."""
 
     def __init__(self) -> None:
         self.shapes: dict[str, tuple[int, ...]] = dict(SHAPES)
@@ -166,7 +166,7 @@ def test_what_fails_is_named(engine: Engine) -> None:
 
 
 def test_tensorrt_rtx_specialises_kernels_at_once(engine: Engine) -> None:
-    """Else it would swap them in later, and a graph would keep what it recorded."""
+    """Otherwise it would replace them later, and a graph would keep the recorded ones."""
     rtx = flavour(engine)
     rtx.api.DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
     config = SimpleNamespace()

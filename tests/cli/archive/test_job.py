@@ -37,7 +37,7 @@ LIMIT = 300.0
 
 
 def archive(folder: Path, count: int, seconds: float) -> list[str]:
-    """Names of recordings, and of one in their midst that is none."""
+    """Names of recordings, one of which is not a recording."""
     folder.mkdir()
     first = folder / "00.wav"
     soundfile.write(first, speech_like(seconds), 16_000)

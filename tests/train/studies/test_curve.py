@@ -58,7 +58,7 @@ def test_sizes_lie_around_the_default() -> None:
 
 
 def result(size: str, right: list[int], cost: int, seed: int = 0) -> dict[str, Any]:
-    """Of four speakers with ten recordings of each emotion, so many of them judged right."""
+    """Four speakers with ten recordings of each emotion, this many of them correct."""
     by_speaker = {
         f"s{i}": [
             [n if a == b else (10 - n if b == (a + 1) % 4 else 0) for b in range(4)]

@@ -26,7 +26,7 @@ def answers_of(count: int, boldness: float, seed: int) -> Answers:
 
 @pytest.fixture
 def found() -> dict[str, dict[int, Answers]]:
-    """Both corpora are twice as bold as they should be; one is much larger."""
+    """Logits of both corpora are twice too large; one corpus is much larger."""
     return {
         name: {n: answers_of(count, 2.0, n + count) for n in BEFORE}
         for name, count in (("emodb", 2_000), ("cremad", 6_000))

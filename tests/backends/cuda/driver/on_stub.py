@@ -48,7 +48,7 @@ _ON_LAUNCH = ctypes.CFUNCTYPE(
 
 
 class Kernels(Interpreting):
-    """The fake's kernels, and the interpreted ones, on whatever memory they are given."""
+    """The fake's kernels and the interpreted ones, on given memory."""
 
     def view(
         self, address: int, dtype: npt.DTypeLike, *shape: int
@@ -129,7 +129,7 @@ def streams(bundle: Path, kernels: Path) -> None:
 
 
 def shared_streams(bundle: Path, kernels: Path) -> None:
-    """The same where host and device have one memory."""
+    """The same with unified memory."""
     STUB.stub_share_memory(1)
     assert CudaDevice().shares_memory
     streams(bundle, kernels)
@@ -182,7 +182,7 @@ def tell(work: Callable[[], object]) -> None:
 
 
 def seam(bundle: Path, kernels: Path) -> None:
-    """What of the seam the rest does not reach."""
+    """Parts of the interface that the other tests do not cover."""
     del bundle, kernels
     assert driver_version() == "13.0"
     device = CudaDevice()
@@ -210,7 +210,7 @@ def seam(bundle: Path, kernels: Path) -> None:
 
 
 def owners(bundle: Path, kernels: Path) -> None:
-    """What is launched keeps what it names; what nobody keeps is found out."""
+    """Launches keep their arguments alive; freed arguments are detected."""
     device = CudaDevice()
     graph, seen = copying_graph(device, kept=True)
     gc.collect()
@@ -240,7 +240,7 @@ def owners(bundle: Path, kernels: Path) -> None:
 
 
 def copying_graph(device: CudaDevice, *, kept: bool) -> tuple[Graph, Bytes]:
-    """A graph that copies from memory which nobody else has, and where to: ones so far."""
+    """A graph that copies from memory that only it refers to; its destination holds ones."""
     memory, seen = device.allocate(100), np.ones(100, np.uint8)
     device.copy_in(memory.address, np.full(100, 7, np.uint8))
     device.synchronize()
@@ -249,7 +249,7 @@ def copying_graph(device: CudaDevice, *, kept: bool) -> tuple[Graph, Bytes]:
 
 
 def step_ahead(bundle: Path, kernels: Path, device: CudaDevice) -> tuple[Work, torch.Tensor]:
-    """A step as bench/gpu launches it, of which no more is kept than it keeps itself."""
+    """A step as bench/gpu launches it; only its own references keep its memory."""
     harness = Harness(read_bundle(bundle), kernels, torch.device("cpu"))
     logits = torch.zeros(3, harness.tacn.outputs)
     arena = torch.zeros(3, harness.tacn.block_bytes, dtype=torch.uint8)

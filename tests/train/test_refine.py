@@ -1,4 +1,4 @@
-"""A finished front end that is trained further: where it starts, what it hears, what it leaves."""
+"""Further training of a finished front end: start weights, training data, written files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.train.models import small_config
+from train.checkpoint import Checkpoint
 from train.data.augment import Sounds
 from train.front import ground, refine
 from train.front.plan import Plan
@@ -25,7 +26,7 @@ LABELS = ("neutral", "anger", "sadness", "happiness")
 
 
 class Raw:
-    """Recordings as a corpus caches them."""
+    """Recordings in the form of a corpus cache."""
 
     def __init__(self, waves: list[Any]) -> None:
         self.waves = waves
@@ -69,30 +70,41 @@ def product(monkeypatch: pytest.MonkeyPatch) -> Any:
 def started(path: Path) -> Path:
     torch.manual_seed(1)
     state = EmotionModel(small_config()).state_dict()
-    kept = {f"small.{n}": t.half() if t.is_floating_point() else t for n, t in state.items()}
-    save_file({n: t for n, t in kept.items() if n[6:].startswith(sizes.SHIPPED)}, path)
+    save_file({n: t for n, t in state.items() if n.startswith(sizes.SHIPPED)}, path)
     return path
 
 
 def test_it_starts_from_weights_and_can_be_stopped(
     product: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, course = started(tmp_path / "start.safetensors"), Course((4, 2), 2)
+    start, course = started(tmp_path / "start.safetensors"), Course((0, 4), 2)
     refine.refine(product, start, tmp_path / "whole", course)
     with monkeypatch.context() as only:
         only.setattr(Course, "rounds", lambda self, of=Course.rounds: of(self)[:1])
         refine.refine(product, start, tmp_path / "stopped", course)
     # Its first round was of the heads alone: the model is the one that it began with.
-    first, begun = load_file(tmp_path / "stopped" / "a1.safetensors"), load_file(start)
+    written = "a2-small.safetensors"
+    first, begun = load_file(tmp_path / "stopped" / written), load_file(start)
     weights = [n for n in first if n.endswith("weight")]
     assert weights
     assert all(torch.equal(first[n], begun[n]) for n in weights)
     refine.refine(product, start, tmp_path / "stopped", course)
-    for name in ("a1.safetensors", "a2-small.safetensors"):
-        whole, stopped = ((tmp_path / n / name).read_bytes() for n in ("whole", "stopped"))
-        assert whole == stopped, name
-    model = loaded("small", tmp_path / "whole" / "a2-small.safetensors")
+    whole, stopped = ((tmp_path / n / written).read_bytes() for n in ("whole", "stopped"))
+    assert whole == stopped
+    after = load_file(tmp_path / "whole" / written)
+    assert not any(torch.equal(after[n], begun[n]) for n in weights if n.startswith("frontend.cnn"))
+    model = loaded("small", tmp_path / "whole" / written)
     assert torch.isfinite(model(torch.zeros(1, 8000))).all()
+
+
+def test_it_starts_from_a_checkpoint(product: Any, tmp_path: Path) -> None:
+    path = tmp_path / "whole.safetensors"
+    torch.manual_seed(2)
+    model = EmotionModel(small_config())
+    Checkpoint(model).save(path)
+    (learner,) = refine._ground(product, path, ground.Log(tmp_path / "log")).learners()
+    for name, weight in learner.student.model.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name]), name
 
 
 def test_it_hears_no_speaker_that_judges_it(product: Any, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def front(
 
 def refine(
     start: Annotated[
-        Path, typer.Option("--from", help="a1.safetensors of a training of the front end.")
-    ],
+        Path, typer.Option("--from", help="A checkpoint, or a2-14.safetensors of 'front'.")
+    ] = Path("train/checkpoints/default.safetensors"),
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
     teacher: Teacher = TEACHER,
@@ -67,7 +67,7 @@ def refine(
     ),
     threads: Threads = 0,
 ) -> None:
-    """Trains a front end further on two cores: higher and lower voices. An hour; can be resumed."""
+    """Trains a front end further on two cores: higher and lower voices. Half an hour; resumable."""
     from train.front.refine import refine as run
     from train.product import Product
 

@@ -64,7 +64,7 @@ class Ground:
     material: Material | None = None
     """The pack's, to which recordings may be added."""
     start: Path | None = None
-    """Weights that learners start from, as ``a1.safetensors`` holds them."""
+    """Weights that learners start from: a checkpoint, or ``a2-14.safetensors``."""
     even: Tensor | None = None
     """(2 D, 2 D): what errors in a recording's mean and deviation are multiplied by."""
 
@@ -106,7 +106,7 @@ class Ground:
             size = SIZES[name]
             student = Student(size.config, width, len(self.bank.names), self.even)
             if self.start is not None:
-                model = loaded(name, self.start, f"{name}.")
+                model = loaded(name, self.start)
                 student.model.load_state_dict(model.state_dict())
             student = student.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             rate = self.plan.learning_rate or size.learning_rate

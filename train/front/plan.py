@@ -32,7 +32,8 @@ class Plan:
     learning_rate: float | None = None
     """Of all sizes; None: each its own."""
     heads: int = 0
-    """First steps in which only what reads the tokens learns: it is new where the model is not."""
+    """First steps of a phase in which only what reads the tokens learns: it is new where the model
+    is not."""
     made: int = 800
     """Number of synthetic sounds."""
     keep: float = 40.0

@@ -1,9 +1,9 @@
 """Trains a finished front end further, on one machine, with voices that no recording has.
 
-Starts from the weights of :mod:`train.front` before emotions. The corpora and the teacher's vectors
-are those that :class:`train.product.Product` stores. Two recordings in five are played faster or
-slower until they are another voice, up to a child's. Their targets are the teacher's vectors of the
-recording as it was: what was said and how stays, the voice does not.
+The corpora and the teacher's vectors are those that :class:`train.product.Product` stores. Two
+recordings in five are played faster or slower until they are another voice, up to a child's. Their
+targets are the teacher's vectors of the recording as it was: what was said and how stays, the voice
+does not. The emotions are learned at the same time, so that they are not forgotten.
 """
 
 from functools import partial
@@ -24,21 +24,22 @@ from train.front.rounds import Course, Rounds
 from train.front.scenes import SceneConfig
 from train.product import SIZE, Product
 
-COURSE = Course((1800, 2000), 100)
+COURSE = Course((0, 1150), 50)
 PLAN = Plan(
     sizes=(SIZE,),
     scenes=SceneConfig(batch=32, ahead=1, voices=(0.58, 1.3), voiced=0.4),
     made=400,
-    learning_rate=1e-3,
+    learning_rate=8e-4,
     slower=1.0,
-    heads=60,
+    heads=100,
 )
 
 
 def refine(product: Product, start: Path, out: Path, course: Course = COURSE) -> None:
-    """Writes ``a1.safetensors`` and ``a2-14.safetensors`` to ``out``, and its state each round.
+    """Writes ``a2-14.safetensors`` to ``out``, and the state of the training each round.
 
-    A run that was stopped goes on from that state. ``start`` is an ``a1.safetensors``.
+    A run that was stopped goes on from that state. ``start`` is a checkpoint, or an
+    ``a2-14.safetensors``.
     """
     device = torch.device("cpu")
     Rounds(PLAN, course, partial(_ground, product, start), out, device).run()

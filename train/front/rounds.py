@@ -134,7 +134,7 @@ class Rounds:
             often = often * np.where(heard.emotion >= 0, 2, 1)
         batches, fences = _ahead(scenes.batches(often), one.last - one.first), Fences(self.device)
         for step, batch in enumerate(batches, one.first):
-            heads = one.phase == "a1" and step < self.plan.heads
+            heads = step < self.plan.heads
             rate = HEADS_RATE if heads else learning_rate(step, step / one.steps, peak)
             for learner in self.learners:
                 learner.step(batch, weights, rate, heads)

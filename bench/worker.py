@@ -1,4 +1,4 @@
-"""A contestant in a process of its own, so that no two runtimes' thread pools meet.
+"""A peer in its own process, so that thread pools of two runtimes do not interfere.
 
 The parent starts ``python -m bench.worker MODULE:FUNCTION JSON``; the function makes a
 :class:`Contestant`. The worker says what it computes, or why it cannot, and then times itself once
@@ -30,7 +30,7 @@ ONE_THREAD = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Contestant:
-    """Something that can be called again and again, and what it computes."""
+    """A repeatable call, and its results."""
 
     call: Callable[[], object]
     answer: npt.NDArray[Any]
@@ -109,7 +109,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Contest:
-    """A contest's rounds, and who could not take part, with the reason."""
+    """Rounds of a comparison, and the peers that could not take part, with reasons."""
 
     rounds: Rounds
     absent: Mapping[str, str]

@@ -46,7 +46,7 @@ class Verdict:
     duration: float
     """Seconds of audio that were pushed."""
     speech_seconds: float
-    """Seconds of it in which somebody spoke, in steps of ``model.hop``."""
+    """Seconds of speech in it, in steps of ``model.hop``."""
     frames: tuple[EmotionFrame, ...]
     """The frames that the end returned: those of the last partial hop."""
 

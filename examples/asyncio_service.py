@@ -39,7 +39,7 @@ class Batches:
         return await self._waiting[stream]
 
     async def run(self) -> None:
-        """Compute whatever waits, for ever."""
+        """Computes pending hops, in an endless loop."""
         while await self._awake.wait():
             self._awake.clear()
             chunks, waiting = self._chunks, self._waiting

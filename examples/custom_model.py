@@ -10,7 +10,7 @@ import edgeser
 
 
 def main(bundle: str, recording: str) -> None:
-    """Say what the model is, and what it makes of a recording."""
+    """Describes the model and its results for a recording."""
     model = edgeser.load(bundle)
     print(f"{model.name} {model.version} tells {', '.join(model.labels)} apart ({model.licence})")
     verdict = model.analyze(recording).verdict

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 
 def main(path: str, server: str = "ws://127.0.0.1:8765") -> None:
-    """Send a recording and print what it was."""
+    """Sends a recording and prints the results."""
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     address = f"{server}/v1/stream?rate={rate}&format=int16&channels={samples.shape[1]}"
     with connect(address) as socket:

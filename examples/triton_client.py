@@ -10,7 +10,7 @@ import tritonclient.grpc as triton
 
 
 def main(path: str, server: str = "127.0.0.1:8001") -> None:
-    """Send a recording as if it were being spoken, and print what it was."""
+    """Sends a recording at the pace of speech and prints the results."""
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     sound = samples.mean(axis=1).astype(np.int16)
     name = secrets.randbits(63) + 1  # of the sequence; nobody else's

@@ -1,4 +1,4 @@
-"""Test the installed package, not the checkout that it was built from: what every wheel must pass.
+"""Tests the installed package, not the checkout that it was built from. Every wheel must pass.
 
 ``python tools/check_wheel.py`` runs the tests of promises, bundles and utterances in a folder that
 has the tests alone. It needs what the group ``wheel-test`` in pyproject.toml names. Arguments go on

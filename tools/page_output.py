@@ -1,4 +1,4 @@
-"""Run the programs on the pages and put what they print into the pages, below them.
+"""Runs the programs on the pages and puts their output below them.
 
     python tools/page_output.py
 

@@ -65,7 +65,7 @@ def model(wheel: zipfile.ZipFile) -> Component:
 
 
 def complete(bill: dict[str, Any], wheel: Path) -> dict[str, Any]:
-    """The bill, with what was added."""
+    """The bill of materials with the additions."""
     with zipfile.ZipFile(wheel) as file:
         added = [*vendored(), model(file)]
     root = bill["metadata"]["component"]

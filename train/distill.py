@@ -37,7 +37,7 @@ NOISE_LENGTH = int(3.0 * SAMPLE_RATE)
 
 @dataclass(frozen=True)
 class Spoken:
-    """A recording of speech, and what is known about it."""
+    """A recording of speech with its metadata."""
 
     audio: Samples | NDArray[np.int16]
     """(samples,) at 16 kHz; int16 is scaled by 1/32768."""

@@ -53,7 +53,7 @@ class SessionRecipe:
     token_dropout: float = 0.1
     label_smoothing: float = 0.1
     pooled: bool = True
-    """Learn what a readout of pooled tokens says (:mod:`train.pooled`) in place of the labels:
+    """Learn the answers of a readout of pooled tokens (:mod:`train.pooled`) instead of the labels:
     better on corpora left out (``docs/model/distillation.md``)."""
     centred: float = 0.5
     """Share of sessions from which the corpus's own mean is subtracted."""

@@ -61,7 +61,7 @@ class Harness:
 
 @dataclass(frozen=True)
 class Ready:
-    """A contestant that is ready, and its output for given input; None for a bound."""
+    """A prepared peer, and its output for given input; None for a bound."""
 
     work: Work
     answer: npt.NDArray[Any] | None

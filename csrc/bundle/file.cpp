@@ -59,7 +59,7 @@ std::string read(const std::string& path) {
   throw BundleError("cannot be read (" + std::generic_category().message(problem) + ")");
 }
 
-// What it is, is asked of what is open: between a look at the path and its opening, something else
+// The type is that of the open file: between a check of the path and its opening, something else
 // could take its place. The opening waits for no writer of a pipe, and takes no terminal.
 class Opened {
  public:

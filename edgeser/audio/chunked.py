@@ -11,7 +11,7 @@ from typing import Literal
 from edgeser.audio.span import Bytes, Span
 
 _ENDLESS = 0x7FFF_0000
-"""Lengths of four bytes from here on are what writers put who do not know."""
+"""Lengths of four bytes from here on mean that the writer did not know the length."""
 _LARGEST = b"\xff\xff\xff\xff"
 
 

@@ -90,7 +90,7 @@ class Report:
 
 
 def speech_like(seconds: float, rate: int) -> Samples:
-    """Something with pitch, pauses and noise: its content does not change what it costs."""
+    """Sound with pitch, pauses and noise; its content does not affect the cost."""
     t = np.arange(round(seconds * rate)) / rate
     voice = sum(np.sin(2 * np.pi * 140 * k * t) / k for k in range(1, 12))
     loud = np.clip(np.sin(2 * np.pi * 1.7 * t), 0, None)

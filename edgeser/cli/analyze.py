@@ -307,7 +307,7 @@ class _Each(Generic[T]):
 
 
 def _printable(name: object) -> str:
-    """A file's name as text, also where its bytes are none."""
+    """A file's name as text, even if its bytes are not valid text."""
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 

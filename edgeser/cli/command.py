@@ -46,7 +46,7 @@ def register(app: typer.Typer, command: Callable[..., None], name: str | None = 
 
 
 class _OneLine(logging.Formatter):
-    """Messages as all that is said: in one line, whatever is in a file's name."""
+    """One-line messages, with file names escaped."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return shown(super().formatMessage(record))

@@ -39,7 +39,7 @@ class Work(Generic[T]):
 
 
 def judged(files: Sequence[Path], work: Work[T], jobs: int) -> Iterator[tuple[int, T | AudioError]]:
-    """(place in ``files``, what was made of it) as they are done, by so many processes.
+    """(index in ``files``, result) as they finish, from several processes.
 
     Closing the iterator ends the processes, in the middle of whatever they do.
 

@@ -136,7 +136,7 @@ _hush = threading.Lock()
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keep what ALSA and JACK write about devices that are not there off standard error.
+    """Keeps messages of ALSA and JACK about missing devices off standard error.
 
     They write from C, dozens of lines each time, so the descriptor itself is turned away: for the
     tenth of a second that this takes, what other threads write there is lost as well.

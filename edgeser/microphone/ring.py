@@ -43,7 +43,7 @@ class Ring:
         return self._dropped
 
     def put(self, item: Item) -> None:
-        """Append; whatever must make room for it does."""
+        """Appends; drops the oldest if there is no room."""
         with self._changed:
             if self._ended:
                 return
@@ -69,7 +69,7 @@ class Ring:
             return None
 
     def end(self, error: BaseException | None = None) -> None:
-        """Let readers go: at once, or with an error after what is still there."""
+        """Releases readers: at once, or with an error after the remaining blocks."""
         with self._changed:
             self._ended = True
             if error is None:

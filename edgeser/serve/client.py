@@ -98,7 +98,7 @@ class Client:
         self.overrun = asyncio.Event()
         """Set when there are more unread events than allowed."""
         self.awaited_since: float | None = None
-        """Since when the server waits for its next message; None while it does not."""
+        """Time since which the server waits for its next message; None if it does not wait."""
         self.seat = -1
         """Its seat on the board."""
         self.due_since: float | None = None

@@ -209,7 +209,7 @@ class Hub:
         self._pool.process({stream: np.zeros(stream.until_frame, np.float32)})
 
     async def _round(self) -> bool:
-        """Steps all who are due, once; returns whether there was anything to do."""
+        """Steps all due streams once; returns whether there were any."""
         # Runs often, and most of many clients have nothing to do: keep this loop cheap.
         stirring = [c for c in self.clients if c.due_since is not None or c.ending]
         ready = _in_turn([c for c in stirring if c.due])
@@ -309,7 +309,7 @@ class Hub:
 
 
 def _in_turn(due: list[Client]) -> list[Client]:
-    """The clients of the next step: all that are live, and of the others those who wait longest."""
+    """The clients of the next step: all live ones, and those others that have waited longest."""
     ahead = [client for client in due if client.ahead]
     if len(ahead) <= STEP_HOPS:
         return due

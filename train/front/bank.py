@@ -45,7 +45,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Bank:
-    """Speech on a device, and on the host what is known about each recording."""
+    """Speech on a device, and metadata of each recording on the host."""
 
     audio: Flat
     clean: Tensor

@@ -41,7 +41,7 @@ class FrontEndModel(NamedTuple):
 
 
 def front_end_model(bundle: Bundle) -> FrontEndModel | None:
-    """The front end of a bundle; None if it does not tell its network's layers."""
+    """The front end of a bundle; None if the bundle does not contain its layers."""
     manifest, sizes = bundle.manifest, bundle.manifest.sizes
     if manifest.network is None:
         return None

@@ -29,7 +29,7 @@ from edgeser.backends.cuda.weights import PackedWeights, join, rounded
 
 LEVEL_CONSTANTS = ("rise", "fall", "fall_limit", "headroom", "quietest", "dynamic_range")
 _OUTSIDE = 0x3FFF << 16
-"""Farther down than any map is high: what a tap that is padding reads is zero."""
+"""A row below every map: taps in the padding read zeros there."""
 
 Doubles = npt.NDArray[np.float64]
 

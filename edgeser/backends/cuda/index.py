@@ -1,4 +1,4 @@
-"""The index of a folder of compiled kernels: what ``edgeser compile`` wrote, and how to launch it.
+"""The index of a folder of compiled kernels, written by ``edgeser compile``: files and launches.
 
 ``index.json`` lies beside the files that it names:
 

@@ -150,7 +150,7 @@ class EngineCache:
         path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> bytes:
-        """A file's bytes, if nobody else can have put it there. Raises OSError, ValueError."""
+        """A file's bytes, if no other user can have written it. Raises OSError, ValueError."""
         _check_owner(self.folder.stat(), "its folder")
         data, status = read_plain(path, _LARGEST_ENGINE, links=False)
         _check_owner(status, "it")

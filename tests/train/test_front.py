@@ -161,7 +161,10 @@ def test_a_student_learns_the_teacher_and_the_gate(speech: Bank) -> None:
     batches = made_by.batches(speech.often)
     taught.step(next(batches), Weights(emotion=0.3), 1.0)
     first = taught.lately()
-    for _ in range(30):
+    for _ in range(40):
+        taught.step(next(batches), Weights(emotion=0.3), 1.0)
+    taught.lately()
+    for _ in range(10):
         taught.step(next(batches), Weights(emotion=0.3), 1.0)
     last = taught.lately()
     assert last["gate"] < 0.9 * first["gate"]

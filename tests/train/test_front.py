@@ -159,19 +159,16 @@ def learner(speech: Bank) -> Learner:
 def test_a_student_learns_the_teacher_and_the_gate(speech: Bank) -> None:
     made_by, taught = scenes(speech), learner(speech)
     batches = made_by.batches(speech.often)
-    taught.step(next(batches), Weights(emotion=0.3), 1.0)
-    first = taught.lately()
-    for _ in range(40):
+    same = [next(batches) for _ in range(3)]  # losses of single batches differ too much
+    first = taught.judged(same)
+    for _ in range(30):
         taught.step(next(batches), Weights(emotion=0.3), 1.0)
-    taught.lately()
-    for _ in range(10):
-        taught.step(next(batches), Weights(emotion=0.3), 1.0)
-    last = taught.lately()
+    last = taught.judged(same)
     assert last["gate"] < 0.9 * first["gate"]
-    assert last["rebuilt"] < 0.9 * first["rebuilt"]
-    assert last["skipped"] == 0
+    assert last["rebuilt"] < 0.8 * first["rebuilt"]
+    assert last["teacher"] < 0.5 * first["teacher"]
+    assert taught.lately()["skipped"] == 0
     assert taught.is_sound()
-    assert taught.judged([next(batches)])["teacher"] > 0
 
 
 def test_heads_can_learn_alone(speech: Bank) -> None:

@@ -239,6 +239,35 @@ def places(page: Any, *parts: str) -> Any:
     )
 
 
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_the_list_shows_whole_words_in_any_window(
+    language: str, browser: Any, address: str
+) -> None:
+    page = opened(browser, address, locale=language)
+    begun(page)
+    page.evaluate(
+        """async () => { const { Words } = await import('./words.js');
+        const { Utterances } = await import('./utterances.js');
+        const words = await Words.load(await (await fetch('config.json')).json());
+        const list = new Utterances(document.getElementById('utterances'), words);
+        for (const label of ['anger', 'happiness', null]) list.add({label, confidence: 1,
+          probabilities: {anger: 1, happiness: 0}, start: 0, end: 29.8}); }"""
+    )
+    for width, height in ((800, 600), (1000, 760), (1024, 768), (1280, 800), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.locator("#utterances .what").count() == 3
+        assert [found for found in overflowing(page) if found.startswith(": ")] == []
+        # Shares and seconds are columns: each ends where that of the row above does.
+        for name in ("sure", "long"):
+            ends = page.evaluate(
+                "(name) => [...document.querySelectorAll(`#utterances .${name}`)]"
+                ".map((e) => e.getBoundingClientRect().right)",
+                name,
+            )
+            assert max(ends) - min(ends) < 0.5
+    page.context.close()
+
+
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "ja", "he"])
 def test_it_fits_and_nothing_moves_in_any_language(
     language: str, browser: Any, address: str

@@ -103,7 +103,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         if given.exists() and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         try:
-            _replace(target, data)
+            _replace(target, data, _mode(target))
         except OSError as error:
             if error.errno not in _NOTHING_BESIDE or not target.is_file():
                 raise
@@ -112,7 +112,30 @@ def write_whole(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
-def _replace(target: Path, data: bytes | memoryview) -> None:
+def replace_plain(path: Path, data: bytes) -> None:
+    """Writes a file atomically at ``path`` itself, and never into a file that is there.
+
+    A link that somebody puts there after the check is replaced by the file, not followed. For the
+    same reason there is no writing in place, as by :func:`write_whole`, in a folder that refuses
+    new files: a hard link cannot be told from a file of our own.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: there is a link, a pipe, a device or a folder.
+    """
+    try:
+        before = path.lstat().st_mode
+    except FileNotFoundError:
+        _replace(path, data, _default_mode())
+        return
+    if not stat.S_ISREG(before):
+        raise ValueError("it is a link or not a regular file")
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    _replace(path, data, stat.S_IMODE(before))
+
+
+def _replace(target: Path, data: bytes | memoryview, mode: int) -> None:
     """Writes a temporary file beside the target and renames it."""
     import tempfile
     from pathlib import Path
@@ -122,7 +145,7 @@ def _replace(target: Path, data: bytes | memoryview) -> None:
     try:
         with os.fdopen(number, "wb") as file:
             file.write(data)
-        partial.chmod(_mode(target))
+        partial.chmod(mode)
         partial.replace(target)
     finally:
         with suppress(OSError):
@@ -133,6 +156,10 @@ def _mode(target: Path) -> int:
     """The permissions of an existing file, or the default ones of a new file."""
     with suppress(FileNotFoundError):
         return stat.S_IMODE(target.stat().st_mode)
+    return _default_mode()
+
+
+def _default_mode() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask

@@ -25,7 +25,7 @@ from edgeser.bundle.paths import signature_path
 from edgeser.bundle.reader import LARGEST_BUNDLE
 from edgeser.bundle.signed import Signed
 from edgeser.errors import MissingExtraError, SignatureError
-from edgeser.files import read_plain, write_whole
+from edgeser.files import read_plain, replace_plain
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -55,7 +55,8 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
         The path of the signature, ``NAME.edgeser.sig``; an existing one is replaced.
 
     Raises:
-        SignatureError: the key cannot be used, or a file cannot be read or written.
+        SignatureError: the key cannot be used, or a file cannot be read or written, or a link or
+            a pipe is where the signature belongs.
         BackendError: the folder of kernels differs from what ``edgeser compile`` writes.
         MissingExtraError: the extra ``sign`` is not installed.
     """
@@ -70,9 +71,11 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> Path:
     signature = private.sign(statement.encode("ascii")).hex()
     target = signature_path(path)
     try:
-        write_whole(target, f"{statement}signature {signature}\n".encode("ascii"))
+        replace_plain(target, f"{statement}signature {signature}\n".encode("ascii"))
     except OSError as error:
         raise SignatureError(f"{target}: cannot be written ({error.strerror})") from None
+    except ValueError as error:
+        raise SignatureError(f"{target}: cannot be written: {error}: remove it") from None
     return target
 
 
@@ -93,7 +96,7 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
     path = _file(bundle)
     allowed = _public_keys(key)
     file = signature_path(path)
-    if not file.exists():
+    if not _is_there(file):
         raise SignatureError(
             f"{path}: is not signed: {file.name} is missing beside it. Get it from the source of "
             "the bundle, or load the bundle without a key if you trust it"
@@ -112,7 +115,7 @@ def verify(bundle: str | os.PathLike[str], key: Key, *, kernels: bool = True) ->
         raise SignatureError(f"{path}: is not the bundle that was signed: it was changed later")
     signed = Signed(data, by, None if found["kernels"] == _NO_KERNELS else found["kernels"])
     folder = path.with_suffix(".kernels")
-    if kernels and (folder.exists() or signed.kernels):
+    if kernels and (_is_there(folder) or signed.kernels):
         index = read_index(folder, signed=signed)
         for kernel in index.kernels.values():
             for variant in kernel.variants:
@@ -134,13 +137,26 @@ def _file(bundle: str | os.PathLike[str]) -> Path:
 
 
 def _digest_of_kernels(folder: Path) -> str:
-    if not folder.exists():
+    if not _is_there(folder):
         return _NO_KERNELS
     index = read_index(folder)
     for kernel in index.kernels.values():
         for variant in kernel.variants:
             index.read(variant)  # nothing is signed that would be refused
     return hashlib.sha256(_bytes(folder / INDEX, _LARGEST_INDEX)).hexdigest()
+
+
+def _is_there(path: Path) -> bool:
+    """``path.exists()``, except that what cannot be looked at is an error and not absent."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # no right to look into the folder, a name that is too long
+        raise SignatureError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a NUL in the path
+        raise SignatureError(f"{path}: cannot be read: {error}") from None
+    return True
 
 
 def _bytes(path: Path, most: int) -> bytes:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -86,6 +94,147 @@ def test_signing_writes_through_no_link_of_others(bundle: Path, keys: Path, tmp_
     sign(bundle, keys / "private.pem")
     assert precious.read_text() == "what must not be lost"
     assert signature_path(bundle).read_bytes() == before
+
+
+@pytest.mark.parametrize("there", ["a file", "nothing"])
+def test_a_link_in_place_of_the_signature_is_refused(
+    bundle: Path, keys: Path, tmp_path: Path, there: str
+) -> None:
+    precious, link = tmp_path / "precious", signature_path(bundle)
+    if there == "a file":
+        precious.write_text("what must not be lost")
+    link.unlink()
+    link.symlink_to(precious)
+    with pytest.raises(
+        edgeser.SignatureError, match=r"edgeser\.sig: cannot be written: it is a link"
+    ):
+        sign(bundle, keys / "private.pem")
+    assert link.is_symlink()
+    if there == "a file":
+        assert precious.read_text() == "what must not be lost"
+    else:
+        assert not precious.exists()
+
+
+def test_a_link_that_comes_while_signing_is_replaced(
+    bundle: Path, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attacker who may write in the folder puts it there after our look at the path."""
+    precious, place = tmp_path / "precious", signature_path(bundle)
+    precious.write_text("what must not be lost")
+    precious.chmod(0o666)
+    before, mode = place.read_bytes(), place.stat().st_mode
+    make = tempfile.mkstemp
+
+    def make_and_put_a_link(*given: Any, **named: Any) -> tuple[int, str]:
+        place.unlink()
+        place.symlink_to(precious)
+        return make(*given, **named)
+
+    monkeypatch.setattr(tempfile, "mkstemp", make_and_put_a_link)
+    sign(bundle, keys / "private.pem")
+    assert not place.is_symlink()
+    assert (place.read_bytes(), place.stat().st_mode) == (before, mode)
+    assert precious.read_text() == "what must not be lost"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no hard links to the files of others")
+def test_a_hard_link_is_not_written_through(bundle: Path, keys: Path, tmp_path: Path) -> None:
+    precious, place = tmp_path / "precious", signature_path(bundle)
+    precious.write_text("what must not be lost")
+    for refuses in (False, True):
+        place.unlink()
+        place.hardlink_to(precious)
+        with pytest.MonkeyPatch.context() as patch:
+            if refuses:  # a folder of somebody else, for example
+                patch.setattr(tempfile, "mkstemp", _refused)
+                with pytest.raises(edgeser.SignatureError, match=r"cannot be written \(Permission"):
+                    sign(bundle, keys / "private.pem")
+            else:
+                sign(bundle, keys / "private.pem")
+        assert precious.read_text() == "what must not be lost"
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+def test_a_pipe_in_place_of_the_signature_is_not_waited_for(bundle: Path, keys: Path) -> None:
+    signature_path(bundle).unlink()
+    os.mkfifo(signature_path(bundle))
+    with ends_within(20), pytest.raises(edgeser.SignatureError, match="not a regular file"):
+        sign(bundle, keys / "private.pem")
+
+
+@contextmanager
+def ends_within(seconds: int) -> Iterator[None]:
+    """Fails instead of waiting for a writer or a reader that never comes."""
+
+    def waited(*_: object) -> None:
+        raise AssertionError(f"it did not end in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, waited)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_the_permissions_of_a_signature(bundle: Path, keys: Path) -> None:
+    place = signature_path(bundle)
+    plain = bundle.with_name("plain")
+    plain.write_text("as any program does")
+    assert place.stat().st_mode == plain.stat().st_mode
+    place.chmod(0o640)
+    sign(bundle, keys / "private.pem")
+    assert place.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("length", [252, 5_000])
+def test_a_name_that_is_too_long(tmp_path: Path, keys: Path, length: int) -> None:
+    """A file may have 255 bytes of a name: a bundle's may fit, and its signature's not."""
+    path = tmp_path / f"{'a' * (length - 8)}.edgeser"
+    if length < 256:
+        shutil.copy(DEFAULT_BUNDLE, path)
+    for attempt in (edgeser.load, verify):
+        with pytest.raises(edgeser.SignatureError, match=r"cannot be read \(File name too long\)"):
+            attempt(path, key=keys / "public.pem")
+    with pytest.raises(edgeser.SignatureError, match="File name too long"):
+        sign(path, keys / "private.pem")
+
+
+def test_a_name_for_which_there_can_be_no_kernels(tmp_path: Path, keys: Path) -> None:
+    path = tmp_path / f"{'a' * 249}.e"
+    shutil.copy(DEFAULT_BUNDLE, path)
+    with pytest.raises(edgeser.SignatureError, match=r"kernels: cannot be read \(File name too"):
+        sign(path, keys / "private.pem")
+
+
+def test_a_folder_that_may_not_be_searched(
+    bundle: Path, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The administrator may search any, so the system's answer is made up."""
+    stat = Path.stat
+
+    def refused(path: Path, **how: bool) -> os.stat_result:
+        if path.name == unsearchable:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    said = r"cannot be read \(Permission denied\)"
+    unsearchable = signature_path(bundle).name
+    for attempt in (edgeser.load, verify):
+        with pytest.raises(edgeser.SignatureError, match=said):
+            attempt(bundle, key=keys / "public.pem")
+    unsearchable = "mine.kernels"
+    with pytest.raises(edgeser.SignatureError, match=said):
+        verify(bundle, keys / "public.pem")
+    with pytest.raises(edgeser.SignatureError, match=said):
+        sign(bundle, keys / "private.pem")
 
 
 def test_a_missing_signature(bundle: Path, keys: Path) -> None:

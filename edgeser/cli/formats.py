@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import BufferedReader, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from edgeser.errors import MissingExtraError, TableError
 from edgeser.files import open_plain
@@ -43,7 +43,7 @@ def format_of(path: Path) -> Format:
 class _Csv:
     def write(self, path: Path, columns: Columns, rows: Iterable[Row]) -> None:
         with path.open("x", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = csv.writer(_Lines(file), lineterminator=_Lines.END)
             writer.writerow(columns)
             writer.writerows(rows)
 
@@ -61,12 +61,37 @@ class _Csv:
                 if next(reader, None) != list(columns):
                     raise ValueError("the columns differ")
                 kinds = [_whole if kind is int else kind for kind in columns.values()]
+                line = reader.line_num + 1  # the first one of the next row
                 for row in reader:
+                    if len(row) != len(kinds):
+                        size = "shorter" if len(row) < len(kinds) else "longer"
+                        raise ValueError(
+                            f"line {line} is {size} than the first: the number of its columns is "
+                            f"{len(row)}, not {len(kinds)}"
+                        )
                     yield [
                         kind(text) if text else None for kind, text in zip(kinds, row, strict=True)
                     ]
+                    line = reader.line_num + 1
             except csv.Error as error:
                 raise ValueError(str(error)) from None
+
+
+class _Lines:
+    """Ends the rows of a CSV file with a line feed alone.
+
+    Before Python 3.13 ``csv.writer`` quotes a carriage return only if its own line end has one.
+    Without quotes, that of a file's name ends the row for every reader.
+    """
+
+    END = "\r\n"
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        """A whole row, as ``csv.writer`` writes it."""
+        self._file.write(f"{row.removesuffix(self.END)}\n")
 
 
 def _whole(text: str) -> int:

@@ -196,15 +196,22 @@ def test_a_stop_loses_one_file_at_most(
         ("file,label,confidence,n,made_by\na,b,0.5,1,you\n", "it was made by you, not by me"),
         ("file,label,confidence,n,made_by\na,b,much,1,me\n", "could not convert"),
         ("file,label,confidence,n,made_by\na,b\n", "shorter"),
+        (
+            'file,label,confidence,n,made_by\n"a\nb",,,,me\n"c\nd",,,\n',
+            r"r\.csv: cannot resume: line 4 is shorter than the first: .* 4, not 5; choose",
+        ),
+        ("file,label,confidence,n,made_by\na,,,,me,\n", "line 2 is longer than .* 6, not 5"),
+        # As it was written before a carriage return in a name was quoted.
+        ("file,label,confidence,n,made_by\ncr\rx.wav,b,0.5,1,me\n", "line 2 .* is 1, not 5"),
         ("\0\1", "the columns differ"),
     ],
 )
 def test_other_tables_are_left_alone(tmp_path: Path, before: str, said: str) -> None:
     out = tmp_path / "r.csv"
-    out.write_text(before)
+    out.write_bytes(before.encode())
     with pytest.raises(edgeser.TableError, match=said):
         Table(out, COLUMNS, "me")
-    assert out.read_text() == before
+    assert out.read_bytes() == before.encode()
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -216,13 +223,25 @@ def test_a_table_has_to_go_somewhere(tmp_path: Path) -> None:
 
 
 def test_odd_names_come_through(tmp_path: Path) -> None:
-    names = ['a "b", c', "line\nbreak", "é"]
+    names = ['a "b", c', "line\nbreak", "é", "carriage\rreturn", "both\r\n", "\r", " \x85\u2028 "]
     for _ in range(2):
         with Table(tmp_path / "r.csv", COLUMNS, "me") as made:
             for name in names:
                 if name not in made.done:
                     made.add(name, [("x", 0.1, 3), (None, None, None)])
+                assert made.rows_of(name) == [("x", 0.1, 3), (None, None, None)]
     assert [row["file"] for row in table(tmp_path / "r.csv")] == [n for n in names for _ in "12"]
+
+
+def test_a_csv_has_lines_as_ever(tmp_path: Path) -> None:
+    """Tables of earlier versions and of this one are the same bytes, odd names apart."""
+    out = tmp_path / "r.csv"
+    with Table(out, COLUMNS, "me") as made:
+        made.add("a", [("x", 0.1, 3), (None, None, None)])
+        made.add("carriage\rreturn", [("x", 0.5, None)])
+    assert out.read_bytes() == (
+        b'file,label,confidence,n,made_by\na,x,0.1,3,me\na,,,,me\n"carriage\rreturn",x,0.5,,me\n'
+    )
 
 
 def test_without_pyarrow_it_says_what_to_install(

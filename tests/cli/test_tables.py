@@ -206,6 +206,17 @@ def test_shares_are_merged(tmp_path: Path, ending: str) -> None:
     assert out.read_text() == once
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_carriage_return_in_a_name_is_merged(tmp_path: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    one, out = write(tmp_path / f"one.{ending}", "a\rb", "c\r\nd"), tmp_path / "all.csv"
+    for added, there in ((2, 0), (0, 2)):
+        told = json.loads(merged(one, "-o", out, "--json"))
+        assert (told["added"], told["there_before"]) == (added, there)
+    assert names(out) == ["a\rb", "c\r\nd"]
+
+
 def test_what_cannot_be_merged_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     one = write(tmp_path / "one.csv", "a", "b")
     other = write(tmp_path / "other.csv", "b", row=(*ROW[:-1], 0.5))
@@ -219,7 +230,7 @@ def test_what_cannot_be_merged_is_named_and_leaves_nothing(tmp_path: Path) -> No
         (other, "b is in another table too, with another result"),
         (alien, "was made by you, and others by me"),
         (tmp_path / "notes.csv", "the columns differ"),
-        (tmp_path / "damaged.csv", "is not a table of results"),
+        (tmp_path / "damaged.csv", r"damaged\.csv: is not a table of results: line 4 is shorter"),
         (going_on, "is not finished"),
         (tmp_path / "missing.csv", "no such table"),
     ):

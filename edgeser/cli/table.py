@@ -1,7 +1,9 @@
 """A table of results that grows by whole recordings, and can be resumed after any stop.
 
 While it grows it is an SQLite file beside the final CSV or Parquet file, because these cannot add
-the rows of a recording atomically.
+the rows of a recording atomically. There the columns are ``c0``, ``c1`` and so on: a label may
+contain quotes and SQL, and SQLite takes ``Happy`` and ``happy`` for the same column. The names are
+rows of a table of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from edgeser.cli.lock import Lock
 from edgeser.errors import TableError
 from edgeser.files import is_free
 
-_NAMES = "SELECT DISTINCT file FROM results"
+_FILES = "SELECT DISTINCT c0 FROM results"
 _LAST = "SELECT coalesce(max(place), 0) FROM results"
 
 
@@ -36,14 +38,17 @@ class Table:
 
     Raises:
         TableError: the table cannot be resumed: other columns, another model, or not a
-            table; or its extension is unknown; or another process is writing it; or it cannot be
-            written; or a link or a pipe is at its path or at that of its unfinished rows.
+            table; or another version of edgeser has begun it; or its extension is unknown; or
+            another process is writing it; or it cannot be written; or a link or a pipe is at its
+            path or at that of its unfinished rows.
         MissingExtraError: Parquet needs pyarrow.
         OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path, columns: Columns, made_by: str) -> None:
         self._columns = {"file": str, **columns, "made_by": str}
+        self._slots = [f"c{number}" for number in range(len(self._columns))]
+        """Names of the columns in SQLite."""
         self._format = format_of(path)
         self._made_by = made_by
         self.path = path
@@ -65,7 +70,7 @@ class Table:
             self._rows = sqlite3.connect(self._unfinished, isolation_level=None)
             try:
                 self._open()
-                self.done = {name for (name,) in self._rows.execute(_NAMES)}
+                self.done = {name for (name,) in self._rows.execute(_FILES)}
                 """Names of the recordings that it holds."""
                 (last,) = self._rows.execute(_LAST).fetchone()
             except BaseException:
@@ -99,9 +104,9 @@ class Table:
 
     def rows_of(self, file: str) -> list[Row]:
         """The rows of one recording, as they were added."""
-        names = ", ".join(f'"{name}"' for name in list(self._columns)[1:-1])
+        values = ", ".join(self._slots[1:-1])
         found = self._rows.execute(
-            f"SELECT {names} FROM results WHERE file = ? ORDER BY rowid",  # noqa: S608
+            f"SELECT {values} FROM results WHERE c0 = ? ORDER BY rowid",  # noqa: S608
             (file,),
         )
         return [tuple(row) for row in found]
@@ -137,8 +142,8 @@ class Table:
             self._unfinished.unlink()
             return
         whole = self._file.with_name(f"{self._file.name}.new")
-        names = ", ".join(f'"{name}"' for name in self._columns)
-        rows = self._rows.execute(f"SELECT {names} FROM results ORDER BY place, rowid")  # noqa: S608
+        values = ", ".join(self._slots)
+        rows = self._rows.execute(f"SELECT {values} FROM results ORDER BY place, rowid")  # noqa: S608
         whole.unlink(missing_ok=True)
         try:
             self._format.write(whole, self._columns, rows)
@@ -165,15 +170,18 @@ class Table:
             raise
 
     def _create(self) -> None:
-        names = ", ".join(f'"{name}"' for name in self._columns)
-        self._rows.execute(f"CREATE TABLE results (place INTEGER, {names})")
+        self._rows.execute("CREATE TABLE columns (name)")
+        self._rows.executemany(
+            "INSERT INTO columns VALUES (?)", ((name,) for name in self._columns)
+        )
+        self._rows.execute(f"CREATE TABLE results (place INTEGER, {', '.join(self._slots)})")
         if self._file.exists():
             try:
                 rows = self._format.read(self._file, self._columns)
                 self._insert((0, *row) for row in rows)
             except ValueError as error:
                 raise self._alien(str(error)) from None
-        self._rows.execute("CREATE INDEX of_file ON results (file)")
+        self._rows.execute("CREATE INDEX of_file ON results (c0)")
 
     @contextmanager
     def _whole_or_not(self) -> Iterator[None]:
@@ -193,12 +201,24 @@ class Table:
         self._rows.executemany(f"INSERT INTO results VALUES ({marks})", rows)  # noqa: S608
 
     def _check(self) -> None:
-        names = [name for _, name, *_ in self._rows.execute("PRAGMA table_info(results)")]
-        if names != ["place", *self._columns]:
+        if "file" in self._columns_of("results"):
+            raise TableError(
+                f"{self._unfinished}: was begun by another version of edgeser: finish the table "
+                "with that one, or remove this file and run the same command again"
+            )
+        if self._columns_of("columns") != ["name"]:
             raise self._alien("the columns differ")
-        for (maker,) in self._rows.execute("SELECT DISTINCT made_by FROM results"):
+        names = [name for (name,) in self._rows.execute("SELECT name FROM columns ORDER BY rowid")]
+        if names != list(self._columns) or self._columns_of("results") != ["place", *self._slots]:
+            raise self._alien("the columns differ")
+        maker_at = self._slots[-1]
+        for (maker,) in self._rows.execute(f"SELECT DISTINCT {maker_at} FROM results"):  # noqa: S608
             if maker != self._made_by:
                 raise self._alien(f"it was made by {maker}, not by {self._made_by}")
+
+    def _columns_of(self, table: str) -> list[str]:
+        """The names of an SQLite table's columns; none if there is no such table."""
+        return [name for _, name, *_ in self._rows.execute(f"PRAGMA table_info({table})")]
 
     def _alien(self, why: str) -> TableError:
         return TableError(f"{self.path}: cannot resume: {why}; choose another name")

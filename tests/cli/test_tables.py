@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 import edgeser
 from edgeser.cli import app
+from edgeser.cli.formats import Row, format_of
 from edgeser.cli.table import Table
 from tests.swapped import read_again_and_again
 
@@ -177,6 +179,67 @@ def test_rows_come_in_the_order_of_their_places(tmp_path: Path) -> None:
         for place in (2, 0, 1):
             table.add(str(place), [ROW, ROW], place)
     assert names(out) == ["first", "0", "0", "1", "1", "2", "2"]
+
+
+LABELS = (
+    'a"b',
+    "Happy",
+    "happy",
+    "ä",
+    "Ä",
+    'x" FROM sqlite_master --',
+    "'; DROP TABLE results; --",
+    "c0",
+)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_label_may_have_quotes_and_differ_in_case_only(tmp_path: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    columns = {"label": str, **{f"p_{label}": float for label in LABELS}}
+    rows: list[Row] = [(label, *(n / 8 for n in range(8))) for label in LABELS]
+    out = tmp_path / f"r.{ending}"
+    for name in ("a", "b"):
+        with Table(out, columns, "me") as table:
+            assert name not in table.done
+            table.add(name, rows)
+            assert table.rows_of(name) == rows
+    everything = {"file": str, **columns, "made_by": str}
+    read = [tuple(row) for row in format_of(out).read(out, everything)]
+    assert read == [(name, *row, "me") for name in ("a", "b") for row in rows]
+    with pytest.raises(edgeser.TableError, match="the columns differ"):
+        Table(out, {name.lower(): kind for name, kind in columns.items()}, "me")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE columns SET name = 'P_JOY' WHERE name = 'p_joy'", "the columns differ"),
+        ("DROP TABLE columns", "the columns differ"),
+        ("ALTER TABLE results RENAME COLUMN c6 TO c9", "the columns differ"),
+        ("UPDATE results SET c7 = 'you'", "it was made by you, not by me"),
+        # As it was named before labels could be anything.
+        ("ALTER TABLE results RENAME COLUMN c0 TO file", "begun by another version of edgeser"),
+    ],
+)
+def test_what_another_program_began_is_not_resumed(tmp_path: Path, change: str, said: str) -> None:
+    out = tmp_path / "r.csv"
+    unfinished = out.with_name("r.csv.unfinished")
+    with Table(out, COLUMNS, "me") as table:
+        table.add("a", [ROW])
+        begun = unfinished.read_bytes()
+    unfinished.write_bytes(begun)
+    with contextlib.closing(sqlite3.connect(unfinished)) as rows:
+        rows.execute(change)
+        rows.commit()
+    begun, before = unfinished.read_bytes(), out.read_bytes()
+    with pytest.raises(edgeser.TableError, match=said):
+        write(out, "b")
+    assert (unfinished.read_bytes(), out.read_bytes()) == (begun, before)
+    unfinished.unlink()
+    write(out, "b")
+    assert names(out) == ["a", "b"]
 
 
 def merged(*arguments: object) -> str:

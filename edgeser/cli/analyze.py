@@ -24,7 +24,7 @@ from edgeser.cli.formats import Row
 from edgeser.cli.loading import load_model
 from edgeser.cli.options import BackendOption, ModelOption, PrecisionOption, Vad, VadOption
 from edgeser.cli.output import as_text, plain_console, shown, words
-from edgeser.cli.recordings import Found, mention, recordings
+from edgeser.cli.recordings import Found, mention, printable, recordings
 from edgeser.cli.rows import Kind, Progress, columns, rows
 from edgeser.cli.table import Table
 from edgeser.cli.timeline import Timeline, verdict_line
@@ -211,7 +211,7 @@ def _tabulate(
     model, files = each.model, found.files
     made_by = f"edgeser {__version__}, {model.name} {model.version} {model.hash[:12]}"
     made_by += f", {model.precision}" + (f", {vad}" if vad != "own" else "")
-    names = {file: _printable(file) for file in files}
+    names = {file: printable(file) for file in files}
     failed: dict[int, dict[str, str]] = {}
     with Table(out, columns(per, model), made_by) as table:
         new = [file for file in files if names[file] not in table.done or is_pipe(file)]
@@ -220,6 +220,7 @@ def _tabulate(
             for place, made in each(new):
                 name = names[new[place]]
                 if not isinstance(made, AudioError) and name in table.done:
+                    # It is a pipe: files in the table are not in ``new``, and no two share a name.
                     made = AudioError(f"{name}: is in the table, and a pipe may bring another one")
                     typer.echo(f"edgeser: {shown(made)}", err=True)
                 if isinstance(made, AudioError):
@@ -244,7 +245,7 @@ def _tabulate(
 
 
 def _left_out(found: Found) -> dict[str, list[str]]:
-    return {"left_out": [_printable(path) for path in found.left_out]} if found.left_out else {}
+    return {"left_out": [printable(path) for path in found.left_out]} if found.left_out else {}
 
 
 def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
@@ -304,11 +305,6 @@ class _Each(Generic[T]):
             result = one(self.model, file, self.work.judge, tell)
             bars.remove_task(bar)
             yield place, result
-
-
-def _printable(name: object) -> str:
-    """A file's name as text, even if its bytes are not valid text."""
-    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _print(console: Console, model: Model, analysis: Analysis, *, with_timeline: bool) -> None:

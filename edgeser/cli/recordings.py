@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ OTHERS = frozenset(
     | {".voc", ".vox", ".webm", ".wma", ".wmv", ".wv"}
 )
 """What holds sound too and is left out of folders, which is mentioned."""
+
+
+_ESCAPED = re.compile(r"[\ud800-\udfff]|\\ud[89a-f][0-9a-f]{2}")
+"""A surrogate, which stands for a byte that is no text, or what :func:`printable` makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,19 @@ def mention(left_out: Sequence[Path]) -> str:
         f"{those} left out, of kinds that are not read in folders ({kinds}): convert what is to be "
         "judged, for example with ffmpeg"
     )
+
+
+def printable(name: object) -> str:
+    r"""A file's name for a table: valid text, and never that of another file.
+
+    Bytes that are no text are written as ``\udcff``, and backslashes in such a name twice. A name
+    that has these characters itself gets its backslashes doubled too, or it would be that of the
+    file with the byte. Every other name stays as it is.
+    """
+    text = str(name)
+    if not _ESCAPED.search(text):
+        return text
+    return text.replace("\\", r"\\").encode("utf-8", "backslashreplace").decode()
 
 
 def _is_folder(path: Path) -> bool:

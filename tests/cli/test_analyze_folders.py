@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import soundfile
 
 import edgeser
 from edgeser.cli.demo import SAMPLE
+from edgeser.cli.recordings import printable
 from edgeser.cli.table import Table
 from tests.cli.conftest import run
 from tests.sounds import speech_like
@@ -242,6 +244,37 @@ def test_a_csv_has_lines_as_ever(tmp_path: Path) -> None:
     assert out.read_bytes() == (
         b'file,label,confidence,n,made_by\na,x,0.1,3,me\na,,,,me\n"carriage\rreturn",x,0.5,,me\n'
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are valid text there")
+def test_two_recordings_whose_names_look_alike_are_both_judged(
+    toy_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    soundfile.write(folder / "plain.wav", speech_like(2.0), 16_000)
+    for name in (b"bad\xff.wav", rb"bad\udcff.wav", rb"bad\\udcff.wav", b"back\\\xff.wav"):
+        os.link(folder / "plain.wav", os.path.join(os.fsencode(folder), name))  # noqa: PTH118
+    out = tmp_path / "r.csv"
+    for analysed, skipped in ((5, 0), (0, 5)):
+        done = run("analyze", "-m", toy_path, folder, "--json", "-o", out)
+        assert (done.returncode, done.stderr) == (0, "")
+        told = json.loads(done.stdout)
+        assert (told["analysed"], told["skipped"]) == (analysed, skipped)
+    assert {row["file"] for row in table(out)} == {
+        f"{folder}/{name}.wav"
+        for name in ("plain", r"bad\udcff", r"bad\\udcff", r"bad\\\\udcff", r"back\\\udcff")
+    }
+
+
+def test_no_two_names_are_the_same_in_a_table() -> None:
+    pieces = ["\\", "\udcff", "udcff", "\\udcff", "\ud800", "x"]
+    names = {"".join(some) for n in range(6) for some in itertools.product(pieces, repeat=n)}
+    assert len({printable(name) for name in names}) == len(names)
+    for name in names:
+        printable(name).encode()
+    for name in ("a\\b.wav", "\\user", "\\udown", "\\udc", "\\ud700", "\\uDCFF", "ä\n\x1b"):
+        assert printable(name) == name
 
 
 def test_without_pyarrow_it_says_what_to_install(

@@ -24,11 +24,14 @@ from edgeser.serve.signals import Ended, Signals
 
 def main(handle: int) -> int:
     """Serves as the supervisor orders; returns the exit status."""
-    with socket.socket(fileno=handle) as channel, Signals() as signals, bounded():
+    with (
+        socket.socket(fileno=handle) as channel,
+        contextlib.suppress(Ended),
+        Signals() as signals,
+        bounded(),
+    ):
         try:
             _serve(channel, signals)
-        except Ended:
-            return 0
         except EdgeserError as problem:
             with contextlib.suppress(OSError):
                 tell(channel, error=type(problem).__name__, message=str(problem))

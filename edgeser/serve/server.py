@@ -170,15 +170,16 @@ def serve_here(
         ) from None
     with listen() as bound:
         server = _Server(settings, bound, app)
+        signals.server = server
         switch, garbage = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.set_threshold(GARBAGE_OBJECTS, *garbage[1:])
         gc.freeze()  # what is there now stays: no pass needs to look at it
         try:
-            on_listening(bound.getsockname()[1])
-            signals.server = server
-            server.run()
+            if not server.should_exit:
+                on_listening(bound.getsockname()[1])
+                server.run()
         finally:
             sys.setswitchinterval(switch)
             gc.set_threshold(*garbage)

@@ -115,11 +115,14 @@ class Supervisor:
         """
         for group in (self._members[:1], self._members[1:]):
             for member in group:
+                if self.should_exit:
+                    return
                 self._start(member)
             while not self.should_exit and not all(member.serving_since for member in group):
                 self._listen()
                 for member in group:
-                    if member.process is None:
+                    # A service manager may tell a worker to end before this process hears of it.
+                    if member.process is None and not self.should_exit:
                         raise member.problem or ServeError(
                             "a worker ended before it served: its log says why"
                         )

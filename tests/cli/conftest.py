@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 import soundfile
@@ -13,7 +14,9 @@ import soundfile
 from tests.sounds import speech_like
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, stdin: IO[bytes] | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``edgeser`` with plain, wide output."""
     return subprocess.run(
         [sys.executable, "-m", "edgeser", *map(str, arguments)],
@@ -21,6 +24,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         text=True,
         check=False,
         timeout=120,
+        stdin=stdin,
         env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", **environment},
     )
 

@@ -267,6 +267,19 @@ def test_two_recordings_whose_names_look_alike_are_both_judged(
     }
 
 
+def test_a_pipe_that_is_in_the_table_is_read_and_refused(
+    toy_path: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "r.csv"
+    for status, said in ((0, ""), (1, "edgeser: -: is in the table, and a pipe may bring another")):
+        with (folder / "one.wav").open("rb") as sound:
+            done = run("analyze", "-m", toy_path, "-", "-o", out, stdin=sound)
+        assert done.returncode == status
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == status
+    assert [row["file"] for row in table(out)] == ["-"]
+
+
 def test_no_two_names_are_the_same_in_a_table() -> None:
     pieces = ["\\", "\udcff", "udcff", "\\udcff", "\ud800", "x"]
     names = {"".join(some) for n in range(6) for some in itertools.product(pieces, repeat=n)}

@@ -16,7 +16,7 @@ from edgeser.cli.loading import load_model
 from edgeser.cli.lock import Lock
 from edgeser.cli.options import Vad
 from edgeser.cli.output import as_text, shown
-from edgeser.cli.recordings import mention
+from edgeser.cli.recordings import mention, printable
 from edgeser.cli.rows import columns
 from edgeser.errors import MissingExtraError
 from edgeser.options import Precision
@@ -67,7 +67,7 @@ def judge_archive(
         if not is_address(out):
             stack.callback(Lock(Path(out, "_lock"), Path(out)).release)
         files = [str(file) for file in found.files]
-        new = [file for file in files if file not in there]
+        new = [file for file in files if printable(file) not in there]
         if new:
             stack.enter_context(redirect_stdout(sys.stderr))  # Ray tells of workers there
             stack.enter_context(bar)
@@ -89,7 +89,8 @@ def judge_archive(
                 bar.update(task, advance=count)
     skipped = len(files) - len(new)
     if as_json:
-        failed.sort(key=lambda each: files.index(each["file"]))
+        order = [printable(file) for file in files]
+        failed.sort(key=lambda each: order.index(each["file"]))
         typer.echo(as_text({"out": out, "analysed": done, "skipped": skipped, "failed": failed}))
     else:
         counts = f"{done} analysed, {skipped} there before, {len(failed)} failed"

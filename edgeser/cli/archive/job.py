@@ -19,6 +19,7 @@ from edgeser.cli.archive.judge import Attempts, Judge
 from edgeser.cli.archive.parts import Parts, Shape
 from edgeser.cli.archive.places import is_address
 from edgeser.cli.options import Vad
+from edgeser.cli.recordings import printable
 from edgeser.errors import BackendError, EdgeserError, MissingExtraError
 from edgeser.options import Precision
 
@@ -86,7 +87,7 @@ def _parts(files: Sequence[str], workers: int) -> Iterator[list[tuple[str, str]]
     size = max(1, min(MOST_IN_A_PART, len(files) // (4 * workers)))
     for at in range(0, len(files), size):
         yield [
-            (name, name if is_address(name) else str(Path(name).absolute()))
+            (printable(name), name if is_address(name) else str(Path(name).absolute()))
             for name in files[at : at + size]
         ]
 

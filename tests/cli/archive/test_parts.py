@@ -11,10 +11,12 @@ import pytest
 
 import edgeser
 from edgeser.cli.archive import parts
+from edgeser.cli.archive.job import _parts
 from edgeser.cli.archive.judge import Attempts, judged
 from edgeser.cli.archive.parts import Judged, Parts, Shape
 from edgeser.cli.archive.places import file_system, find, is_address, local
 from edgeser.cli.demo import SAMPLE
+from edgeser.cli.recordings import printable
 from edgeser.cli.rows import columns, frame_row, utterance_row
 from edgeser.errors import AudioError, TableError
 from edgeser.streaming.analysis import utterances_of
@@ -52,6 +54,18 @@ def test_rows_come_back(tmp_path: Path) -> None:
     }
     assert (b["error"], b["duration"], b["utterances"]) == ("b: is none", None, [])
     assert (c["utterances"], c["timeline"]) == ([], [])
+
+
+def test_names_that_are_no_text_are_written_and_stay_different(tmp_path: Path) -> None:
+    files = ["bad\udcff.wav", r"bad\udcff.wav", "ä.wav"]
+    made = Parts(str(tmp_path / "out"), SHAPE)
+    assert made.prepare() == set()
+    work = [each for part in _parts(files, 1) for each in part]
+    names = [name for name, _ in work]
+    assert [place for _, place in work] == [str(Path(file).absolute()) for file in files]
+    made.write(names, [row(name) for name in names])
+    assert made.prepare() == set(map(printable, files)) == set(names)
+    assert len(set(names)) == 3
 
 
 def test_the_same_work_twice_is_one_part(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -37,6 +38,8 @@ SWITCH_SECONDS = 0.001
 GARBAGE_OBJECTS = 5_000
 """New objects after which Python looks for garbage; 700 is its default. The steps of many clients
 make more than that, nearly all short-lived, and a full pass stops a thousand clients for 0.1 s."""
+FORCED_SECONDS = 1.0
+"""Time in which the application may still end after a second signal."""
 log = logging.getLogger(__name__)
 
 
@@ -69,6 +72,9 @@ class _Server(uvicorn.Server):
         self._bound.close()
         await self._hub.close(GOODBYE_SECONDS)
         await super().shutdown(sockets)
+        if self.force_exit:  # then uvicorn does not end the application, and cancelling it is loud
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.lifespan.shutdown(), FORCED_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

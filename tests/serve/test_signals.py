@@ -169,3 +169,20 @@ def test_a_server_that_starts_hears_of_those_that_python_drops(
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == ("interrupted\n" if number == "SIGINT" else "")
+
+
+@pytest.mark.slow
+def test_a_second_one_ends_the_server_without_a_word() -> None:
+    program = """
+import signal
+from edgeser.serve import ServeConfig, server
+
+def twice(port):
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+
+server.run(ServeConfig(port=0), twice)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

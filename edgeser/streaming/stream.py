@@ -148,7 +148,7 @@ class Stream:
         """Skips time, for lost audio: all later results are timed so much later.
 
         Raises:
-            AudioError: the time is negative.
+            AudioError: the time is negative or no number, or the stream would be later than 1e12 s.
             StreamBusyError: another thread is inside this stream.
         """
         self._session.native.skip(seconds)

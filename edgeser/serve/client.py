@@ -82,9 +82,8 @@ class Client:
         )
         """Its stream in the pool."""
         self._threshold = self.utterances.speech_threshold
-        self._room = min(
-            int(self.limits.burst_seconds * audio.rate), MOST_WAITING_BYTES // audio.sample_bytes
-        )
+        burst = self.limits.burst_seconds * audio.rate
+        self._room = int(min(burst, MOST_WAITING_BYTES // audio.sample_bytes))
         """Limit of waiting samples; beyond it the connection is not read."""
         self.events: asyncio.Queue[Message | None] = asyncio.Queue()
         """Events to be sent; None after the last one."""

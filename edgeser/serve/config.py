@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -49,11 +50,11 @@ class Limits:
     """The server exits if one step takes this long, so that a service manager can restart it."""
 
     def __post_init__(self) -> None:
-        """Raises ServeError if a limit is not positive."""
+        """Raises ServeError if a limit is not positive or not finite."""
         for name in (item.name for item in fields(self)):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ServeError(f"the limit {name} is {value}: give more than 0")
+            if value is not None and not 0 < value < math.inf:
+                raise ServeError(f"the limit {name} is {value}: give a finite number above 0")
 
 
 @dataclass(frozen=True, slots=True)

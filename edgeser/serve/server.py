@@ -38,6 +38,8 @@ SWITCH_SECONDS = 0.001
 GARBAGE_OBJECTS = 5_000
 """New objects after which Python looks for garbage; 700 is its default. The steps of many clients
 make more than that, nearly all short-lived, and a full pass stops a thousand clients for 0.1 s."""
+LONGEST_TIMEOUT = 2**31 - 1
+"""Of a socket's option, in milliseconds: the system stores it as an int."""
 FORCED_SECONDS = 1.0
 """Time in which the application may still end after a second signal."""
 log = logging.getLogger(__name__)
@@ -100,7 +102,7 @@ def listening_socket(config: ServeConfig) -> socket.socket:
         ) from None
     # asyncio waits forever for clients that do not read; Linux can time out such writes.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        patience = round(1000 * config.limits.idle_seconds)
+        patience = round(min(1000 * config.limits.idle_seconds, LONGEST_TIMEOUT))
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
     return bound
 

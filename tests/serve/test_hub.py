@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -250,8 +251,29 @@ def test_one_address_does_not_take_all_places() -> None:
 def test_limits_that_nobody_could_keep_are_named() -> None:
     with pytest.raises(ServeError, match="the limit idle_seconds is 0"):
         Limits(idle_seconds=0)
+    for never in (float("inf"), float("nan")):
+        with pytest.raises(ServeError, match=f"the limit idle_seconds is {never}: give a finite"):
+            Limits(idle_seconds=never)
     with pytest.raises(ServeError, match="open files and the system allows"):
         allow_files(Limits(connections=1 << 40))
+
+
+@pytest.mark.parametrize("patience", [2_147_484.0, 1e9, 1e308])
+def test_long_limits_are_used_as_far_as_the_system_goes(patience: float) -> None:
+    """Its timeouts have 31 bits of milliseconds: 24 days."""
+    pytest.importorskip("uvicorn")
+    from edgeser.serve.server import listening_socket
+
+    limits = Limits(idle_seconds=patience, burst_seconds=1e308)
+    with listening_socket(ServeConfig(port=0, limits=limits)) as bound:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert milliseconds == 2**31 - 1
+
+    async def test(hub: Hub) -> None:
+        assert client_of(hub)
+
+    with_hub(test, idle_seconds=patience, burst_seconds=1e308)
 
 
 @pytest.mark.parametrize(

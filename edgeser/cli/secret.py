@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -20,12 +21,12 @@ def secret(token: str | None, file: Path | None) -> str | None:
     An empty one is refused: an unset secret must not allow everybody.
 
     Raises:
-        typer.BadParameter: there are two, or it is empty, or the file cannot be read.
+        typer.BadParameter: there are two, or it is empty or not UTF-8, or the file cannot be read.
     """
     if token is not None and file is not None:
         raise typer.BadParameter("give --token or --token-file, not both")
     if token is not None:
-        hide(token)
+        hide()
         return _checked(token, "--token")
     if file is not None:
         return _checked(_first_line(file), f"--token-file {file}")
@@ -33,26 +34,36 @@ def secret(token: str | None, file: Path | None) -> str | None:
     return None if from_environment is None else _checked(from_environment, VARIABLE)
 
 
-def hide(argument: str) -> None:
-    """Overwrites an argument of this process where `ps` reads it. Does nothing outside Linux.
+def hide(option: str = "--token") -> None:
+    """Overwrites all values of an option where `ps` reads this process's arguments.
 
-    It was visible until this call.
+    They were visible until this call. Does nothing outside Linux.
     """
-    if not sys.platform.startswith("linux") or not argument:
+    if not sys.platform.startswith("linux"):
         return
     try:
         arguments = Path("/proc/self/cmdline").read_bytes()
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5)
-        wanted = argument.encode(errors="surrogateescape")
         if end - start != len(arguments):
             return
-        for lead in (b"\0", b"--token="):
-            at = arguments.find(lead + wanted + b"\0")
-            if at >= 0:
-                ctypes.memset(start + at + len(lead), ord("x"), len(wanted))
+        for at, size in _values(arguments, option.encode()):
+            ctypes.memset(start + at, ord("x"), size)
     except (OSError, ValueError, IndexError):
         return
+
+
+def _values(arguments: bytes, option: bytes) -> Iterator[tuple[int, int]]:
+    """Where the values of an option are among arguments that end in NUL, and their sizes."""
+    at, is_value = 0, False
+    for argument in arguments.split(b"\0"):
+        lead = option + b"="
+        if is_value:
+            yield at, len(argument)
+        elif argument.startswith(lead):
+            yield at + len(lead), len(argument) - len(lead)
+        is_value = argument == option
+        at += len(argument) + 1
 
 
 def _first_line(file: Path) -> str:
@@ -76,4 +87,10 @@ def _checked(token: str, where: str) -> str:
         raise typer.BadParameter(
             f"{where} is empty, which would admit everybody: fill it in, or remove it"
         )
+    try:
+        token.encode()
+    except UnicodeEncodeError:  # it has bytes that Python could not decode
+        raise typer.BadParameter(
+            f"{where} is not UTF-8, so that it would match no request: give letters and digits"
+        ) from None
     return token

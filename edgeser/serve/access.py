@@ -68,6 +68,15 @@ def host_and_port(header: str) -> tuple[str, int | None] | None:
     return None if any(c.isspace() or c in "<>\"'\\" for c in host) else (host, port)
 
 
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can encode a text: not if it has bytes that Python could not decode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_local(host: str) -> bool:
     """Whether a host name or address from a URL always means this machine."""
     host = _plain(host)
@@ -90,7 +99,7 @@ class Access:
             accepted: DNS rebinding then fails anyway, for pages on other machines.
 
     Raises:
-        ServeError: the token is empty, or an origin or a name is malformed.
+        ServeError: the token is empty or no text, or an origin or a name is malformed.
     """
 
     def __init__(
@@ -105,6 +114,8 @@ class Access:
             raise ServeError(
                 "the token is empty, which would admit everybody: set one, or pass no token"
             )
+        if token is not None and not is_text(token):
+            raise ServeError("the token is not text that UTF-8 can encode: give another one")
         self._token = token
         self._every_page = "*" in origins
         self._pages_without = "null" in origins

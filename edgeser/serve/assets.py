@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from edgeser.errors import ServeError
 from edgeser.files import read_plain
+from edgeser.serve.access import is_text
 from edgeser.serve.kiosk import Kiosk
 from edgeser.version import __version__
 
@@ -59,6 +60,9 @@ def page_routes(kiosk: Kiosk, labels: tuple[str, ...]) -> list[BaseRoute]:
             f"there is no language {kiosk.language!r}: give one of {', '.join(languages)}, "
             f"or a folder that has {kiosk.language}.json"
         )
+    for what, text in (("title", kiosk.title), ("contact", kiosk.contact)):
+        if not is_text(text):
+            raise ServeError(f"the {what} {text!r} is not UTF-8: give it in UTF-8")
     if not 0 < kiosk.forget_after < math.inf:
         raise ServeError(f"forget after {kiosk.forget_after:g} s: give seconds, more than 0")
     config = {
@@ -105,6 +109,7 @@ def _words(path: Path, pattern: dict[str, Any] | None) -> dict[str, Any]:
     """The words of one language; their keys must be those of ``pattern``."""
     try:
         words: dict[str, Any] = json.loads(_read(path, "language").decode())
+        json.dumps(words, ensure_ascii=False, allow_nan=False).encode()  # as it will be served
     except ValueError as problem:
         raise ServeError(f"{path} is not JSON in UTF-8: {problem}") from None
     except RecursionError:

@@ -18,9 +18,9 @@ LOGGERS = (
     "edgeser.serve.server",
     "edgeser.serve.supervisor",
 )
-_PARAMETER = re.compile(r"""([^\s=&?;/"']{5,15})=([^&\s"']+)""")
-"""A parameter in a URL. Its name may be percent-encoded, up to three times as long; the limit on
-its length keeps the search fast in long lines."""
+_PARAMETER = re.compile(r"""([^\s=&?;/"']{5,15})=([^&\s]+)""")
+"""A parameter in a URL. Its value may have quotes. Its name may be percent-encoded, up to three
+times as long; the limit on its length keeps the search fast in long lines."""
 
 
 class Bounded(logging.Filter):
@@ -58,8 +58,13 @@ def hidden(text: str) -> str:
     """A line without tokens in its URLs, even if the parameter's name is percent-encoded."""
 
     def hide(parameter: re.Match[str]) -> str:
-        name = unquote_plus(parameter[1])
-        return f"{parameter[1]}=..." if name.lower().endswith("token") else parameter[0]
+        name, value = parameter.groups()
+        if not unquote_plus(name).lower().endswith("token"):
+            return parameter[0]
+        last, more = value[-1], text.startswith("&", parameter.end())
+        # The URL itself may be in quotes. The line keeps the one that ends it.
+        ends = last in "\"'" and not more and text.count(last, 0, parameter.start()) % 2
+        return f"{name}=...{last if ends else ''}"
 
     return _PARAMETER.sub(hide, text)
 

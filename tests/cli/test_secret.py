@@ -66,6 +66,31 @@ def test_a_long_one_is_not_cut(tmp_path: Path) -> None:
         secret(None, Path("/dev/zero"))
 
 
+def test_one_that_no_request_can_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python decodes bytes of arguments and variables that are not UTF-8 to surrogates."""
+    with pytest.raises(typer.BadParameter, match="--token is not UTF-8"):
+        secret("s3cr\udcffet", None)
+    monkeypatch.setenv("EDGESER_TOKEN", "s3cr\udcffet")
+    with pytest.raises(typer.BadParameter, match="EDGESER_TOKEN is not UTF-8"):
+        secret(None, None)
+
+
+PROGRAM = """
+import sys
+from edgeser.cli.secret import secret
+secret('s3cret-s3cret', None)
+sys.stdout.buffer.write(open('/proc/self/cmdline', 'rb').read())
+"""
+
+
+def seen(*given: str) -> list[bytes]:
+    """The arguments after the program, as other users see them."""
+    command = [sys.executable, "-c", PROGRAM, *given]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout
+    *_, listed = listed.partition(PROGRAM.encode() + b"\0")
+    return listed.removesuffix(b"\0").split(b"\0")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ps reads /proc on Linux only")
 @pytest.mark.parametrize("given", [["--token", "s3cret-s3cret"], ["--token=s3cret-s3cret"]])
 def test_an_option_is_not_to_be_seen_in_the_list_of_processes(given: list[str]) -> None:
@@ -79,3 +104,18 @@ def test_an_option_is_not_to_be_seen_in_the_list_of_processes(given: list[str]) 
     assert b"s3cret-s3cret" not in arguments
     assert arguments[-2] in {b"x" * 13, b"--port", b"1"}
     assert b"x" * 13 in seen
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ps reads /proc on Linux only")
+def test_every_one_that_was_given_is_hidden_and_nothing_else() -> None:
+    x = b"x" * 13
+    assert seen("--token", "first-s3cret1", "--token=s3cret-s3cret") == [
+        *(b"--token", x, b"--token=" + x)
+    ]
+    # The same words elsewhere stay.
+    assert seen("serve", "--title", "s3cret-s3cret", "--token", "s3cret-s3cret", "--port", "1") == [
+        *(b"serve", b"--title", b"s3cret-s3cret", b"--token", x, b"--port", b"1")
+    ]
+    assert seen("serve", "--token", "serve", "--token-file", "x") == [
+        *(b"serve", b"--token", b"xxxxx", b"--token-file", b"x")
+    ]

@@ -140,6 +140,12 @@ def test_an_empty_token_lets_nobody_in(empty: str) -> None:
         Access("127.0.0.1", empty)
 
 
+def test_a_token_that_no_request_can_have_is_refused() -> None:
+    """Otherwise every comparison with it would fail with an error."""
+    with pytest.raises(ServeError, match="is not text"):
+        Access("127.0.0.1", "s3cr\udcffet")
+
+
 @pytest.mark.parametrize("odd", ["a b", "", "http://kiosk.lan", "<kiosk>", "kiosk/lan", "me@kiosk"])
 def test_what_is_no_name_is_refused(odd: str) -> None:
     with pytest.raises(ServeError, match="is not a host name"):

@@ -100,6 +100,15 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     assert "is not JSON in UTF-8" in refused(Kiosk(languages=tmp_path))
 
 
+def test_text_that_cannot_be_served_is_refused(tmp_path: Path) -> None:
+    """Otherwise the page would not find its configuration."""
+    for odd in (Kiosk(title="caf\udce9"), Kiosk(contact="caf\udce9")):
+        assert "is not UTF-8" in refused(odd)
+    assert "is not JSON in UTF-8" in refused(Kiosk(languages=write(tmp_path, "nl", name="\ud83d")))
+    labels = {**ENGLISH["labels"], "bored": float("nan")}
+    assert "is not JSON" in refused(Kiosk(languages=write(tmp_path, "nl", labels=labels)))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has neither pipes in folders nor /dev")
 def test_files_that_never_end_are_refused(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.css"

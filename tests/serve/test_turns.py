@@ -171,9 +171,18 @@ def test_a_token_is_hidden_however_its_name_is_written(name: str) -> None:
     assert line.endswith('&channels=1 HTTP/1.1" 403')
 
 
+@pytest.mark.parametrize("token", ["s3'cret", 's3"cret', "'s3cret'", 's3cret"', "s3'c're't"])
+@pytest.mark.parametrize(
+    "line", ["GET /metrics?token={}", '1.2.3.4:5 - "WebSocket /v1/stream?token={}" [accepted]']
+)
+def test_all_of_a_token_with_quotes_is_hidden(line: str, token: str) -> None:
+    assert hidden(line.format(token)) == line.format("...")
+    assert hidden(line.format(f"{token}&rate=8000")) == line.format("...&rate=8000")
+
+
 def test_a_long_line_is_read_quickly() -> None:
     began = time.monotonic()
-    for odd in ("a" * 100_000, "a=" * 50_000, "%" * 100_000, "token" * 20_000):
+    for odd in ("a" * 100_000, "a=" * 50_000, "%" * 100_000, "token" * 20_000, "token='&" * 12_500):
         hidden(odd)
     assert time.monotonic() - began < 5
 

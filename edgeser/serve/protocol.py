@@ -28,6 +28,8 @@ PCM: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float32": np.dtype("
 Buffer = bytes | bytearray | memoryview
 FORMATS = (*PCM, "opus")
 MOST_CHANNELS = 32
+MOST_DIGITS = 12
+"""Of a number in a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,9 @@ def _whole(query: Mapping[str, str], name: str, preset: str) -> int:
     text = query.get(name, preset)
     if not (text.isascii() and text.isdigit()):
         raise AudioError(f"{name}={text[:40]!r} is not a whole number")
-    return int(text[:12])
+    if len(text) > MOST_DIGITS:
+        raise AudioError(f"{name}={text[:40]!r} has more than {MOST_DIGITS} digits")
+    return int(text)
 
 
 def ready(model: Model, audio: AudioFormat, speech_threshold: float) -> dict[str, Any]:

@@ -140,6 +140,8 @@ def test_stereo_floats_are_heard_as_well(shared: str) -> None:
         ("format=opus&rate=44100", "Opus at rate=44100 with channels=1: its rates are 8000, 12000"),
         ("format=opus&rate=48000&channels=3", "its channels 1 or 2"),
         ("channels=0", "channels=0: send 1 to 32"),
+        ("rate=000000008000999", "rate='000000008000999' has more than 12 digits"),
+        ("channels=00000000000299", "channels='00000000000299' has more than 12 digits"),
     ],
 )
 def test_odd_formats_are_named(shared: str, query: str, said: str) -> None:

@@ -30,8 +30,18 @@ class PyDetector final : public Detector {
     PyObject* const score =
         asking([&] { return PyObject_CallOneArg(score_.ptr(), samples.ptr()); });
     if (score == nullptr) throw py::error_already_set();
-    return py::cast<double>(py::reinterpret_steal<py::object>(score));
+    const auto held = py::reinterpret_steal<py::object>(score);
+    const double value = PyFloat_AsDouble(score);
+    if (PyErr_Occurred() != nullptr) {
+      PyErr_Clear();
+      throw Error("the speech detector returned " + std::string(py::repr(held)).substr(0, 100) +
+                  ", not a number: repair it");
+    }
+    return value;
   }
+
+  PyObject* callable() const { return score_.ptr(); }
+  void clear() { score_ = py::none(); }
 
  private:
   py::object score_;
@@ -53,8 +63,14 @@ std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<b
                         .rules = std::nullopt,
                         .every_hop = every_hop};
   if (rules) options.rules = rules_from(*rules);
-  auto made = std::make_shared<Stream>(of.core, rate_from(rate), options, detector_from(detector));
-  return std::make_unique<PyStream>(std::move(core), std::move(made));
+  const auto samples = rate_from(rate);
+  auto score = detector_from(detector);
+  std::shared_ptr<Stream> made;
+  {
+    const Released release;  // designing the resampler of an odd rate takes tens of milliseconds
+    made = std::make_shared<Stream>(of.core, samples, options, score);
+  }
+  return std::make_unique<PyStream>(std::move(core), std::move(made), std::move(score));
 }
 
 std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::object& detector) {
@@ -68,8 +84,13 @@ std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::obj
   const auto bytes = py::reinterpret_steal<py::bytes>(PyBytes_FromObject(data.ptr()));
   if (!bytes) throw py::error_already_set();
   const std::string_view view = bytes;
-  return std::make_unique<PyStream>(
-      std::move(core), load_stream(of.core, view.data(), view.size(), detector_from(detector)));
+  auto score = detector_from(detector);
+  std::shared_ptr<Stream> loaded;
+  {
+    const Released release;
+    loaded = load_stream(of.core, view.data(), view.size(), score);
+  }
+  return std::make_unique<PyStream>(std::move(core), std::move(loaded), std::move(score));
 }
 
 py::bytes state(const PyStream& self) {
@@ -102,11 +123,38 @@ py::object rules_of(const PyStream& self) {
 
 }  // namespace
 
-PyStream::PyStream(py::object core, std::shared_ptr<Stream> stream)
+PyStream::PyStream(py::object core, std::shared_ptr<Stream> stream,
+                   std::shared_ptr<Detector> detector)
     : object_(std::move(core)),
       core_(py::cast<const PyCore&>(object_)),
       stream_(std::move(stream)),
+      detector_(std::move(detector)),
       workspace_(*core_.core, 1) {}
+
+int PyStream::traverse(visitproc visit, void* arg) const {
+  Py_VISIT(object_.ptr());
+  if (detector_) Py_VISIT(static_cast<const PyDetector&>(*detector_).callable());
+  return 0;
+}
+
+void PyStream::clear() {
+  if (detector_) static_cast<PyDetector&>(*detector_).clear();
+}
+
+// Lets Python find cycles through a stream: docs.python.org/3/c-api/gcsupport.html
+static void collectable(PyHeapTypeObject* heap) {
+  PyTypeObject& type = heap->ht_type;
+  type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+  type.tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    if (!py::detail::is_holder_constructed(self)) return 0;
+    return py::cast<const PyStream&>(py::handle(self)).traverse(visit, arg);
+  };
+  type.tp_clear = [](PyObject* self) {
+    if (py::detail::is_holder_constructed(self)) py::cast<PyStream&>(py::handle(self)).clear();
+    return 0;
+  };
+}
 
 py::tuple PyStream::process(py::handle object) {
   const Chunk chunk = chunk_from(object);
@@ -157,7 +205,8 @@ void bind_stream(py::module_& m) {
   const auto of = [](auto value) {
     return [value](const PyStream& self) { return value(self.stream()); };
   };
-  py::class_<PyStream>(m, "Stream", "Audio of any rate in, frames out.")
+  py::class_<PyStream>(m, "Stream", "Audio of any rate in, frames out.",
+                       py::custom_type_setup(collectable))
       .def(py::init(&open), py::arg("core"), py::arg("sample_rate"), py::kw_only(),
            py::arg("adapt") = py::none(), py::arg("new_speaker_after") = py::none(),
            py::arg("rules") = py::none(), py::arg("detector") = py::none(),

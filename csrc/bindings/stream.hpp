@@ -13,7 +13,7 @@ namespace edgeser {
 // A Python stream: a stream with its core, and a workspace of its own.
 class PyStream {
  public:
-  PyStream(py::object core, std::shared_ptr<Stream> stream);
+  PyStream(py::object core, std::shared_ptr<Stream> stream, std::shared_ptr<Detector> detector);
 
   const PyCore& core() const { return core_; }
   Stream& stream() const { return *stream_; }
@@ -23,10 +23,15 @@ class PyStream {
   py::tuple flush();
   void calibrate(py::handle chunk);
 
+  // For Python's garbage collector: an application may own both a stream and its detector.
+  int traverse(visitproc visit, void* arg) const;
+  void clear();
+
  private:
   py::object object_;
   const PyCore& core_;
   std::shared_ptr<Stream> stream_;
+  std::shared_ptr<Detector> detector_;  // the stream's
   Workspace workspace_;
 };
 

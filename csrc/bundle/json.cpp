@@ -88,6 +88,11 @@ class Check final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Json parse_json(const std::string& name, std::string_view text) {
+  // nlohmann's parser skips a byte order mark and takes NUL as the end; other parsers do not.
+  const std::size_t stray = text.starts_with("\xef\xbb\xbf") ? 0 : text.find('\0');
+  if (stray != text.npos) {
+    throw BundleError(name + " is not valid JSON (at byte " + std::to_string(stray + 1) + ")");
+  }
   Check check(name);
   Json::sax_parse(text, &check);
   try {

@@ -59,6 +59,11 @@ void go_on(const Saved& from, const std::vector<std::byte>& bytes) {
     fuzz::must(frame.confidence >= 0 && frame.confidence <= 1.0001f, "a share is in [0, 1]");
     fuzz::must(std::isfinite(frame.time) && frame.time >= 0, "time is a number");
   }
+  for (const Event& event : told.events) {
+    fuzz::must(event.start <= event.end, "an utterance ends after its start");
+    fuzz::must(event.verdict.confidence <= 1.01f, "a verdict's confidence is a share");
+  }
+  fuzz::must(stream->verdict().confidence <= 1.01f, "a verdict's confidence is a share");
   fuzz::must(saved_size(*stream) == bytes.size(), "the size never changes");
   const auto again = toy::saved(*stream);
   try {

@@ -10,6 +10,7 @@ struct ResamplerDesign {
   std::size_t half_width;  // a multiple of 8, so that 2 * half_width fills whole accumulators
   double cutoff;           // cycles per input sample, the middle of the transition band
   double beta;             // of the Kaiser window
+  double peak;             // I0(beta)
 
   // For an output rate of `ratio` times the input rate.
   static ResamplerDesign for_ratio(double ratio);

@@ -98,14 +98,18 @@ Core::Core(const Bundle& bundle, const Level& level, Precision precision, bool p
 std::shared_ptr<const Resampler> shared_resampler(const Level& level, int rate_in, int rate_out) {
   static std::mutex lock;
   static std::map<std::tuple<const Level*, int, int>, std::weak_ptr<const Resampler>> known;
-  const std::lock_guard<std::mutex> held(lock);
-  auto& entry = known[{&level, rate_in, rate_out}];
-  std::shared_ptr<const Resampler> resampler = entry.lock();
-  if (resampler == nullptr) {
-    resampler = std::make_shared<const Resampler>(level, rate_in, rate_out);
-    entry = resampler;
+  const std::tuple rates{&level, rate_in, rate_out};
+  {
+    const std::lock_guard<std::mutex> held(lock);
+    if (auto resampler = known[rates].lock()) return resampler;
   }
-  return resampler;
+  // Some rates take tens of milliseconds. Nobody else waits for them.
+  auto made = std::make_shared<const Resampler>(level, rate_in, rate_out);
+  const std::lock_guard<std::mutex> held(lock);
+  auto& entry = known[rates];
+  if (auto resampler = entry.lock()) return resampler;  // somebody was faster
+  entry = made;
+  return made;
 }
 
 }  // namespace edgeser

@@ -91,12 +91,20 @@ bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
   return value >= low && value <= high;
 }
 
-// 0 <= sums <= the maximum for so many frames.
+// Whether so many frames can have these sums of weights and weighted probabilities.
 bool sums_fit(const double* sums, std::size_t labels, std::int64_t frames) {
+  double weighted = 0;
   for (std::size_t i = 0; i <= labels; ++i) {
     if (!(sums[i] >= 0 && sums[i] <= static_cast<double>(frames) * 1.001)) return false;
+    if (i > 0) weighted += sums[i];
   }
-  return true;
+  return std::abs(weighted - sums[0]) <= 1e-3 * sums[0];  // probabilities add up to 1
+}
+
+// Whether an utterance may have these times in a stream that has reached `now`.
+bool times_fit(const UtteranceMemory& u, double now) {
+  if (u.frames == 0) return u.speaking == 0 && u.first == 0 && u.last == 0;
+  return u.first >= 0 && u.first <= u.last && u.last <= now;
 }
 
 // Whether the state of the rule for quiet hops is possible.
@@ -113,8 +121,6 @@ bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
          quiet.speech >= 0 && double{quiet.speech} < stream.quiet_below() &&
          bounded(&quiet.level, 1, 1e6f) && powers(quiet.heard.loudest) && powers(quiet.heard.mean);
 }
-
-constexpr double longest_time = 1e12;  // seconds
 
 // Checks everything except the rings.
 bool fits(const Stream& stream) {
@@ -140,10 +146,7 @@ bool fits(const Stream& stream) {
       (stream.options().rules || u.frames == 0) && m.zero == 0;
   if (!counters) return false;
 
-  const auto time = [](double value) { return value >= 0 && value <= 2 * longest_time; };
-  if (!(m.origin <= longest_time) || !time(m.origin) || !time(u.first) || !time(u.last)) {
-    return false;
-  }
+  if (!(m.origin >= 0 && m.origin <= longest_time) || !times_fit(u, stream.now())) return false;
 
   const float* const tail = layout.tail(block);
   std::int64_t zeros = 0;

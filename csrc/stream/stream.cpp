@@ -186,8 +186,8 @@ void Stream::new_speaker() noexcept {
 
 void Stream::skip(double seconds) {
   Memory& m = layout_.memory(block());
-  if (!(seconds >= 0) || !(m.origin + seconds <= 1e12)) {
-    throw AudioError("the time to skip must be 0 s or more");
+  if (!(seconds >= 0) || !(m.origin + seconds <= longest_time)) {
+    throw AudioError("the time to skip must be 0 s or more, and a stream's time at most 1e12 s");
   }
   m.origin += seconds;
 }

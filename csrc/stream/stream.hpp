@@ -18,6 +18,7 @@
 namespace edgeser {
 
 constexpr std::int64_t most_samples = std::int64_t{1} << 53;  // exact in float64; 1400 years
+constexpr double longest_time = 1e12;  // seconds from the stream's start that may be skipped
 
 // Results of a call; valid until the next call of its stream.
 struct Results {
@@ -58,6 +59,7 @@ class Stream {
 
   // The stream must be held: these read its state.
   const Memory& memory() const { return layout_.memory(block()); }
+  double now() const;  // of the newest frame, in seconds from the stream's start
   SpeakerMemory speaker() const { return layout_.speaker(block()); }
   std::byte* rings() const { return layout_.rings(block()); }
   std::byte* block() const { return reinterpret_cast<std::byte*>(block_.get()); }
@@ -125,7 +127,6 @@ class Stream {
   void forget_level() noexcept;
   void end_sequence() noexcept;
   void record(const float* logits, float speech, float level);
-  double now() const;
 
   std::shared_ptr<const Core> core_;
   StreamOptions options_;

@@ -166,6 +166,42 @@ TEST(saved_states_that_are_refused) {
   CHECK_ERROR(load(with<std::uint64_t>(good, 112, UINT64_MAX - 100)), "cut short");
 }
 
+TEST(saved_verdicts_and_utterances_must_be_possible) {
+  const auto core = toy::core();
+  const auto stream = toy::stream(core, 8000, all_options());
+  toy::Told told;
+  toy::push(*stream, toy::sound(2, 9000), told);
+  const auto load = [&](const std::vector<std::byte>& bytes) { toy::resumed(bytes, core); };
+  const Layout& layout = stream->layout();
+  auto bytes = toy::saved(*stream);
+  std::byte* const block = &bytes[head_bytes];
+
+  double* const sums = layout.sums(block);
+  CHECK(sums[0] > 0.1);  // some speech was heard
+  const double weight = sums[0];
+  for (const double other : {5e-324, weight / 2, weight * 1.01}) {
+    sums[0] = other;  // probabilities that do not add up to 1
+    sign(bytes);
+    CHECK_ERROR(load(bytes), "contradicts itself");
+  }
+  sums[0] = weight;
+
+  UtteranceMemory& u = layout.memory(block).utterance;
+  const auto times = [&](std::int64_t frames, double first, double last) {
+    u = {.frames = frames, .first = first, .last = last};
+    std::fill_n(layout.utterance_sums(block), 1 + core->labels.size(), 0.0);
+    sign(bytes);
+  };
+  times(5, 0.5, 1.0);
+  load(bytes);
+  times(5, 1.0, 0.5);  // ends before it starts
+  CHECK_ERROR(load(bytes), "contradicts itself");
+  times(5, 0.5, 100);  // in the future
+  CHECK_ERROR(load(bytes), "contradicts itself");
+  times(0, 0.5, 0.5);  // of no utterance
+  CHECK_ERROR(load(bytes), "contradicts itself");
+}
+
 TEST(saved_states_cannot_lead_a_stream_astray) {
   const auto core = toy::core();
   const auto stream = toy::stream(core, 8000, all_options());

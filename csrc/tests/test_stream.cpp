@@ -101,6 +101,28 @@ TEST(stream_silence_before_changes_no_bit) {
   CHECK(toy::same(late_11, plain_11, silent, 0, 1.0));
 }
 
+TEST(stream_inaudible_samples_are_silence) {
+  std::vector<float> samples = toy::sound(8, 20'000), faint(20'000);
+  for (std::size_t i = 0; i < faint.size(); ++i) {
+    faint[i] = std::ldexp(samples[i], -150);  // denormal powers, and denormal numbers
+  }
+  samples[0] = 0.25f;
+  for (const int rate : {8000, 11025}) {
+    CHECK(toy::same(whole(joined(faint, samples), rate, 777),
+                    whole(joined(std::vector<float>(faint.size()), samples), rate, 777)));
+  }
+  const float smallest = 0x1p-31f / most_channels;  // of 32-bit audio in one of many channels
+  const Chunk chunk{.data = reinterpret_cast<const std::byte*>(&smallest),
+                    .type = SampleType::float32,
+                    .samples = 1,
+                    .channels = 1,
+                    .sample_stride = sizeof smallest,
+                    .channel_stride = 0};
+  float mono = 0;
+  to_mono(chunk, 0, 1, &mono);
+  CHECK(mono == smallest);
+}
+
 TEST(stream_silence_between_changes_no_bit) {
   const std::vector<float> one = joined({0.5f}, toy::sound(1, 20'000));
   const std::vector<float> other = joined({0.5f}, toy::sound(2, 20'000));

@@ -108,6 +108,8 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "an altered manifest": (altered_manifest, "zip comment"),
     # the manifest
     "not JSON": (raw_manifest(b"{"), "not valid JSON"),
+    "a byte order mark": (raw_manifest(b'\xef\xbb\xbf{"format": 2}'), "not valid JSON"),
+    "a NUL after its end": (raw_manifest(b'{"format": 2}\0junk'), "not valid JSON"),
     "not UTF-8": (raw_manifest(b'{"name": "\xff"}'), "not valid JSON"),
     "nested too deeply": (raw_manifest(b"[" * 100_000), "nested deeper than 32"),
     "nested in a size": (

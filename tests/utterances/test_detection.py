@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +95,27 @@ def test_a_score_that_is_none_is_named(toy_model: edgeser.Model, score: float) -
     stream = toy_model.stream(RATE, detector=detector)
     with pytest.raises(edgeser.KernelError, match="outside 0 to 1"):
         stream.process(bursts())
+
+
+@pytest.mark.parametrize("score", [None, "0.5", [0.5]])
+def test_a_score_that_is_no_number_is_named(toy_model: edgeser.Model, score: Any) -> None:
+    detector = Loud()
+    detector.score = lambda _: score  # type: ignore[method-assign, assignment]
+    stream = toy_model.stream(RATE, detector=detector)
+    with pytest.raises(edgeser.KernelError, match="not a number: repair it"):
+        stream.process(bursts())
+
+
+def test_an_owner_of_a_stream_and_its_detector_is_collected(toy_model: edgeser.Model) -> None:
+    class Robot(Loud):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stream = toy_model.stream(RATE, detector=self)
+            self.stream.process(bursts())
+
+    gone = weakref.ref(Robot())
+    gc.collect()
+    assert gone() is None
 
 
 def test_silero_hears_the_speech_of_the_sample() -> None:

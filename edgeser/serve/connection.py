@@ -105,6 +105,11 @@ class SocketConnection(WebSocketsSansIOProtocol):
         if not self.close_sent:
             cast(dict[str, Any], self.scope["extensions"])[SHORT_CUT] = self
 
+    @property
+    def gone(self) -> bool:
+        """See :class:`edgeser.serve.ear.ShortCut`."""
+        return self._own.is_closing()
+
     def listen(self, ear: Ear) -> bool:
         """See :class:`edgeser.serve.ear.ShortCut`."""
         if not self.queue.empty():

@@ -54,10 +54,16 @@ async def deny(connection: WebSocket, why: str, status: int) -> None:
 async def _talk(connection: WebSocket, hub: Hub, door: Door) -> None:
     """Serves a connection that was accepted."""
     peer = None if connection.client is None else (connection.client.host, connection.client.port)
+    short_cut = _short_cut(connection)
     try:
         query = parameters(connection.query_params.multi_items())
         audio = AudioFormat.of(query)
-        client = hub.join(audio, peer[0] if peer else "", Wanted.of(query))
+        client = await hub.join(
+            audio,
+            peer[0] if peer else "",
+            Wanted.of(query),
+            lambda: short_cut is None or not short_cut.gone,
+        )
     except AudioError as problem:
         await _refuse(connection, "format", str(problem), BAD_REQUEST)
         return

@@ -97,6 +97,10 @@ class ShortCut(Protocol):
     all messages go through ASGI.
     """
 
+    @property
+    def gone(self) -> bool:
+        """Whether the connection has ended, or is about to."""
+
     def listen(self, ear: Ear) -> bool:
         """Passes binary messages to ``ear`` from now on; False if there are older, unread ones."""
 

@@ -22,6 +22,7 @@ from edgeser.serve.config import ServeConfig
 from edgeser.serve.door import group_of
 from edgeser.serve.lasting import Lasting
 from edgeser.serve.metrics import Metrics, model_info
+from edgeser.serve.opening import Opening
 from edgeser.serve.protocol import AudioFormat, Wanted
 from edgeser.serve.worker import Worker
 from edgeser.streaming.utterances import UtteranceEvent
@@ -61,6 +62,7 @@ class Hub:
         """Open WebSockets, including those that are closing."""
         self._pool = model.pool()
         self._worker = Worker("edgeser worker")
+        self._opening = Opening()
         self._failing = self._told_stuck = False
         self._last_frame: float | None = None
         self._work = asyncio.Event()
@@ -94,24 +96,39 @@ class Hub:
         while self.sockets and time.monotonic() < until:
             await asyncio.sleep(0.01)
         self._worker.close()
+        self._opening.close()
 
-    def join(
-        self, audio: AudioFormat, host: str = "", wanted: Wanted | None = None
+    async def join(
+        self,
+        audio: AudioFormat,
+        host: str = "",
+        wanted: Wanted | None = None,
+        still_there: Callable[[], bool] = lambda: True,
     ) -> Client | None:
-        """Adds a client; None if there are too many. Raises AudioError as :class:`Client`."""
+        """Adds a client; None if there are too many, or if it left meanwhile.
+
+        Raises AudioError as :class:`Client`.
+        """
         group, seat = group_of(host), None
         if not self.closing:
             seat = self.place.board.take_seat(self.place.row, group, self._most(group))
         if seat is None:
             self.metrics.refused.inc()
             return None
+        client = None
         try:
-            client = Client(self.model, audio, self.config, wanted)
-        except BaseException:
-            self.place.board.leave_seat(self.place.row, seat)
-            raise
-        client.seat = seat
-        self.clients.add(client)
+            client = await self._opening.open(
+                audio.rate,
+                lambda: Client(self.model, audio, self.config, wanted),
+                lambda: still_there() and not self.closing,
+            )
+            if client is None or self.closing:
+                return None
+            client.seat = seat
+            self.clients.add(client)
+        finally:
+            if client not in self.clients:
+                self.place.board.leave_seat(self.place.row, seat)
         self._count()
         return client
 

@@ -1,4 +1,4 @@
-"""The thread that runs the model."""
+"""Threads that run the model, and open its streams."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Worker:
                 outcome(value)
 
         def task() -> None:
+            if future.done():  # cancelled while it waited
+                return
             self.busy_since = time.monotonic()
             try:
                 outcome: tuple[Callable[[Any], None], object]

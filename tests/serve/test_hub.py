@@ -54,8 +54,8 @@ def with_hub(test: Callable[[Hub], Awaitable[None]], **limits: Any) -> None:
     asyncio.run(run())
 
 
-def client_of(hub: Hub, host: str = "127.0.0.1") -> Client:
-    client = hub.join(AudioFormat(16_000, "int16", 1), host)
+async def client_of(hub: Hub, host: str = "127.0.0.1") -> Client:
+    client = await hub.join(AudioFormat(16_000, "int16", 1), host)
     assert client is not None
     return client
 
@@ -88,11 +88,11 @@ def failing(hub: Hub, times: int, failure: BaseException) -> None:
 @pytest.mark.parametrize("failure", [MemoryError(), SystemExit(3), edgeser.KernelError("odd")])
 def test_a_step_that_fails_once_is_not_the_end(failure: BaseException) -> None:
     async def test(hub: Hub) -> None:
-        one, other = client_of(hub), client_of(hub)
+        one, other = await client_of(hub), await client_of(hub)
         failing(hub, 1, failure)
         one.push(SECOND)
         assert (await say(hub, other)).count("frame") == 7  # each was tried again, by itself
-        assert (await say(hub, client_of(hub))).count("frame") == 7
+        assert (await say(hub, await client_of(hub))).count("frame") == 7
         assert hub.status == "ok"
         assert "edgeser_failures_total 1.0" in hub.metrics.text().decode()
 
@@ -101,7 +101,7 @@ def test_a_step_that_fails_once_is_not_the_end(failure: BaseException) -> None:
 
 def test_steps_that_go_on_failing_are_told_and_health_says_so() -> None:
     async def test(hub: Hub) -> None:
-        client = client_of(hub)
+        client = await client_of(hub)
         failing(hub, 2, MemoryError())
         assert await say(hub, client) == ["error"]
         assert hub.status == "failing"
@@ -109,14 +109,14 @@ def test_steps_that_go_on_failing_are_told_and_health_says_so() -> None:
         while hub.status == "failing" and time.monotonic() < until:
             await asyncio.sleep(0.1)
         assert hub.status == "ok"  # it was tried without anybody
-        assert (await say(hub, client_of(hub))).count("frame") == 7
+        assert (await say(hub, await client_of(hub))).count("frame") == 7
 
     with_hub(test)
 
 
 def test_a_client_whose_detector_fails_fails_alone() -> None:
     async def test(hub: Hub) -> None:
-        bad, good = client_of(hub), client_of(hub)
+        bad, good = await client_of(hub), await client_of(hub)
 
         bad.utterances = edgeser.Utterances(hub.model, 16_000, detector=Broken())
         bad.push(SECOND)
@@ -133,7 +133,7 @@ def test_a_step_that_never_ends_is_told_and_does_not_keep_the_server() -> None:
         told = asyncio.Event()
         hub.on_stuck = told.set
         hub._process = lambda _: release.wait()  # type: ignore[assignment, method-assign, return-value]
-        client = client_of(hub)
+        client = await client_of(hub)
         client.push(SECOND)
         hub.wake()
         await asyncio.wait_for(told.wait(), 30)
@@ -156,10 +156,10 @@ def test_a_step_takes_little_of_each_of_many() -> None:
             return process(chunks)
 
         hub._process = step  # type: ignore[method-assign]
-        greedy = [client_of(hub) for _ in range(7)]
+        greedy = [await client_of(hub) for _ in range(7)]
         for client in greedy:
             client.push(SECOND * 8)
-        assert (await say(hub, client_of(hub))).count("frame") == 7
+        assert (await say(hub, await client_of(hub))).count("frame") == 7
         assert max(map(max, sizes)) <= 2048
         assert len(sizes[0]) == 8
 
@@ -178,12 +178,12 @@ def test_however_many_are_ahead_of_real_time_a_step_takes_few_of_them() -> None:
             return process(chunks)
 
         hub._process = step  # type: ignore[method-assign]
-        greedy = [client_of(hub) for _ in range(40)]
+        greedy = [await client_of(hub) for _ in range(40)]
         for client in greedy:
             client._live.take(60.0)  # a minute of audio in no time
             client.push(SECOND * 2)
             assert client.ahead
-        live = client_of(hub)
+        live = await client_of(hub)
         live.push(SECOND[: 2 * 3 * 2048])
         hub.wake()
         for _ in range(3):
@@ -206,7 +206,7 @@ def test_a_live_voice_is_never_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgeser.serve.budget.time.monotonic", lambda: now[0])
 
     async def test(hub: Hub) -> None:
-        client = client_of(hub)
+        client = await client_of(hub)
         for _ in range(3_600):
             now[0] += 0.999  # a clock that is a thousandth too fast, for an hour
             client.push(SECOND)
@@ -225,7 +225,7 @@ def test_a_live_voice_is_never_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_waited_for_from_who_has_ended() -> None:
     async def test(hub: Hub) -> None:
-        client = client_of(hub)
+        client = await client_of(hub)
         ear = Ear(client, hub.wake)
         await ear.rest(0.0)
         assert client.awaited_since is not None
@@ -239,11 +239,11 @@ def test_nothing_is_waited_for_from_who_has_ended() -> None:
 def test_one_address_does_not_take_all_places() -> None:
     async def test(hub: Hub) -> None:
         for _ in range(2):
-            client_of(hub, "192.0.2.1")
-        assert hub.join(AudioFormat(16_000, "int16", 1), "192.0.2.1") is None
+            await client_of(hub, "192.0.2.1")
+        assert await hub.join(AudioFormat(16_000, "int16", 1), "192.0.2.1") is None
         for _ in range(2):
-            client_of(hub, "127.0.0.1")
-        assert hub.join(AudioFormat(16_000, "int16", 1), "127.0.0.1") is None  # all are taken
+            await client_of(hub, "127.0.0.1")
+        assert await hub.join(AudioFormat(16_000, "int16", 1), "127.0.0.1") is None  # all are taken
 
     with_hub(test, connections=4)
 
@@ -271,7 +271,7 @@ def test_long_limits_are_used_as_far_as_the_system_goes(patience: float) -> None
             assert milliseconds == 2**31 - 1
 
     async def test(hub: Hub) -> None:
-        assert client_of(hub)
+        assert await client_of(hub)
 
     with_hub(test, idle_seconds=patience, burst_seconds=1e308)
 

@@ -125,7 +125,7 @@ def test_a_step_during_which_all_was_frozen_is_not_one_that_never_ends() -> None
             return step(chunks)
 
         hub._process = long_step  # type: ignore[method-assign]
-        client_of(hub).push(SECOND)
+        (await client_of(hub)).push(SECOND)
         hub.wake()
         await asyncio.sleep(0.1)
         assert hub._worker.busy_since is not None

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 
 VISITS = """
-import gc, os, signal, socket, threading, time, weakref
+import gc, os, signal, socket, sys, threading, time, weakref
 from websockets.sync.client import connect
 from edgeser.serve import ServeConfig
 from edgeser.serve.hub import Hub
@@ -19,8 +19,8 @@ from edgeser.serve.server import run
 streams = []
 join = Hub.join
 
-def watched(self, *given):
-    client = join(self, *given)
+async def watched(self, *given):
+    client = await join(self, *given)
     streams.append(weakref.ref(client.utterances))
     return client
 
@@ -29,7 +29,7 @@ Hub.join = watched
 def visit(port):
     gc.disable()
     for end in ("close", "end", "vanish"):
-        with connect(f"ws://127.0.0.1:{port}/v1/stream") as line:
+        with connect(f"ws://127.0.0.1:{port}/v1/stream?rate={sys.argv[1]}") as line:
             line.send(bytes(32_000))
             line.recv()
             if end == "end":
@@ -47,7 +47,8 @@ run(ServeConfig(port=0), lambda port: threading.Thread(target=visit, args=(port,
 """
 
 
-def test_a_stream_is_freed_when_its_client_leaves() -> None:
-    command = [sys.executable, "-c", VISITS]
+@pytest.mark.parametrize("rate", [16_000, 16_001])  # the latter is opened in another thread
+def test_a_stream_is_freed_when_its_client_leaves(rate: int) -> None:
+    command = [sys.executable, "-c", VISITS, str(rate)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.split() == ["3", "0"], done.stderr

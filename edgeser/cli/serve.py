@@ -19,6 +19,7 @@ from edgeser.cli.options import (
 )
 from edgeser.cli.secret import secret
 from edgeser.cores import cores
+from edgeser.interrupts import ends_at_once
 from edgeser.streaming.vad import Silero
 
 
@@ -108,9 +109,10 @@ def serve(
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("TLS needs both --certificate and --key")
-    from edgeser.serve.config import Limits, ServeConfig
-    from edgeser.serve.kiosk import Kiosk
-    from edgeser.serve.server import run
+    with ends_at_once():
+        from edgeser.serve.config import Limits, ServeConfig
+        from edgeser.serve.kiosk import Kiosk
+        from edgeser.serve.server import run
 
     limits = Limits(
         connections,

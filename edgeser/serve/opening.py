@@ -16,8 +16,8 @@ RATES = frozenset(
     {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000}
     | {88_200, 96_000, 176_400, 192_000}
 )
-"""Sample rates of devices and browsers, in Hz. Their resamplers are designed in milliseconds; for
-other rates it can take hundreds of milliseconds, and every rate needs its own."""
+"""Sample rates of devices and browsers, in Hz. Their resamplers are designed in a millisecond or
+two; for other rates it takes up to 40 ms, and every rate needs its own."""
 SHARE, AT_ONCE = 0.25, 1.0
 """The part of the time in which streams of other rates are opened, and seconds at once."""
 

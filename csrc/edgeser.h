@@ -60,7 +60,8 @@ typedef enum edgeser_status {
   EDGESER_INTERNAL = 6 /* none of these: a bug in edgeser */
 } edgeser_status;
 
-/* Set by a call that fails, cleared by one that succeeds. UTF-8, zero-terminated. */
+/* Set by a call that fails, cleared by one that succeeds. UTF-8, zero-terminated. A message that is
+ * too long has "..." in the place of its middle. */
 typedef struct edgeser_error {
   char message[512];
 } edgeser_error;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -14,15 +13,26 @@
 
 namespace edgeser {
 
+inline bool within_character(char byte) { return (byte & 0xc0) == 0x80; }  // of UTF-8
+
+// A message that is too long loses its middle, usually part of a path: the reason is at its end.
 inline edgeser_status tell(edgeser_error* error, edgeser_status status,
                            std::string_view message) noexcept {
   if (error == nullptr) return status;
-  std::size_t length = std::min(message.size(), sizeof error->message - 1);
-  if (length < message.size()) {  // cut between UTF-8 characters, not within one
-    while (length > 0 && (message[length] & 0xc0) == 0x80) --length;
+  constexpr std::size_t most = sizeof error->message - 1, tail_bytes = 300;
+  std::string_view head = message, dots, tail;
+  if (message.size() > most) {
+    dots = "...";
+    tail = message.substr(message.size() - tail_bytes);
+    while (!tail.empty() && within_character(tail.front())) tail.remove_prefix(1);
+    std::size_t length = most - tail_bytes - dots.size();
+    while (length > 0 && within_character(message[length])) --length;
+    head = message.substr(0, length);
   }
-  if (length > 0) std::memcpy(error->message, message.data(), length);
-  error->message[length] = '\0';
+  char* to = error->message;
+  for (const std::string_view part : {head, dots, tail})
+    to = std::copy(part.begin(), part.end(), to);
+  *to = '\0';
   return status;
 }
 

@@ -59,7 +59,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, language: str) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
-@pytest.mark.parametrize("language", ["Python", "C"])
+@IN_BOTH
 def test_a_pipe_that_takes_the_files_place_is_not_waited_for(
     toy_path: Path, tmp_path: Path, language: str
 ) -> None:

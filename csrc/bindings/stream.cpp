@@ -32,12 +32,12 @@ class PyDetector final : public Detector {
     if (score == nullptr) throw py::error_already_set();
     const auto held = py::reinterpret_steal<py::object>(score);
     const double value = PyFloat_AsDouble(score);
-    if (PyErr_Occurred() != nullptr) {
-      PyErr_Clear();
-      throw Error("the speech detector returned " + std::string(py::repr(held)).substr(0, 100) +
-                  ", not a number: repair it");
-    }
-    return value;
+    if (PyErr_Occurred() == nullptr) return value;
+    if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+    PyErr_Clear();
+    throw Error("the speech detector returned a value of type " +
+                std::string(py::str(py::type::of(held).attr("__name__"))) +
+                ", not a number: repair it");
   }
 
   PyObject* callable() const { return score_.ptr(); }

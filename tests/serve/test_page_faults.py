@@ -126,6 +126,31 @@ def test_a_page_that_may_have_no_microphone_says_so(browser: Any, address: str) 
     context.close()
 
 
+def level(page: Any) -> int:
+    """What the meter shows, in dBFS."""
+    return int(page.locator("#meter").get_attribute("aria-valuenow"))
+
+
+def test_the_meter_rests_when_the_server_dies_within_a_word(start: Start, browser: Any) -> None:
+    address, process = start()
+    page = begun(opened(browser, address))
+    until(page, "document.getElementById('meter').ariaValueNow > -40")
+    process.kill()  # so that no quiet frame comes after this one
+    becomes(page, "offline")
+    assert level(page) == -60
+    page.context.close()
+
+
+def test_the_meter_rests_when_the_microphone_stops_within_a_word(page: Any) -> None:
+    page.evaluate("lab.contexts.at(-1).resume = async () => {}")
+    until(page, "document.getElementById('meter').ariaValueNow > -40")
+    page.evaluate("lab.contexts.at(-1).suspend()")
+    becomes(page, "suspended")
+    assert level(page) == -60
+    until(page, "lab.sockets[0].readyState === WebSocket.CLOSED")  # the last frames have come, too
+    assert level(page) == -60
+
+
 def test_a_server_that_goes_and_comes_back(start: Start, browser: Any) -> None:
     address, process = start()
     page = heard(begun(opened(browser, address)))
@@ -134,7 +159,6 @@ def test_a_server_that_goes_and_comes_back(start: Start, browser: Any) -> None:
     assert page.inner_text("#state") == "The connection is away, and comes back by itself."
     newest = page.locator("#utterances li .what").first.inner_text()
     assert page.inner_text("#what") == newest  # said quietly
-    assert page.locator("#meter").get_attribute("aria-valuenow") == "-60"
     _, process = start(port=int(address.rpartition(":")[2]))
     becomes(page, "listening", "hearing")
     heard(page, 1 + page.locator("#utterances li").count())

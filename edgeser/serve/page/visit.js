@@ -34,7 +34,8 @@ export class Visit {
 
   become({ microphone, server }) {
     this.stage.become(microphone, server);
-    if (microphone !== "live") this.meter.rest();
+    this.live = microphone === "live" && server === "live";
+    if (!this.live) this.meter.rest();
   }
 
   hear(event) {
@@ -49,7 +50,7 @@ export class Visit {
 
   frame(event) {
     this.timeline.add(event);
-    this.meter.show(event.level);
+    if (this.live) this.meter.show(event.level); // not for frames of a stream that is being ended
     if (event.speech >= this.threshold) {
       this.spokeAt = event.time;
       this.idle.active();

@@ -127,7 +127,7 @@ void check_chunk(const Chunk& chunk, int rate) {
     throw AudioError("the chunk is " + std::to_string(std::llround(seconds)) +
                      " s long and a call takes at most " +
                      std::to_string(std::llround(longest_chunk)) +
-                     " s: push smaller chunks, or use model.analyze");
+                     " s: push smaller chunks (in Python, model.analyze takes whole recordings)");
   }
   if (chunk.type == SampleType::float32) check_values<float>(chunk);
   if (chunk.type == SampleType::float64) check_values<double>(chunk);

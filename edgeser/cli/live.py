@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from dataclasses import replace
@@ -25,14 +26,15 @@ WINDOW = 30.0
 _KEPT = 200  # utterances and events; a screen has not so many lines
 _LEAST_TIMELINE = 40  # columns; narrower ones say nothing
 _BETWEEN = 0.06  # seconds between two pictures: a gap's frames come by the hundred
+_REDRAWN = 2.0  # times a second without a frame: the terminal may be resized while none comes
 _QUIETEST = -60.0
 _BEHIND = 0.5  # seconds of sound that wait; more is worth a word
 
 
 class LiveView:
-    """The whole screen, redrawn with each frame; restored at the end.
+    """The whole screen, redrawn with each frame and twice a second; restored at the end.
 
-    A context manager. Threads: one.
+    A context manager. Threads: one; another redraws.
     """
 
     def __init__(self, console: Console, model: Model, speech_threshold: float) -> None:
@@ -43,8 +45,13 @@ class LiveView:
         self._lines: deque[Text] = deque(maxlen=_KEPT)
         self._lost: str | None = None
         self._began = self._drawn = 0.0
+        self._shown = threading.Lock()  # held while what is drawn changes, or is read
         self._live = Live(
-            self, console=console, screen=True, auto_refresh=False, vertical_overflow="crop"
+            self,
+            console=console,
+            screen=True,
+            refresh_per_second=_REDRAWN,
+            vertical_overflow="crop",
         )
 
     def __enter__(self) -> LiveView:
@@ -56,15 +63,17 @@ class LiveView:
 
     def begin(self, microphone: Microphone) -> None:
         """The microphone is open."""
-        self._microphone, self._began = microphone, time.time()
+        with self._shown:
+            self._microphone, self._began = microphone, time.time()
         self._live.refresh()
 
     def frame(self, frame: EmotionFrame) -> None:
         """The next frame."""
-        self._lost = None
-        self._frames.append(frame)
-        while self._frames[0].time < frame.time - WINDOW:
-            self._frames.popleft()
+        with self._shown:
+            self._lost = None
+            self._frames.append(frame)
+            while self._frames[0].time < frame.time - WINDOW:
+                self._frames.popleft()
         if time.monotonic() > self._drawn + _BETWEEN:
             self._drawn = time.monotonic()
             self._live.refresh()
@@ -80,21 +89,24 @@ class LiveView:
 
     def event(self, at: float, what: str, *, lost: bool) -> None:
         """An event of the microphone."""
-        self._lost = what if lost else None
+        with self._shown:
+            self._lost = what if lost else None
         self._tell(self._at(at).append(what, "red" if lost else "yellow"))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del options
-        width, height = console.size
+        with self._shown:
+            drawn = self._drawing(*console.size)
+        yield from drawn
+
+    def _drawing(self, width: int, height: int) -> list[RenderableType]:
         head: list[RenderableType] = [self._title(), Text(), self._now(), self._level()]
         room = height - len(head) - 1
         bands = len(self._model.labels) + 2
         if width >= _LEAST_TIMELINE and room > bands:
             head += [Text(), self._bands(width)]
             room -= bands + 1
-        yield from head
-        yield Text()
-        yield from islice(self._lines, max(0, room))
+        return [*head, Text(), *islice(self._lines, max(0, room))]
 
     def _title(self) -> Table:
         title = Table.grid(expand=True, padding=(0, 1))
@@ -143,7 +155,8 @@ class LiveView:
         return Text(on_the_wall, "bright_black", no_wrap=True, overflow="ellipsis", end="\n")
 
     def _tell(self, line: Text) -> None:
-        self._lines.appendleft(line)
+        with self._shown:
+            self._lines.appendleft(line)
         self._live.refresh()
 
 

@@ -121,10 +121,10 @@ class Capture:
             raise
 
     def _lose(self, reason: str) -> float:
-        self.close()
         if self._broken != "lost device":  # open again but mute: nothing new to say
             self.ring.put(Lost(self._clock.time, reason))
         self._broken = "lost device"
+        self.close()  # last: while a sound server stands still, this does not return
         return self._backoff.delay()
 
     def _look_for_it(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -24,8 +25,9 @@ ctl.!default { type pulse }
 class SoundServer:
     """Commands to the server; ``environment`` makes other programs use it."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], process: subprocess.Popen[bytes]) -> None:
         self.environment = environment
+        self._process = process
         self._modules: list[str] = []
 
     def plug_in(self) -> None:
@@ -39,6 +41,15 @@ class SoundServer:
         """Take both away: to any source that remains, the server would move who listens."""
         while self._modules:
             self._control("unload-module", self._modules.pop())
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Meanwhile it answers nobody."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def play(self, path: Path) -> None:
         """Play a recording to its end, next to the microphone."""
@@ -92,7 +103,7 @@ def sound_server() -> Iterator[SoundServer]:
                 stdout=log,
             )
         try:
-            server = SoundServer(environment)
+            server = SoundServer(environment, process)
             end = time.monotonic() + 20
             while not server.is_up():
                 if time.monotonic() > end or process.poll() is not None:

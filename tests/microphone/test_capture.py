@@ -157,6 +157,21 @@ def test_a_device_that_falls_mute_is_lost_and_opened_again() -> None:
     assert "nothing for 3 s" in items[1].reason
 
 
+def test_a_loss_is_told_before_a_device_that_may_hang_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = FakeBackend(script=[sound(480), GONE])
+    run = Run(backend)
+
+    def hang() -> None:
+        raise TimeoutError  # rather than never return
+
+    monkeypatch.setattr(backend.sources[0], "close", hang)
+    with pytest.raises(TimeoutError):
+        run.step(0.01, 0.1)
+    assert kinds(run.items()) == ["Chunk", "Lost"]
+
+
 def test_a_hundred_losses_and_the_clock_is_still_true() -> None:
     backend = FakeBackend(script=[sound(480), *[GONE, sound(480)] * 100])
     run = Run(backend)

@@ -214,6 +214,36 @@ def test_unplugged_and_plugged_in_again(server: SoundServer, toy_path: Path) -> 
     assert times[-1] > gap["time"] + gap["seconds"]
 
 
+def test_a_sound_server_that_stands_still(server: SoundServer, toy_path: Path) -> None:
+    """It is told at once, although the device cannot even be closed before the server goes on."""
+    with Listening(server, "--model", toy_path) as listening:
+        listening.until("frame", count=8)
+        with server.standing_still():
+            listening.until("event", kind="lost")
+        listening.until("event", kind="found")
+        listening.until("event", kind="gap", cause="lost device")
+        listening.until("frame", count=48)
+        listening.interrupt()
+
+
+def test_a_terminal_is_resized_while_the_sound_server_stands_still(
+    server: SoundServer, toy_path: Path
+) -> None:
+    tmux = shutil.which("tmux")
+    if tmux is None:
+        pytest.skip("tmux is not installed")
+    with Terminal(tmux, server, "listen", "-m", toy_path) as terminal:
+        terminal.until("default")  # the microphone is open
+        with server.standing_still():
+            terminal.resize(30, 8)
+            terminal.until("has deliv")
+            terminal.resize(90, 24)
+            terminal.until("looking for it")
+        terminal.until("is back")
+        terminal.press("C-c")
+        assert "Traceback" not in terminal.until("utterance")
+
+
 def test_microphones_are_listed(server: SoundServer) -> None:
     command = [sys.executable, "-m", "edgeser", "listen", "--list"]
     done = subprocess.run(

@@ -271,16 +271,16 @@ HEAD = (
 )
 
 PAGE = """\
-# Quiet that is not heard again
+# Skipping quiet hops
 
-A hop that sounds like the quiet before it is quiet too, and the model does not hear it
-([how](../streaming.md#quiet-at-next-to-no-cost)). Here everything is heard twice through
-`edgeser.Utterances`: every hop, and with `every_hop=False`.
+With `every_hop=False` the model skips a hop that sounds like the quiet before it
+([how](../streaming.md#quiet-at-next-to-no-cost)). Here every recording is processed twice through
+`edgeser.Utterances`: with every hop, and with `every_hop=False`.
 
-*Lost* and *added* are utterances that only the first or only the second way found, *other times*
-those whose start or end differs, *other labels* those whose verdict does; *hops passed* are those
-that the model did not hear, and *of them speech* those of them for which the gate opens when it
-hears every hop.
+*Lost* utterances were found only with every hop, *added* ones only without. *Other times* and
+*other labels* count utterances whose start or end, or whose verdict, differs. *Hops passed* is the
+share of skipped hops; *of them speech* is the number of skipped hops that the gate takes for speech
+when it gets every hop.
 
 {corpora}
 ## Nobody speaks

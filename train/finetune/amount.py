@@ -29,7 +29,7 @@ from train.judge.page import table
 from train.provenance import provenance
 
 PAGE = """\
-# How much data gives what
+# Amount of data and accuracy
 
 {introduction}
 
@@ -172,30 +172,31 @@ def page(found: dict[str, Any]) -> str:
         for size, group in zip(sizes, groups, strict=True)
     ]
     heard = (
-        "The parent's front end has heard the speakers who are trained on here: recordings from "
-        "elsewhere start from further away."
+        "The training speakers are also in the training data of the parent's front end: with other "
+        "recordings expect lower figures."
         if found["heard"]
-        else "The parent has heard nothing of this corpus."
+        else "Nothing of this corpus is in the parent's training data."
     )
     seeds = (
-        "Each size was trained once, with one seed and one choice of speakers: what others would "
-        "give is not known."
+        "Each size was trained once, with one seed and one choice of speakers; others were not "
+        "measured."
         if found["seeds"] == 1
-        else f"Each size is the mean of {found['seeds']} seeds, which draw other speakers too."
+        else f"Each size is the mean of {found['seeds']} seeds, each with other speakers."
     )
     settings = found["recipe"]
     introduction = (
-        f"{len(labels)} emotions of {found['corpus']} in the place of somebody's own: "
-        f"{', '.join(labels)}. The parent, {found['parent']}, tells {len(found['known'])} of them "
-        f"apart; the others are new to it. {heard} Front end and gate stay the parent's; `python "
-        "-m train finetune` trains what comes after them, by its default recipe, "
-        f"but {settings['epochs']} epochs and {settings['rooms']} rooms."
+        f"The parent model is {found['parent']}. The recordings of {found['corpus']} stand in for "
+        f"your own. They have {len(labels)} emotions: {', '.join(labels)}. The parent knows "
+        f"{len(found['known'])} of them. {heard} `python -m train finetune` trained all that "
+        f"follows the front end and the gate ({settings['epochs']} epochs, {settings['rooms']} "
+        "rooms, otherwise its default recipe)."
     )
     judged = (
         f"UA is the mean recall of {len(labels)} emotions (chance: {1 / len(labels):.2f}) on "
-        f"{found['judged']} recordings of {len(found['judges'])} other speakers, whom neither the "
-        "parent nor the new models heard in any stage of training; each recording is the first "
-        "utterance of a stream of the SDK. The 95 % interval is from drawing these speakers again. "
+        f"{found['judged']} recordings of {len(found['judges'])} other speakers. They are in no "
+        "stage of training, neither of the parent nor of the new models. Each recording is the "
+        "first utterance of a stream of the SDK. The 95 % interval is from a bootstrap over these "
+        "speakers. "
         f"{seeds}"
     )
     return PAGE.format(
@@ -209,8 +210,8 @@ def page(found: dict[str, Any]) -> str:
         table=table(head, rows),
         recalls=table(["speakers", *labels], recalls),
         caution=(
-            f"{len(found['judges'])} speakers judge, all of them actors: read the trend, not the "
-            "third digit."
+            f"There are only {len(found['judges'])} test speakers, all actors: only the trend "
+            "counts."
         ),
         commit=found["provenance"]["commit"],
         torch=found["provenance"]["torch"],

@@ -44,9 +44,10 @@ PAGE = """\
 # Calibration for new speakers
 
 A user's voice and microphone are in no corpus. So temperature and the threshold of confidence are
-chosen on held-out corpora: the front end from before its training with emotions, and a sequence
-model trained on the training speakers of one corpus ({steps} steps), tested on those of the other.
-The test speakers of the model are not among them, nor is any recording of RAVDESS.
+chosen on held-out corpora. The front end is the one before the training with emotions, from which
+the shipped one was trained further. The sequence model is trained on the training speakers of one
+corpus ({steps} steps) and tested on those of the other. The test speakers of the shipped model and
+RAVDESS are not used.
 
 {table}
 
@@ -56,7 +57,7 @@ temperature. A verdict has a label if its most likely emotion has {confidence:g}
 lowest threshold at which {right:.0%} of labelled verdicts are right on each of the corpora,
 after at least three utterances of the speaker. *Labelled* and *right* are at that threshold.
 
-Each of these models was trained on one corpus, the shipped one on both: it should be better.
+Each of these models was trained on one corpus, the shipped one on both, so it should be better.
 The shipped model has temperature {shipped_temperature:g} and confidence {shipped_confidence:g}.
 
 Made by `python -m train strangers`.

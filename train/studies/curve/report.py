@@ -61,7 +61,9 @@ def page(results: Sequence[Result], judged: Judged) -> str:
     fixed = parts["spectra"] + parts["VQ-VAE encoder"] + parts["VQ lookup"]
     return TEMPLATE.format(
         introduction=filled(
-            f"{len(judged.ua)} sizes around the default were trained with a shortened form of its "
+            f"*Default* is the default size at commit {first['provenance']['commit']}; the "
+            "bundled model may have another ([its card](../cards/default.md)). "
+            f"{len(judged.ua)} sizes around it were trained with a shortened form of the default "
             f"recipe, to save CPU time: {first['recipe']['epochs']} epochs instead of "
             f"{Recipe().epochs}, and only recordings of the four emotions, without the auxiliary "
             "task of distinguishing the others. For each seed, all sizes got the same augmented "

@@ -521,9 +521,20 @@ class Stream:
 
     @staticmethod
     def resume(
-        core: Core, data: bytes, *, detector: Callable[[_Floats], float] | None = None
+        core: Core,
+        data: bytes,
+        *,
+        detector: Callable[[_Floats], float] | None = None,
+        threshold: float | None = None,
     ) -> Stream:
-        """One that goes on where the saved one went, with its options. Raises StateError."""
+        """One that goes on where the saved one went, with its options. Raises StateError.
+
+        Args:
+            core: the model's.
+            data: what ``state`` returned.
+            detector: as for a new one.
+            threshold: of that score, in place of that of the saved one, unless its rules have one.
+        """
 
     def process(self, chunk: npt.NDArray[Any]) -> tuple[list[_Frame], list[_Event]]:
         """Push a chunk: the frames and events that it brought. Needs ``core.front_end``."""

@@ -177,7 +177,8 @@ class Model:
 
         Args:
             state: the bytes.
-            detector: as for :meth:`stream`; a detector's state is not saved.
+            detector: as for :meth:`stream`, with its own threshold; a detector's state is not
+                saved.
 
         Raises:
             StateError: the bytes are not a saved state, are damaged, have another format, or

@@ -73,7 +73,8 @@ std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<b
   return std::make_unique<PyStream>(std::move(core), std::move(made), std::move(score));
 }
 
-std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::object& detector) {
+std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::object& detector,
+                                 std::optional<double> threshold) {
   const PyCore& of = py::cast<const PyCore&>(core);
   if (!PyBytes_Check(data.ptr()) && !PyByteArray_Check(data.ptr()) &&
       !PyMemoryView_Check(data.ptr())) {
@@ -88,7 +89,7 @@ std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::obj
   std::shared_ptr<Stream> loaded;
   {
     const Released release;
-    loaded = load_stream(of.core, view.data(), view.size(), score);
+    loaded = load_stream(of.core, view.data(), view.size(), score, threshold);
   }
   return std::make_unique<PyStream>(std::move(core), std::move(loaded), std::move(score));
 }
@@ -212,7 +213,7 @@ void bind_stream(py::module_& m) {
            py::arg("rules") = py::none(), py::arg("detector") = py::none(),
            py::arg("threshold") = py::none(), py::arg("every_hop") = true)
       .def_static("resume", &resume, py::arg("core"), py::arg("data"), py::kw_only(),
-                  py::arg("detector") = py::none())
+                  py::arg("detector") = py::none(), py::arg("threshold") = py::none())
       .def("process", &PyStream::process, py::arg("chunk"))
       .def("flush", &PyStream::flush)
       .def("calibrate", &PyStream::calibrate, py::arg("chunk"))

@@ -24,7 +24,8 @@ void check_threshold(const std::optional<double>& threshold) {
 
 void check_length(const char* name, double seconds) {
   if (seconds > 0 && seconds <= longest_length) return;
-  throw AudioError(std::string(name) + " is " + text(seconds) + " s: give a length above 0");
+  throw AudioError(std::string(name) + " is " + text(seconds) +
+                   " s: give a length above 0, at most 1e9");
 }
 
 }  // namespace

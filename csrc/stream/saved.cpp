@@ -116,9 +116,9 @@ bool quiet_fits(const QuietMemory& quiet, const Stream& stream) {
                        [](float power) { return power >= 0 && power <= largest_power; });
   };
   const std::int64_t enough = stream.core().quiet.enough();
-  return within(quiet.refused, 1, enough) &&
+  return stream.quiet_below() > 0 && within(quiet.refused, 1, enough) &&
          within(quiet.passed, 0, quiet.refused == enough ? Quiet::most_passed : 0) &&
-         quiet.speech >= 0 && double{quiet.speech} < stream.quiet_below() &&
+         quiet.speech >= 0 && double{quiet.speech} < stream.core().thresholds.speech &&
          bounded(&quiet.level, 1, 1e6f) && powers(quiet.heard.loudest) && powers(quiet.heard.mean);
 }
 
@@ -250,7 +250,11 @@ void save_stream(const Stream& stream, std::byte* bytes) {
 }
 
 std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void* from,
-                                    std::size_t size, std::shared_ptr<Detector> detector) {
+                                    std::size_t size, std::shared_ptr<Detector> detector,
+                                    std::optional<double> threshold) {
+  StreamOptions wished;
+  wished.threshold = threshold;
+  check_options(wished);
   const char* const bytes = static_cast<const char*>(from);
   SavedHead head;
   const SavedHead wanted;
@@ -283,9 +287,10 @@ std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void
            ": load the bundle that the stream was made with, or begin a new stream");
   }
   const Rings kept = rings_of(head, core->tacn.rings());
-  const StreamOptions options = unpack(head.options);
+  StreamOptions options = unpack(head.options);
   const SavedOptions again = pack(options);
   if (std::memcmp(&again, &head.options, sizeof again) != 0 || head.zero != 0) contradicts();
+  if (threshold && !(options.rules && options.rules->speech)) options.threshold = threshold;
   std::shared_ptr<Stream> stream;
   try {
     stream = std::make_shared<Stream>(std::move(core), head.rate, options, std::move(detector));
@@ -302,6 +307,9 @@ std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void
   std::memcpy(stream->block(), bytes + sizeof head, layout.head_bytes());
   if (!fits(*stream) || !resampler_fits(*stream)) contradicts();
   take_rings(*stream, kept, bytes + sizeof head + layout.head_bytes());
+  // With a detector, quiet may be what utterances without it take for speech.
+  QuietMemory& quiet = layout.quiet(stream->block());
+  if (!(double{quiet.speech} < stream->quiet_below())) quiet = {};
   // Weight and shift are derived from the rest.
   const Memory before = stream->memory();
   stream->core().speaker.settle(stream->speaker());

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -35,8 +36,10 @@ void save_stream(const Stream& stream, std::byte* bytes);
 
 // Restores a stream of `core`. Throws StateError for bytes that are damaged, of another model or
 // impossible, and if only one of the two uses int8 rings; other rings are converted, see
-// tacn/convert.hpp.
+// tacn/convert.hpp. `threshold` is the detector's and replaces that of a detector before it, but
+// not that of the rules. Throws AudioError if it is invalid.
 std::shared_ptr<Stream> load_stream(std::shared_ptr<const Core> core, const void* bytes,
-                                    std::size_t size, std::shared_ptr<Detector> detector);
+                                    std::size_t size, std::shared_ptr<Detector> detector,
+                                    std::optional<double> threshold = std::nullopt);
 
 }  // namespace edgeser

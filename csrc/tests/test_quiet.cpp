@@ -212,6 +212,22 @@ TEST(quiet_is_undone_and_saved) {
   CHECK(toy::saved(*stream) == toy::saved(*other));
 }
 
+TEST(quiet_of_a_detector_is_heard_again_without_it) {
+  struct Never final : Detector {
+    double score(const float*, std::size_t) override { return 0; }
+  };
+  StreamOptions options;
+  options.rules = UtteranceRules{.speech = 0.001};  // below the gate's score of a refused token
+  Stream stream(toy::core(true), 8000, options, std::make_shared<Never>());
+  CHECK_EQUAL(read(stream, steady(enough + 2)), enough);
+  const auto saved = toy::saved(stream);
+  const auto same =
+      load_stream(toy::core(true), saved.data(), saved.size(), std::make_shared<Never>());
+  CHECK_EQUAL(read(*same, steady(1)), 0u);
+  const auto other = toy::resumed(saved, toy::core(true));
+  CHECK_EQUAL(read(*other, steady(20)), 20u);
+}
+
 TEST(quiet_that_nobody_heard_is_refused) {
   const auto stream = settled();
   const auto good = toy::saved(*stream);

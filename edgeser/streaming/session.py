@@ -71,7 +71,10 @@ class Session:
         """Resumes one from bytes. Raises StateError, or AudioError as above."""
         _check_detector(engine, detector)
         native = kernels().Stream.resume(
-            engine.core, state, detector=None if detector is None else detector.score
+            engine.core,
+            state,
+            detector=None if detector is None else detector.score,
+            threshold=None if detector is None else detector.threshold,
         )
         if detector is not None:
             detector.reset()

@@ -57,8 +57,8 @@ class Endpointing:
             raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
         for name in ("onset", "hangover", "longest"):
             length = getattr(self, name)
-            if not isinstance(length, int | float) or not length > 0:
-                raise AudioError(f"{name} is {length!r} s: give a length above 0")
+            if not isinstance(length, int | float) or not 0 < length <= 1e9:
+                raise AudioError(f"{name} is {length!r} s: give a length above 0, at most 1e9")
         if self.longest <= self.onset:
             raise AudioError(
                 f"an utterance of at most {self.longest} s never begins after {self.onset} s: "

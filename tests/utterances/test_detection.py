@@ -81,6 +81,24 @@ def test_a_chunk_that_is_refused_is_taken_by_neither(toy_model: edgeser.Model) -
     assert one.process(sound) == other.process(sound)
 
 
+def test_a_resumed_stream_goes_by_its_new_detectors_threshold(toy_model: edgeser.Model) -> None:
+    class Unsure(Loud):
+        threshold = 0.2
+
+        def score(self, hop: np.ndarray) -> float:
+            return 0.3 * super().score(hop)
+
+    sound = bursts()
+    wanted = toy_model.stream(RATE, detector=Unsure()).process(sound)
+    assert any(frame.label for frame in wanted)
+    for before in (toy_model.stream(RATE), toy_model.stream(RATE, detector=Loud())):
+        assert toy_model.resume(before.state(), detector=Unsure()).process(sound) == wanted
+    wrong = Unsure()
+    wrong.threshold = 2
+    with pytest.raises(edgeser.AudioError, match="the speech threshold is 2"):
+        toy_model.resume(before.state(), detector=wrong)
+
+
 def test_a_detector_of_another_rate_is_refused(toy_model: edgeser.Model) -> None:
     detector = Loud()
     detector.sample_rate = 8_000

@@ -109,6 +109,8 @@ def test_the_end_of_a_stream_ends_the_utterance(endpointer: Endpointer) -> None:
         ({"speech": 1.0}, "the speech threshold is 1.0: it lies between 0 and 1"),
         ({"hangover": 0.0}, "hangover is 0.0 s: give a length above 0"),
         ({"onset": float("nan")}, "onset is nan s"),
+        ({"onset": 1e300, "longest": 1e301}, "onset is 1e[+]300 s: give a length above 0, at most"),
+        ({"longest": float("inf")}, "longest is inf s: give a length above 0, at most 1e9"),
         ({"longest": 0.1}, "an utterance of at most 0.1 s never begins after 0.25 s"),
     ],
 )

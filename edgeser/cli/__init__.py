@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -27,6 +29,7 @@ from edgeser.cli.sign import sign, verify
 from edgeser.errors import EdgeserError
 from edgeser.version import __version__
 
+_OF_WRITING = {errno.ENOSPC, errno.EFBIG, errno.EIO}
 _UsageError: Any = typer.BadParameter.__base__  # Typer has no name for it
 
 app = typer.Typer(
@@ -88,7 +91,7 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
     except OSError as error:
         _give_up_output()
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _fail(_said(error))
 
 
 def _fail(message: str) -> None:
@@ -117,6 +120,19 @@ def _give_up_output() -> None:
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _said(error: OSError) -> str:
+    """What to say of an error of the system, which may name no file."""
+    if error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if error.errno in _OF_WRITING:  # into a file of ours, it would have a name
+        return f"the output cannot be written: {error.strerror}"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the current folder is gone: change to another one"
+    return str(error)
 
 
 def _show_warning(

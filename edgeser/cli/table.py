@@ -21,6 +21,8 @@ from edgeser.errors import TableError
 from edgeser.files import is_free
 
 _FILES = "SELECT DISTINCT c0 FROM results"
+_STORED = {str: "text", int: "integer", float: "real"}
+_MOST = 1 << 53
 _LAST = "SELECT coalesce(max(place), 0) FROM results"
 
 
@@ -211,10 +213,24 @@ class Table:
         names = [name for (name,) in self._rows.execute("SELECT name FROM columns ORDER BY rowid")]
         if names != list(self._columns) or self._columns_of("results") != ["place", *self._slots]:
             raise self._alien("the columns differ")
+        self._check_values()
         maker_at = self._slots[-1]
         for (maker,) in self._rows.execute(f"SELECT DISTINCT {maker_at} FROM results"):  # noqa: S608
             if maker != self._made_by:
                 raise self._alien(f"it was made by {maker}, not by {self._made_by}")
+
+    def _check_values(self) -> None:
+        """SQLite keeps any value in any column; another one could never be written."""
+        wrong = [
+            f"typeof({slot}) NOT IN ('{_STORED[kind]}', 'null')"
+            for slot, kind in zip(self._slots, self._columns.values(), strict=True)
+        ]
+        wrong += ["c0 IS NULL", "typeof(place) <> 'integer'", f"place NOT BETWEEN 0 AND {_MOST}"]
+        query = f"SELECT 1 FROM results WHERE {' OR '.join(wrong)}"  # noqa: S608
+        if self._rows.execute(query).fetchone() is not None:
+            raise TableError(
+                f"{self._unfinished}: is damaged: remove it and run the same command again"
+            )
 
     def _columns_of(self, table: str) -> list[str]:
         """The names of an SQLite table's columns; none if there is no such table."""

@@ -124,8 +124,21 @@ def test_an_output_that_is_full_is_one_line(toy_path: Path, sound: Path) -> None
             command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
         )
     assert done.returncode == ExitCode.FAILED
-    assert "No space left" in done.stderr
+    assert done.stderr.startswith("edgeser: the output cannot be written: No space left")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that is in use")
+def test_a_folder_that_is_gone_is_named(sound: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD" && exec "$@"'
+    command = ["sh", "-c", script, "sh", *PROGRAM, "analyze", str(sound), "--out", "table.csv"]
+    done = subprocess.run(
+        command, cwd=gone, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr == "edgeser: the current folder is gone: change to another one\n"
 
 
 def test_names_do_nothing_to_a_terminal(toy_path: Path, tmp_path: Path) -> None:

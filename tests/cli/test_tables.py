@@ -221,6 +221,11 @@ def test_a_label_may_have_quotes_and_differ_in_case_only(tmp_path: Path, ending:
         ("UPDATE results SET c7 = 'you'", "it was made by you, not by me"),
         # As it was named before labels could be anything.
         ("ALTER TABLE results RENAME COLUMN c0 TO file", "begun by another version of edgeser"),
+        ("UPDATE results SET place = 'first'", "is damaged: remove it and run the same"),
+        ("UPDATE results SET place = 9223372036854775807", "is damaged"),
+        ("UPDATE results SET c0 = NULL", "is damaged"),
+        ("UPDATE results SET c0 = x'ff'", "is damaged"),
+        ("UPDATE results SET c1 = 'long'", "is damaged"),
     ],
 )
 def test_what_another_program_began_is_not_resumed(tmp_path: Path, change: str, said: str) -> None:

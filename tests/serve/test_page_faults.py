@@ -114,6 +114,32 @@ def test_a_computer_that_slept_hears_again(page: Any) -> None:
     heard(page)
 
 
+def test_a_microphone_that_opens_slowly_is_waited_for_after_a_sleep(page: Any) -> None:
+    page.evaluate(
+        """() => { const { mediaDevices } = navigator;
+        const quick = mediaDevices.getUserMedia;
+        mediaDevices.getUserMedia = async (wishes) => {
+          await new Promise((next) => setTimeout(next, 3_000)); return quick(wishes); }; }"""
+    )
+    page.evaluate("lab.contexts.at(-1).close()")
+    becomes(page, "suspended")
+    page.evaluate("lab.skipped = 30_000")
+    becomes(page, "listening", "hearing")
+
+
+def test_a_stream_that_ends_late_adds_only_its_verdict_to_the_next(page: Any) -> None:
+    page.evaluate(
+        """async () => { const { Ears } = await import('./client.js'); lab.events = [];
+        const ears = new Ears((event) => lab.events.push(event));
+        ears.connection.open(48_000); lab.first = lab.sockets.at(-1);
+        while (!lab.events.length) await new Promise((next) => setTimeout(next, 20));
+        ears.connection.close(); ears.connection.open(48_000);
+        for (const type of ['frame', 'utterance', 'speech_started'])
+          lab.first.onmessage({data: JSON.stringify({type})}); ears.stop(); }"""
+    )
+    assert page.evaluate("lab.events.map(({ type }) => type)") == ["ready", "utterance"]
+
+
 def test_a_page_that_may_have_no_microphone_says_so(browser: Any, address: str) -> None:
     context = browser.new_context(locale="en")
     context.add_init_script("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")

@@ -8,10 +8,24 @@ from typing import Any
 from edgeser.palette import colours
 from tests import toy
 from tests.serve.chromium import becomes, begun, marks, opened
-from tests.serve.conftest import Start
+from tests.serve.conftest import Start, end
 
 pytestmark = marks
 LABELS = ("calm", "awe", "surprised", "constructor")
+
+
+def test_a_server_that_returns_with_other_labels_during_a_visit(
+    start: Start, browser: Any, tmp_path: Path
+) -> None:
+    address, process = start()
+    page = begun(opened(browser, address))
+    end(process)
+    becomes(page, "offline")
+    bundle = toy.write(tmp_path / "own.edgeser", labels=list(LABELS))
+    start("--model", str(bundle), port=int(address.rpartition(":")[2]))
+    becomes(page, "listening", "hearing")
+    assert page.locator("#legend li").all_inner_texts() == ["calm", "awe", *LABELS[2:]]
+    page.context.close()
 
 
 def test_unknown_labels_have_their_own_name_and_a_colour(

@@ -118,6 +118,7 @@ class Microphone {
     const release = new AbortController(); // results of an older attempt are ignored
     this.released = release.signal;
     this.stop = () => release.abort();
+    this.heardAt = elapsed(); // this attempt is given time, too
     if (this.state === "off") this.tell("opening");
     mediaDevices.addEventListener("devicechange", this.changed);
     for (const what of TOUCHES) globalThis.addEventListener?.(what, this.touched);
@@ -260,6 +261,8 @@ class Connection {
     if (!this.again.tries) this.tell({ server: "connecting" });
     socket.onmessage = (message) => {
       const event = JSON.parse(message.data);
+      // Once there is another stream, the rest of this one would be taken for a part of it: except for its verdict.
+      if (this.socket && this.socket !== socket && event.type !== "utterance") return;
       this.since = elapsed();
       if (this.socket === socket) {
         if (event.type === "ready") this.accepted = true;

@@ -12,12 +12,13 @@ const DISTINCT = 1.5; // seconds without speech until "Listening" is shown again
 
 export class Visit {
   constructor(words, config, ended) {
+    this.words = words;
     this.ended = ended;
     this.stage = new Stage(words, config.labels);
     this.meter = new Meter(at("meter"), words.say("level"));
     this.utterances = new Utterances(at("utterances"), words);
     this.timeline = new Timeline(at("timeline"), words);
-    this.legend(config.labels, words);
+    this.legend(config.labels);
     this.idle = new Idle(config.forget_after, {
       warn: (seconds) => this.stage.warn(seconds),
       gone: () => this.end(),
@@ -45,6 +46,7 @@ export class Visit {
   ready(event) {
     this.threshold = event.speech_threshold;
     this.spokeAt = -Infinity;
+    this.legend(event.labels); // the server may have returned with another model
     this.timeline.begin(event.labels, colours(event.labels), event.hop);
   }
 
@@ -65,14 +67,14 @@ export class Visit {
     this.spokeAt = -Infinity;
   }
 
-  legend(labels, words) {
+  legend(labels) {
     const all = colours(labels);
     at("legend").replaceChildren(...labels.map((label) => {
       const item = document.createElement("li");
       const swatch = document.createElement("span");
       swatch.className = "swatch";
       swatch.style.setProperty("--colour", all[label]);
-      item.append(swatch, words.label(label));
+      item.append(swatch, this.words.label(label));
       return item;
     }));
   }

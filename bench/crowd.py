@@ -111,7 +111,7 @@ class Crowd:
         address: of the server, such as ``http://127.0.0.1:8765``.
         talkers, listeners: numbers of clients with speech, and of quiet rooms.
         seconds: length of one message.
-        within: seconds in which they begin, each at a moment of its own; 0 for all in the time of
+        within: seconds in which they begin, each at a random moment; 0 for all in the time of
             one message. Clients that began together have their frames due together ever after.
         witnesses: number of clients that measure latency, drawn at random; they receive all
             frames, in binary.

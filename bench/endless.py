@@ -253,7 +253,7 @@ def main(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
-    """Measure; write a page and the figures."""
+    """Measures; writes a page and figures."""
     model = edgeser.load()
     watch, of_stream = one_stream(model, hours)
     typer.echo(watch.table())

@@ -60,7 +60,7 @@ class Scenario:
     options: tuple[str, ...] = ()
     """Of ``edgeser serve``."""
     apart: bool = True
-    """Whether clients begin at moments of their own."""
+    """Whether clients begin at random moments."""
 
 
 INT8, QUIET = ("--precision", "int8"), ("--skip-quiet",)

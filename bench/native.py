@@ -40,7 +40,7 @@ class Case:
 
 
 def build(build_folder: Path = BUILD) -> Path:
-    """Compile it and return the program. Raises subprocess.CalledProcessError."""
+    """Compiles it and returns the program. Raises subprocess.CalledProcessError."""
     ours = ["-DEDGESER_PYTHON=OFF", "-DEDGESER_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"]
     beside = Path(sys.executable).parent
     path = os.pathsep.join([str(beside), os.environ["PATH"]])

@@ -98,7 +98,7 @@ class Loop:
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the table.")] = FOLDER,
 ) -> None:
-    """Write the table for every level of which the compiler is here."""
+    """Writes the table, for every level whose compiler is installed."""
     mca = newest_mca()
     rows: list[str] = []
     absent: list[str] = []

@@ -339,7 +339,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with manifest.csv.")] = Path("../shared/data"),
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/quiet.md"),
     each: Annotated[int, typer.Option(min=1, help="Recordings of each speaker.")] = 6,
-    rounds: Annotated[int, typer.Option(min=1, help="Of the timing.")] = 9,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the timing.")] = 9,
 ) -> None:
     """Measures, and writes the page."""
     from edgeser.cli.bench import machine_name

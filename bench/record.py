@@ -51,7 +51,7 @@ def stem(name: str) -> str:
 
 
 def save(name: str, figures: Mapping[str, object], page: str, folder: Path) -> None:
-    """Write ``NAME.json`` and ``NAME.md``."""
+    """Writes ``NAME.json`` and ``NAME.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     rounded = json.loads(json.dumps(figures), parse_float=lambda text: float(f"{float(text):.6g}"))
     (folder / f"{name}.json").write_text(json.dumps(rounded, indent=1) + "\n")

@@ -261,7 +261,7 @@ PARTS: tuple[Callable[[edgeser.Model, Samples, float], Part], ...] = (
 
 
 def keep_parts(parts: list[Part], of: int, minutes: int, command: str, shared: bool) -> None:
-    """Write the results so far: a long run that is stopped leaves what it found until then."""
+    """Writes the results so far, so that a stopped run keeps them."""
     about = facts(shared)
     rows = "\n".join(
         f"| {p.name} | {p.did} | {p.growth_mib:+.1f} | {'yes' if p.held else 'no'} |" for p in parts

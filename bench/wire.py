@@ -1,4 +1,4 @@
-"""What a client of the server puts on the wire, without a library that would cost time."""
+"""The bytes that a client sends to the server, made without a library, to save time."""
 
 from __future__ import annotations
 

@@ -34,23 +34,23 @@ class Contestant:
 
     call: Callable[[], object]
     answer: npt.NDArray[Any]
-    """Of given input, to be held against the others'."""
+    """For a given input, to compare with the others."""
     wall: bool = False
-    """Whether it works on several threads, so that only the clock on the wall does it justice."""
+    """Whether it works on several threads, so that elapsed time is measured."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Who takes part: a name, and the function that makes it in its own process."""
+    """A contestant: its name, and the function that makes it in its own process."""
 
     name: str
     factory: str
     """``module:function``"""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 1e-3
-    """How far a value of its answer may be from the first entry's, times the largest of that's.
+    """Allowed difference from the first entry's answer, relative to that answer's largest value.
 
-    One in a thousand may be further off: two codes may be as near as makes no difference.
+    One value in a thousand may differ more, because two codes may be almost equally near.
     """
 
 
@@ -59,7 +59,7 @@ class AbsentError(Exception):
 
 
 class Worker:
-    """The parent's end. Its methods raise AbsentError if the contestant is not there (any more)."""
+    """The parent's side. Methods raise AbsentError if the contestant is missing or has ended."""
 
     def __init__(self, entry: Entry) -> None:
         command = [sys.executable, "-W", "ignore", "-m", "bench.worker", entry.factory]
@@ -73,7 +73,7 @@ class Worker:
         )
 
     def answer(self) -> npt.NDArray[Any]:
-        """What it computes; waits until it is ready, and is to be called first and once."""
+        """Its answer; waits until it is ready. Call it once, before everything else."""
         said = self._line()
         if "absent" in said:
             raise AbsentError(said["absent"])
@@ -155,14 +155,14 @@ def started(entries: list[Entry]) -> Iterator[tuple[dict[str, Worker], dict[str,
 
 
 def contest(entries: list[Entry], rounds: int) -> Contest:
-    """Let all take turns, ours first."""
+    """All contestants take turns, ours first."""
     with started(entries) as (workers, absent):
         timings = {name: worker.seconds for name, worker in workers.items()}
         return Contest(take_turns(timings, rounds), absent)
 
 
 def main() -> None:
-    """Be one contestant."""
+    """Runs one contestant."""
     module, function = sys.argv[1].split(":")
     try:
         made: Contestant = getattr(importlib.import_module(module), function)(

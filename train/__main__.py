@@ -45,7 +45,7 @@ def default(
     ] = (32.0, 12.0),
     front_end: Annotated[
         Path | None,
-        typer.Option("--front", help="Weights a2-14 of 'front', in the distillation's place."),
+        typer.Option("--front", help="Weights a2-14 of 'front', instead of distillation."),
     ] = None,
     threads: Threads = 0,
 ) -> None:
@@ -68,11 +68,11 @@ app.command()(refine)
 @app.command()
 def judge(
     bundle: Annotated[Path, typer.Argument(help="A NAME.edgeser.")],
-    checkpoint: Annotated[Path, typer.Argument(help="The checkpoint that it was exported from.")],
+    checkpoint: Annotated[Path, typer.Argument(help="The checkpoint of the bundle.")],
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
     out: Annotated[Path, typer.Option(help="JSON file to write.")] = JUDGED,
-    every: Annotated[int, typer.Option(min=1, help="Only so many-th recordings.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Use every n-th recording.")] = 1,
 ) -> None:
     """Evaluates a bundle through the SDK, as a user would: quiet, sessions, rates, new speakers."""
     import edgeser
@@ -91,7 +91,7 @@ def gate(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
     out: Annotated[Path, typer.Option(help="Page to write.")] = Path("docs/model/gate.md"),
-    thresholds: Annotated[str, typer.Option(help="By commas.")] = "0.9,0.95,0.98,0.99",
+    thresholds: Annotated[str, typer.Option(help="Comma-separated.")] = "0.9,0.95,0.98,0.99",
 ) -> None:
     """Evaluates thresholds of the speech gate: false alarms and UA on the development speakers."""
     from train.judge.thresholds import gate_page
@@ -170,7 +170,7 @@ def strangers(
 def card(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors checkpoint.")],
     out: Annotated[Path, typer.Argument(help="The Markdown file to write.")],
-    judged: Annotated[Path | None, typer.Option(help="What 'judge' wrote.")] = None,
+    judged: Annotated[Path | None, typer.Option(help="Results of 'judge'.")] = None,
 ) -> None:
     """Writes a checkpoint's model card, from its own facts and the results of 'judge'."""
     found = json.loads(judged.read_text(encoding="utf-8")) if judged else None
@@ -210,8 +210,8 @@ def research(
 
 @app.command()
 def report(
-    judged: Annotated[Path, typer.Argument(help="What 'judge' wrote.")] = JUDGED,
-    baseline: Annotated[Path, typer.Option(help="What 'baseline' wrote.")] = Path(
+    judged: Annotated[Path, typer.Argument(help="Results of 'judge'.")] = JUDGED,
+    baseline: Annotated[Path, typer.Option(help="Results of 'baseline'.")] = Path(
         "docs/model/baseline.json"
     ),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
@@ -251,7 +251,7 @@ def curve(
 def shortcut(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
-    checkpoint: Annotated[Path, typer.Option(help="Whose tokens to look at.")] = Path(
+    checkpoint: Annotated[Path, typer.Option(help="Provides the tokens.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("docs/model"),
@@ -267,7 +267,7 @@ def shortcut(
 def precision(
     data: Data = Path("../shared/data"),
     work: Work = Path("runs"),
-    checkpoint: Annotated[Path, typer.Option(help="What the bundled model was made from.")] = Path(
+    checkpoint: Annotated[Path, typer.Option(help="The bundled model's checkpoint.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("docs/model"),
@@ -313,7 +313,7 @@ def reproduce(
         bool, typer.Option("--random", help="The paper's random split, which shares speakers.")
     ] = False,
     texts: Annotated[
-        int, typer.Option(min=1, help="Folds of texts: above 1, tested texts are unheard as well.")
+        int, typer.Option(min=1, help="Folds of texts: above 1, tested texts are held out, too.")
     ] = 1,
     threads: Threads = 0,
 ) -> None:

@@ -1,7 +1,7 @@
-"""What pooled tokens say of an utterance: a linear readout of their mean and deviation.
+"""A linear readout of the mean and deviation of an utterance's tokens.
 
-It has 2 C numbers a label and no more, so it cannot learn by heart what tells the recordings of
-one corpus apart. The sequence model learns its answers (distillation; Hinton et al. 2015).
+It has only 2 C numbers per label, so it cannot memorise the recordings of a corpus. The sequence
+model learns its answers (distillation; Hinton et al. 2015).
 """
 
 from dataclasses import dataclass

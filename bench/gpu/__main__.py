@@ -70,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="test|measure",
         help="what to do; both if neither is given",
     )
-    parser.add_argument("--dry", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--dry", action="store_true", help="print the plan and do nothing")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the results")
-    parser.add_argument("--cache", type=Path, help="folder to keep what peers compile, if any")
+    parser.add_argument("--cache", type=Path, help="folder for compiled code of peers, to reuse it")
     options = parser.parse_args(arguments)
     unknown = set(options.commands) - set(plan.COMMANDS)
     if unknown:

@@ -1,1 +1,1 @@
-"""The codebook lookup and its fusion to tokens, beside other runtimes and the FMA units."""
+"""The codebook lookup and its fusion to tokens, compared with other runtimes and the FMA peak."""

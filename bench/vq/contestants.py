@@ -1,4 +1,4 @@
-"""Who computes the lookup alone or with its fusion: each function makes one contestant.
+"""Implementations of the lookup, alone or with its fusion; each function makes one contestant.
 
 A lookup takes (n, 64) to n codes, a fusion (B, 96) and (B, 16, 64) to tokens (B, 64).
 """
@@ -15,7 +15,7 @@ from bench.worker import Contestant
 
 
 def edgeser(rows: int, lookup: bool) -> Contestant:
-    """Our kernel through its Python binding; in a lookup it makes tokens of one value besides."""
+    """Our kernel through its Python binding; in a lookup it also makes tokens of one value."""
     from edgeser import _kernels
 
     positions, deep_width, width = (1, 1, 1) if lookup else (task.POSITIONS, task.DEEP, task.WIDTH)
@@ -27,7 +27,7 @@ def edgeser(rows: int, lookup: bool) -> Contestant:
 
 
 def _around(rows: int, lookup: bool, nearest: Callable[[task.Floats], Any]) -> Contestant:
-    """What only looks up, (n, 64) to n codes, and for a fusion NumPy's gather and products."""
+    """Adds NumPy's gather and products to a lookup, (n, 64) to n codes, if a fusion is wanted."""
     if lookup:
         vectors = task.inputs(rows, 1, 1)[1][:, 0]
         return Contestant(lambda: nearest(vectors), np.array(nearest(vectors)))
@@ -43,7 +43,7 @@ def _around(rows: int, lookup: bool, nearest: Callable[[task.Floats], Any]) -> C
 
 
 def numpy(rows: int, lookup: bool) -> Contestant:
-    """NumPy, by the expanded square; the codebook turned and its norms taken beforehand."""
+    """NumPy, by the expanded square; transposed codebook and norms are prepared before."""
     codebook = task.weights(1, 1, 1).codebook
     turned, norms = np.ascontiguousarray(-2 * codebook.T), (codebook**2).sum(1)
 

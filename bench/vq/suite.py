@@ -1,4 +1,4 @@
-"""The contests: the lookup of so many vectors, and the fusion of so many tokens."""
+"""The contests: lookups of numbers of vectors, and fusions of numbers of tokens."""
 
 from __future__ import annotations
 

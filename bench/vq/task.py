@@ -1,4 +1,4 @@
-"""What everyone computes: the nearest of 512 codes; with 16 of them and the deep features, a token.
+"""The common task: the nearest of 512 codes; 16 of them and the deep features make a token.
 
 The sizes are the default model's.
 """

@@ -28,22 +28,20 @@ def finetune(
         Path, typer.Option(help="Your recordings: in folders named by emotion, or with a CSV.")
     ],
     out: Annotated[Path, typer.Option(help="The NAME.edgeser to write.")] = Path("mine.edgeser"),
-    start: Annotated[Path, typer.Option(help="The parent: a checkpoint to go on from.")] = Path(
+    start: Annotated[Path, typer.Option(help="The parent: a checkpoint to start from.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
     config: Annotated[
-        Path | None, typer.Option(help="A recipe in YAML; what it leaves out has its default.")
+        Path | None, typer.Option(help="A recipe in YAML; missing settings have defaults.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="In the place of the recipe's.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     replay: Annotated[
         Path | None, typer.Option(help="Folder with the default model's corpora, to hear again.")
     ] = None,
     licence: Annotated[
         str | None,
-        typer.Option(help="Of your recordings (SPDX), beside the parent's, which stays."),
+        typer.Option(help="Of your recordings (SPDX), added to the parent's."),
     ] = None,
     notice: Annotated[
         list[str] | None, typer.Option(help="To go with the bundle, beside the parent's.")
@@ -154,11 +152,11 @@ def amount(
     data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpora.")] = Path(
         "../shared/data"
     ),
-    corpus: Annotated[str, typer.Option(help="In the place of own recordings.")] = "emodb",
+    corpus: Annotated[str, typer.Option(help="Stands in for your own recordings.")] = "emodb",
     start: Annotated[Path, typer.Option(help="The parent.")] = Path(
         "train/checkpoints/default.safetensors"
     ),
-    sizes: Annotated[str, typer.Option(help="Numbers of speakers, by commas.")] = "1,2,4",
+    sizes: Annotated[str, typer.Option(help="Numbers of speakers, comma-separated.")] = "1,2,4",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
     config: Annotated[Path | None, typer.Option(help="A recipe in YAML.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),

@@ -27,12 +27,12 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     parser = argparse.ArgumentParser(prog="python -m train.front", description=__doc__)
-    parser.add_argument("--pack", type=Path, nargs="+", required=True, help="its parts")
+    parser.add_argument("--pack", type=Path, nargs="+", required=True, help="folders of the parts")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=Plan.minutes, help="all in all")
+    parser.add_argument("--minutes", type=float, default=Plan.minutes, help="total time of the run")
     parser.add_argument(
         "--steps", type=int, nargs=2, metavar=("WITHOUT", "WITH"),
-        help="without emotions and with them: in rounds, not by the clock",
+        help="steps without and with emotions: in rounds, not by the clock",
     )  # fmt: skip
     parser.add_argument("--round", type=int, default=Course.round, help="steps of a round")
     parser.add_argument("--bulk", help="Parquet files of more speech: a folder or an address")
@@ -41,10 +41,10 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=SceneConfig.batch)
     parser.add_argument("--ahead", type=int, default=SceneConfig.ahead)
-    parser.add_argument("--made", type=int, default=Plan.made, help="sounds of no speech")
-    parser.add_argument("--every", type=int, default=1, help="only so many-th recordings")
-    parser.add_argument("--report", type=float, default=Plan.report, help="seconds")
-    parser.add_argument("--keep", type=float, default=Plan.keep, help="seconds")
+    parser.add_argument("--made", type=int, default=Plan.made, help="number of synthetic sounds")
+    parser.add_argument("--every", type=int, default=1, help="use every n-th recording")
+    parser.add_argument("--report", type=float, default=Plan.report, help="seconds between logs")
+    parser.add_argument("--keep", type=float, default=Plan.keep, help="seconds between saves")
     parser.add_argument("--threads", type=int, default=max(1, cores - 1))
     given = parser.parse_args(arguments)
     if given.steps is None and (given.bulk is not None or Shard.here().world > 1):
@@ -55,7 +55,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line and run."""
+    """Parses the command line and runs."""
     given = parsed(arguments)
     plan = Plan(
         minutes=given.minutes,

@@ -29,7 +29,7 @@ def bulk(
     corpus: Annotated[list[str], typer.Option(help="A corpus of the manifest. Repeatable.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     data: Data = Path("../shared/data"),
-    mib: Annotated[int, typer.Option(min=1, help="Of sound in a file, about.")] = 256,
+    mib: Annotated[int, typer.Option(min=1, help="Approximate audio per file.")] = 256,
 ) -> None:
     """Writes speech without emotions as Parquet files, for --bulk of ``python -m train.front``."""
     from train.front.bulk_files import write_bulk
@@ -43,8 +43,10 @@ def front(
     pack: Annotated[list[Path], typer.Option(help="A part of a pack. Repeatable.")],
     out: Annotated[Path, typer.Option(help="Folder for weights and log.")] = Path("runs/front"),
     device: Annotated[str, typer.Option(help="As PyTorch names it.")] = "cuda",
-    minutes: Annotated[float, typer.Option(help="All in all; the training ends by the clock.")] = 7,
-    sizes: Annotated[str, typer.Option(help="Of train/models/sizes.py, by commas.")] = "8,14,27,41",
+    minutes: Annotated[float, typer.Option(help="Total time; the training ends by the clock.")] = 7,
+    sizes: Annotated[
+        str, typer.Option(help="Of train/models/sizes.py, comma-separated.")
+    ] = "8,14,27,41",
     threads: Threads = 0,
 ) -> None:
     """Trains front ends of several sizes from a pack; ``python -m train.front`` needs no SDK."""

@@ -1,9 +1,9 @@
-"""Trains a finished front end further, on one machine, with voices that no recording has.
+"""Trains a finished front end further, on one machine, with other voices.
 
 The corpora and the teacher's vectors are those that :class:`train.product.Product` stores. Two
-recordings in five are played faster or slower until they are another voice, up to a child's. Their
-targets are the teacher's vectors of the recording as it was: what was said and how stays, the voice
-does not. The emotions are learned at the same time, so that they are not forgotten.
+recordings in five are played faster or slower, so that they sound like another voice, up to a
+child's. Their targets are the teacher's vectors of the unchanged recording. The emotions are
+learned at the same time, so that they are not forgotten.
 """
 
 from functools import partial
@@ -38,7 +38,7 @@ PLAN = Plan(
 def refine(product: Product, start: Path, out: Path, course: Course = COURSE) -> None:
     """Writes ``a2-14.safetensors`` to ``out``, and the state of the training each round.
 
-    A run that was stopped goes on from that state. ``start`` is a checkpoint, or an
+    A run that was stopped continues from that state. ``start`` is a checkpoint, or an
     ``a2-14.safetensors``.
     """
     device = torch.device("cpu")

@@ -35,9 +35,9 @@ TEMPLATE = """\
 # Shortcut learning: the noise floor of a recording
 
 A model trained only on CREMA-D called nearly every EmoDB recording anger. A model trained on both
-called nearly every RAVDESS recording anger or happiness. Meanwhile the loss on their own corpora
-fell. They had learned the noise floor: if all recordings of an acted corpus are scaled to the same
-peak level, the floor lies far below a shout, but not far below a murmur.
+called nearly every RAVDESS recording anger or happiness. But on held-out recordings of the training
+corpora the loss fell. They had learned the noise floor: if all recordings of an acted corpus are
+scaled to the same peak level, the floor is far below a shout, but not far below a murmur.
 
 ## Noise floor relative to speech, dB
 
@@ -59,7 +59,8 @@ of CREMA-D therefore has its training data.
 ## Telling corpora apart
 
 Balanced accuracy of a logistic regression, on speakers that it was not fitted to; chance is
-{chance:.2f}. Lower is better: less is left that a shortcut could use.
+{chance:.2f}. Lower is better: less is left that a shortcut could use. The tokens are those of the
+default model at commit {commit}.
 
 {apart}
 

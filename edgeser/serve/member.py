@@ -26,7 +26,7 @@ def main(handle: int) -> int:
     """Serves as the supervisor orders; returns the exit status."""
     with (
         socket.socket(fileno=handle) as channel,
-        contextlib.suppress(Ended),
+        contextlib.suppress(Ended, KeyboardInterrupt),  # a service manager may send SIGINT to all
         Signals() as signals,
         bounded(),
     ):

@@ -148,6 +148,16 @@ def test_everybody_hears_goodbye_and_no_worker_is_left(start: Start) -> None:
     assert "Traceback" not in process.stdout.read()
 
 
+def test_workers_that_are_interrupted_too_print_no_traceback(start: Start) -> None:
+    """As systemd does with KillSignal=SIGINT: it signals all processes of a service."""
+    _, process = all_serve(start, "--workers", "2")
+    for pid in (*workers_of(process), process.pid):
+        os.kill(pid, signal.SIGINT)
+    assert process.wait(60) == 0
+    assert process.stdout is not None
+    assert "Traceback" not in process.stdout.read()
+
+
 def test_workers_end_with_their_supervisor(start: Start) -> None:
     _, process = all_serve(start, "--workers", "2")
     pids = workers_of(process)

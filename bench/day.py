@@ -61,16 +61,16 @@ def sessions(model: edgeser.Model, sound: Samples, seconds: float, hours: float)
     growth = memory.growth
     # Each round of sessions is the same work.
     rounds = [float(np.mean(paces[n : n + SESSIONS])) for n in range(0, len(paces), SESSIONS)][:-1]
-    pace = f"{np.median(paces):.0f} times as fast as it was spoken"
+    pace = f"{np.median(paces):.0f} times as fast as real time"
     if len(rounds) > 8:
         early, late = np.median(rounds[: len(rounds) // 4]), np.median(rounds[-len(rounds) // 4 :])
         held = held and late > early / SLOWER
-        pace += f", {late / early:.2f} of its first pace at the end"
+        pace += f", {late / early:.2f} of the first pace at the end"
     return Part(
         "a day of visitors",
         f"{sum(lengths) / 3600:.1f} hours of audio in {len(paces)} sessions, {said:,} utterances; "
         f"{pace}; "
-        f"{'each session with the bits of its first time' if held else 'not always the same'}",
+        f"{'each session with the same bits as at first' if held else 'not always the same'}",
         growth,
         held and said > 0 and growth < GROWTH,
     )

@@ -12,15 +12,15 @@ PAGE = """\
 edgeser {version}, {simd} kernels, Python {python}, {cores} cores, {system}; {date}.
 The machine {shared}.
 
-Everything has one thread unless it says otherwise, and takes its turn in each of {rounds} rounds; a
-ratio is taken within a round, and its median counts. Only such ratios carry to other machines.
-Seconds are those that the processor worked for a process; of cold caches, several threads, starts
-and latencies those of the clock on the wall.
+Everything runs on one thread, unless noted. All contestants take turns in {rounds} rounds. A ratio
+is the median of the ratios within each round; only ratios can be compared between machines. Times
+are CPU time of the process, except for cold caches, several threads, starts and latencies, which are
+elapsed time.
 Bounds are measured in the same rounds: a buffer of the weights' size read once, and fused
 multiply-adds in registers.
 
-{reached} of {wanted} figures with a goal reach it. What bounds the others, and what was tried, is
-in `csrc/LIMITS.md`.
+{reached} of {wanted} figures with a goal reach it. `csrc/LIMITS.md` says what limits the others,
+and what was tried.
 """
 TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
 
@@ -28,8 +28,8 @@ TABLE = "| figure | measured | wanted | | |\n|---|---|---|---|---|\n"
 LEVELS = """\
 ## Every SIMD level of this machine
 
-Each forced: time, and share of what bounds it (of reading its weights once for one row, else of the
-FMA peak that vectors as wide as the level's have).
+Time at each level, and its share of the bound: reading the weights once for one row, otherwise the
+FMA peak with vectors of the level's width.
 
 """
 

@@ -274,7 +274,7 @@ PAGE = """\
 # Skipping quiet hops
 
 With `every_hop=False` the model skips a hop that sounds like the quiet before it
-([how](../streaming.md#quiet-at-next-to-no-cost)). Here every recording is processed twice through
+([how](../streaming.md#skipping-quiet-hops)). Here every recording is processed twice through
 `edgeser.Utterances`: with every hop, and with `every_hop=False`.
 
 *Lost* utterances were found only with every hop, *added* ones only without. *Other times* and

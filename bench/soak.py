@@ -249,7 +249,7 @@ def forked(model: edgeser.Model, sound: Samples, seconds: float) -> Part:
     finally:
         done.set()
         thread.join()
-    return Part("forks", f"{forks} children went on with the parent's stream", 0.0, held)
+    return Part("forks", f"{forks} children continued the parent's stream", 0.0, held)
 
 
 PARTS: tuple[Callable[[edgeser.Model, Samples, float], Part], ...] = (

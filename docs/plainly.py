@@ -1,7 +1,7 @@
-"""The benchmarks in plain words: what the last runs mean for somebody who wants to use this.
+"""The benchmarks in plain words: what the last runs mean for users.
 
 ``generated.py`` writes it to ``_generated/plainly.md``, which ``benchmarks.md`` includes. Its
-figures are those of ``bench/results``, so that no run can be newer than the words.
+figures come from ``bench/results``, so they are those of the last runs.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ TEXT = """\
 On one core of the machine that was measured ({machine}, a server's processor; `edgeser bench`
 measures yours):
 
-* *Speed.* It hears {speed:,.0f} times as fast as people speak: a second of sound takes
+* *Speed.* It processes audio {speed:,.0f} times as fast as real time: a second of audio takes
   {second:.1f} ms.
-* *Delay.* Once the last sample of a frame is there, so is its emotion {usual:.1f} ms later;
-  99 times in 100 within {late:.1f} ms.
-* *Memory.* The program has {memory:.0f} MiB, model and Python included. Ten hours of one stream
-  added {growth:.1f} MiB after the first.
+* *Delay.* The result of a frame comes {usual:.1f} ms after its last sample (median), and in 99 of
+  100 cases within {late:.1f} ms.
+* *Memory.* The program takes {memory:.0f} MiB, including model and Python. In a run of ten hours,
+  one stream added {growth:.1f} MiB after the first hour.
 * *Start.* Importing and loading take {start:.0f} ms.
-* *Beside others.* openSMILE's eGeMAPS features, which many use for this, take {opensmile:.0f} times
-  as long for the same recording. The heart of the network, a step of its TACN for one stream, is
-  {narrow:.0f} times as fast as in the fastest other runtime if it is 64 wide, and {wide:.0f} times
-  if 128.
+* *Compared with others.* openSMILE's eGeMAPS features, which are often used for this, take
+  {opensmile:.0f} times as long for the same recording. The network's main step, the TACN, is for
+  one stream {narrow:.0f} times as fast as in the fastest other runtime with a width of 64, and
+  {wide:.0f} times with 128.
 * *As a server.* On two cores, which the clients share, `edgeser serve` keeps up with {clients}
   clients.
 * *An archive.* An hour of telephone calls takes {hour:.0f} s of one core.
-* *Not reached.* Of {wanted} figures that have a goal, {missed} miss it. The tables say which, and
-  `csrc/LIMITS.md` why.
+* *Not reached.* Of {wanted} figures that have a goal, {missed} miss it. The tables say which,
+  `csrc/LIMITS.md` says why.
 """
 
 

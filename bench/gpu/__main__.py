@@ -45,13 +45,13 @@ PAGE = """\
 edgeser {version}, torch {torch}, Triton {triton}, CUDA {cuda}, driver {driver}; compute capability
 {capability}, {multiprocessors} multiprocessors, {memory_gb:.0f} GB; {date}.
 
-Everyone takes a turn in each round and is recorded as a CUDA graph, but for plain PyTorch and the
-training step; a ratio is taken within a round, and its median counts. Latencies are what the host
-sees, from launching until it knows that all is done. Bounds are measured in the same rounds: a
-copy of 1 GiB, read and written, and a product of two matrices of 8192 by 8192 in tf32, of which the
-kernels need three for one of float32. `edgeser` is compiled ahead of time and launched by
-cuda.core, `edgeser JIT` compiled and launched by Triton; `torch.compile` is that in its default
-mode. The goals are for an H100.
+All contestants take turns in each round. All are recorded as CUDA graphs, except for plain PyTorch
+and the training step. A ratio is the median of the ratios within each round. Latencies are measured
+on the host, from the launch until it knows that all is done. Bounds are measured in the same
+rounds: a copy of 1 GiB, read and written, and a product of two matrices of 8192 by 8192 in tf32
+(the kernels need three of these for one product in float32). `edgeser` is compiled ahead of time
+and launched by cuda.core, `edgeser JIT` is compiled and launched by Triton; `torch.compile` is used
+in its default mode. The goals are for an H100.
 
 {reached} of {wanted} figures with a goal reach it. It took {seconds:.0f} s.
 {cut}

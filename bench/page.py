@@ -14,8 +14,8 @@ The machine {shared}.
 
 Everything runs on one thread, unless noted. All contestants take turns in {rounds} rounds. A ratio
 is the median of the ratios within each round; only ratios can be compared between machines. Times
-are CPU time of the process, except for cold caches, several threads, starts and latencies, which are
-elapsed time.
+are CPU time of the process, except for cold caches, several threads, starts and latencies, which
+are elapsed time.
 Bounds are measured in the same rounds: a buffer of the weights' size read once, and fused
 multiply-adds in registers.
 

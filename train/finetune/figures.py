@@ -79,15 +79,15 @@ def cautions(report: Mapping[str, Any]) -> tuple[str, list[str]]:
     if not report["by_speaker"]:
         worst = 2
         said.append(
-            "All recordings are of one voice, which the judged models had heard in others: the "
-            "figures say nothing of a stranger."
+            "All recordings are of one voice, on which the tested models were trained: the figures "
+            "say nothing of a stranger."
             if speakers == 1
-            else "It is not known who speaks: the judged models may have heard the same voices, "
-            "and the figures say nothing of a stranger."
+            else "It is not known who speaks: the tested models may have been trained on the same "
+            "voices, so the figures say nothing of a stranger."
         )
     elif speakers < FEW_SPEAKERS:
         worst = max(worst, 2 if speakers < TOO_FEW_SPEAKERS else 1)
-        said.append(f"Only {speakers} people speak: others may be heard much better or worse.")
+        said.append(f"Only {speakers} people speak: results of others may differ widely.")
     few = {label: c["recordings"] for label, c in counts.items()}
     least = [f"{label} ({n})" for label, n in few.items() if n < FEW_RECORDINGS]
     if least:
@@ -97,15 +97,15 @@ def cautions(report: Mapping[str, Any]) -> tuple[str, list[str]]:
     if single and report["by_speaker"]:
         worst = 2
         said.append(
-            f"One speaker alone has {', '.join(single)}: who is judged on that was judged by a "
-            "model that never heard it."
+            f"One speaker alone has {', '.join(single)}: the model that was tested on it had no "
+            "training data for it."
         )
     low, high = report["figures"]["interval"]
     if low <= chance:
         worst = 2
         said.append(
             f"The interval of UA, {low:.2f} to {high:.2f}, reaches chance ({chance:.2f}): it is "
-            "not shown that these emotions are told apart at all."
+            "not shown that the model distinguishes these emotions at all."
         )
     elif high - low > WIDE:
         worst = max(worst, 2)

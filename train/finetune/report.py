@@ -13,7 +13,7 @@ TEMPLATE = """\
 
 {meaning}
 
-Made from {parent} with {recordings} recordings, to tell apart {labels}.
+Trained from {parent} with {recordings} recordings. Its emotions: {labels}.
 
 {counts}
 
@@ -30,22 +30,22 @@ Recall of each emotion:
 
 {recalls}
 
-Confusions of the first line; rows are what it was, columns what was heard:
+Confusions of the first line; rows are the true emotions, columns the verdicts:
 
 {confusion}
 
-*Labelled* is the share of utterances that carry a label, *right* the share of those that is right;
+*Labelled* is the share of utterances with a label, *right* the share of right labels among these;
 *calibration error* is the mean gap between confidence and accuracy.
 
-## How it was set
+## Thresholds
 
-{rule} What is reported of a part was never set on it. The bundle itself was then trained on all
-parts, and set on the answers of all:
+{rule} So nothing was fitted on the part that was tested. The bundle itself was then trained on all
+parts, and its thresholds were chosen on the verdicts of all:
 
 {settings}
 
-What a stranger's microphone, noise, or real life does to it is not in these figures. Listen to it
-where it will be used, with people who are in none of the recordings.
+These figures do not show the effect of other microphones, noise and real life. Test the model where
+it will be used, with people who are not in the recordings.
 
 ## Licence
 
@@ -58,20 +58,20 @@ Commit {commit}, torch {torch}, seed {seed}.
 """
 
 MEANING = {
-    "yes": "The figures below are of people whom the judged models had not heard.",
+    "yes": "The tested models were not trained on the speakers of these figures.",
     "little": "**Take these figures with care.**",
     "nothing": "**These figures are too few to mean something.**",
 }
 RULE = {
     True: (
-        "The speakers were dealt into {folds} parts. Each part was judged by a model trained on "
-        "the others, with the gate's threshold chosen on the others' speech, and temperature and "
-        "the threshold of confidence on the others' answers."
+        "The speakers were divided into {folds} parts. Each part was tested with a model trained "
+        "on the others. The gate's threshold was chosen on the others' speech, temperature and "
+        "the confidence threshold on the others' verdicts."
     ),
     False: (
-        "The recordings were dealt into {folds} parts, since speakers could not be kept apart. "
-        "Each part was judged by a model trained on the others, with the gate's threshold, "
-        "temperature and the threshold of confidence chosen on the others."
+        "The recordings were divided into {folds} parts, because they could not be divided by "
+        "speaker. Each part was tested with a model trained on the others. The gate's threshold, "
+        "temperature and the confidence threshold were chosen on the others."
     ),
 }
 
@@ -120,16 +120,16 @@ def page(report: Mapping[str, Any], files: Mapping[str, str]) -> str:
         labels=", ".join(labels),
         counts=table(["emotion", "recordings", "speakers"], counts),
         who=(
-            f"Each of {report['speakers']} speakers was judged by a model that had not heard them"
+            f"Each of {report['speakers']} speakers was tested with a model trained on the others"
             if whole_speakers
-            else "Each recording was judged by a model that had not heard it, but perhaps the voice"
+            else "Each recording was tested with a model trained on others, maybe of that voice"
         ),
         number=len(labels),
         chance=1 / len(labels),
         figures=table(head, rows),
         low=low,
         high=high,
-        drawn="from drawing the speakers again" if whole_speakers else "from drawing recordings",
+        drawn="bootstrap over speakers" if whole_speakers else "bootstrap over recordings",
         before=(
             "* Its parent, asked for these emotions alone, has a UA of "
             f"{before['first']['ua']:.3f} on the same utterances.\n"
@@ -159,14 +159,14 @@ def _settings(report: Mapping[str, Any]) -> list[str]:
     if report["confidence_chosen"]:
         sure += f"the lowest at which {report['right_wanted']:.0%} of the labels are right"
         if chosen["confidence"] >= 0.95:
-            sure += ", or as near to it as can be"
+            sure += ", as nearly as possible"
     else:
-        sure += "the parent's, since there are too few answers to choose it by"
+        sure += "the parent's, because there are too few verdicts to choose another"
     return [gate, sure, f"temperature {chosen['temperature']:g}"]
 
 
 def write(report: Mapping[str, Any], bundle: Path) -> Path:
-    """Write both beside the bundle; returns the Markdown."""
+    """Writes both beside the bundle; returns the Markdown."""
     markdown, figures = (bundle.with_suffix(f".report.{end}") for end in ("md", "json"))
     files = {"json": figures.name, "recipe": bundle.with_suffix(".recipe.yaml").name}
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"

@@ -27,14 +27,14 @@ PAGE = """\
 # High and low voices
 
 Recordings of the {speakers} development speakers, which are in no stage of training, with another
-pitch: resampled, so that formants and tempo change as well. Each through `edgeser.Utterances` in a
-stream of its own, after {before:g} s of its own noise floor. *Missed* are those of which no
-utterance was found; UA is the mean recall of four emotions, in which these count as wrong.
+pitch: resampled, so that formants and tempo change as well. Each gets its own stream of
+`edgeser.Utterances`, after {before:g} s of its own noise floor. *Missed* is the share without an
+utterance; UA is the mean recall of four emotions, in which these count as wrong.
 
 {table}
 
-An adult's voice at 1.4 times its pitch is about as high as a child's. These are no children: nobody
-has recorded emotions of any for this test.
+An adult's voice at 1.4 times its pitch is about as high as a child's. There were no recordings of
+children.
 
 Made by `python -m train voices`.
 """

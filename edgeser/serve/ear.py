@@ -46,7 +46,7 @@ class Ear:
         A message that cannot be decoded ends the client's stream with an error event.
         """
         client, limits = self.client, self.client.limits
-        if client.ending:
+        if client.ending or not message:  # recorders may send an empty buffer
             return 0.0
         try:
             if len(message) > limits.message_bytes:

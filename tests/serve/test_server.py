@@ -182,6 +182,16 @@ def test_bad_messages_end_their_own_connection_only(shared: str) -> None:
         assert [e["type"] for e in events_of(well)].count("frame") == 8
 
 
+def test_an_empty_message_changes_nothing(shared: str) -> None:
+    samples, rate = speech()
+    with connect(f"ws://{shared}/v1/stream?rate={rate}") as socket:
+        for message in (b"", samples[:rate].tobytes(), b"", '{"type": "end"}'):
+            socket.send(message)
+        heard = [event["type"] for event in events_of(socket)]
+    assert heard.count("frame") == 8
+    assert "error" not in heard
+
+
 def test_a_token_is_asked_for(start: Start) -> None:
     address, _ = start("--token", "s3cret")
     for wrong in ("", "?token=other"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from train.data.manifest import CorpusError
@@ -41,9 +41,15 @@ class Checkpoint:
         """Reads a checkpoint written by :meth:`save`; the model is in eval mode."""
         if not path.is_file():
             raise CorpusError(f"no checkpoint at {path}: train one with 'python -m train default'")
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["edgeser"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {})["edgeser"])
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CorpusError(
+                f"{path} is no checkpoint of a model: expected a .safetensors file that 'python -m "
+                "train' wrote"
+            ) from error
         model = EmotionModel(ModelConfig.from_dict(about["config"]))
         model.load_state_dict(weights)
         return Checkpoint(model.eval(), about["temperature"], about["thresholds"], about["facts"])

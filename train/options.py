@@ -9,4 +9,4 @@ Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the corpo
 Work = Annotated[Path, typer.Option(help="Folder for caches, logs and checkpoints.")]
 TEACHER = Path("../shared/teacher/whisper-base-encoder.safetensors")
 Teacher = Annotated[Path, typer.Option(help="Weights of a Whisper encoder.")]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]

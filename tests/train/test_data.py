@@ -72,11 +72,29 @@ def test_missing_and_odd_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("path,corpus,emotion\na.wav,x,anger\n")
     with pytest.raises(CorpusError, match=r"lacks the column\(s\) speaker"):
         read_manifest(tmp_path / "manifest.csv")
+    for table, said in (
+        (b"path,corpus,speaker,emotion\na.wav,x,eva\n", r"line 2: has no emotion: fill it in"),
+        (b"path;corpus;speaker;emotion\na.wav;x;eva;anger\n", "separated by commas"),
+        (
+            "path,corpus,speaker,emotion\nä.wav,x,eva,anger".encode("cp1252"),
+            "save it as 'CSV UTF-8'",
+        ),
+        (b"path,corpus,speaker,emotion\n" + b"x" * 200_000, "cannot be read: field larger than"),
+    ):
+        (tmp_path / "manifest.csv").write_bytes(table)
+        with pytest.raises(CorpusError, match=said):
+            read_manifest(tmp_path / "manifest.csv")
     with pytest.raises(CorpusError, match=r"no recording at .*a\.wav"):
         read_audio(tmp_path / "a.wav")
     (tmp_path / "a.wav").write_bytes(b"RIFF and nothing else")
     with pytest.raises(CorpusError, match=r"cannot read .*a\.wav"):
         read_audio(tmp_path / "a.wav")
+
+
+def test_a_table_of_excel_is_read(tmp_path: Path) -> None:
+    table = tmp_path / "manifest.csv"
+    table.write_text("path,corpus,speaker,emotion\r\nä.wav,x,eva,anger\r\n", "utf-8-sig")
+    assert read_manifest(table) == [Recording(tmp_path / "ä.wav", "x", "eva", "anger", "", "")]
 
 
 def test_the_cache_gives_the_recordings_wherever_they_lie(corpus: Corpus, tmp_path: Path) -> None:

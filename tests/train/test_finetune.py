@@ -164,6 +164,21 @@ def test_a_mistake_is_one_line(
     assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", over) == 1
     assert f"{parent} would be written over what is read" in capsys.readouterr().err
     assert parent.is_file()
+    for option, text in (
+        ("--out", "a\x1bb.edgeser"),
+        ("--notice", "ours\n"),
+        ("--notice", "\udcff"),
+    ):
+        others = ["--data", tmp_path, "--start", parent, "--out", tmp_path / "mine.edgeser"]
+        assert run(monkeypatch, *others, option, text) == 1
+        assert f"error: {option} is {Path(text).stem!r}, which has" in capsys.readouterr().err
+    long = tmp_path / f"{'n' * 244}.edgeser"  # whose report has an even longer name
+    assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", long) == 1
+    assert "File name too long" in capsys.readouterr().err
+    (tmp_path / "no.safetensors").write_text("weights")
+    start = tmp_path / "no.safetensors"
+    assert run(monkeypatch, "--data", tmp_path, "--start", start, "--out", "mine.edgeser") == 1
+    assert "no.safetensors is no checkpoint of a model" in capsys.readouterr().err
     full = Path("/dev/full/mine.edgeser")
     assert run(monkeypatch, "--data", tmp_path, "--start", parent, "--out", full) == 1
     assert "nothing can be written in /dev/full: " in capsys.readouterr().err

@@ -55,6 +55,8 @@ def test_what_a_recipe_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("labels: calm", "labels is 'calm': expected a list of names"),
         ("- epochs", "is no recipe: expected lines like 'epochs: 20'"),
         ("epochs: [", "cannot read the recipe"),
+        ("[" * 5_000, "cannot read the recipe"),
+        ("seed: " + "9" * 5_000, "cannot read the recipe"),
         ("!!python/object:os.system {}", "cannot read the recipe"),
     ],
 )

@@ -1,5 +1,7 @@
 """Folders of recordings for fine-tuning: accepted layouts, and errors for useless ones."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,14 @@ def test_one_speaker_needs_a_word(tmp_path: Path) -> None:
 def test_a_label_must_fit_into_a_bundle(tmp_path: Path) -> None:
     folder = by_folders(tmp_path, ("calm", "ä" * 33), ("anna", "bert"))
     with pytest.raises(CorpusError, match="name of 66 bytes: a bundle's labels have at most 64"):
+        read_own(folder, KNOWN)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_an_emotion_must_have_a_name_that_is_text(tmp_path: Path) -> None:
+    folder = by_folders(tmp_path, ("calm", "angry"), ("anna", "bert"))
+    (folder / "angry").rename(folder / os.fsdecode(b"angry\xff"))
+    with pytest.raises(CorpusError, match=r"the emotion 'angry\\udcff' .* cannot be printed"):
         read_own(folder, KNOWN)
 
 

@@ -1,12 +1,13 @@
 """One table of recordings for all corpora."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
 
+REQUIRED = {"path", "corpus", "speaker", "emotion"}
 COLUMNS = ("path", "corpus", "speaker", "emotion", "language", "text", "seconds", "perceived")
 
 
@@ -33,23 +34,30 @@ def read_manifest(path: Path) -> list[Recording]:
         raise CorpusError(
             f"no manifest at {path}: expected a CSV with the columns {', '.join(COLUMNS)}"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {"path", "corpus", "speaker", "emotion"} - set(rows.fieldnames or ())
-        if missing:
-            raise CorpusError(f"{path} lacks the column(s) {', '.join(sorted(missing))}")
-        return [
-            Recording(
-                path.parent / row["path"],
-                row["corpus"],
-                row["speaker"],
-                row["emotion"],
-                row.get("language", ""),
-                row.get("text", ""),
-                row.get("perceived", ""),
-            )
-            for row in rows
-        ]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins with a mark
+            rows = csv.DictReader(file)
+            missing = REQUIRED - set(rows.fieldnames or ())
+            if missing:
+                raise CorpusError(
+                    f"{path} lacks the column(s) {', '.join(sorted(missing))}: expected their "
+                    "names in its first line, separated by commas"
+                )
+            return [_listed(path, rows.line_num, row) for row in rows]
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not in UTF-8: save it as 'CSV UTF-8'") from error
+    except csv.Error as error:
+        raise CorpusError(f"{path} cannot be read: {error}") from error
+
+
+def _listed(table: Path, line: int, row: Mapping[str, str | None]) -> Recording:
+    absent = sorted(name for name in REQUIRED if row[name] is None)
+    if absent:
+        raise CorpusError(f"{table}, line {line}: has no {', '.join(absent)}: fill it in")
+    path, corpus, speaker, emotion, language, text, _, perceived = (
+        row.get(name) or "" for name in COLUMNS
+    )
+    return Recording(table.parent / path, corpus, speaker, emotion, language, text, perceived)
 
 
 def write_manifest(path: Path, recordings: Sequence[Recording]) -> None:

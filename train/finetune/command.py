@@ -49,7 +49,9 @@ def finetune(
     one_voice: Annotated[
         bool, typer.Option("--one-voice", help="All recordings may be one person's.")
     ] = False,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")
+    ] = 0,
 ) -> None:
     """Trains a model of your own emotions and voices; writes a bundle and a quality report."""
     if threads:
@@ -58,6 +60,7 @@ def finetune(
     if out.suffix != ".edgeser":
         raise CorpusError(f"the bundle would be {out}: expected a name that ends in .edgeser")
     _check_outputs(out, start, config)
+    _check_texts(out, notice or ())
     recipe = read_recipe(config) if config else OwnRecipe()
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -108,20 +111,29 @@ def outputs(out: Path) -> dict[str, Path]:
 
 def _check_outputs(out: Path, start: Path, config: Path | None) -> None:
     """Checks before the training that all files can be written, and none is an input."""
-    for path in outputs(out).values():
-        for read in filter(None, (start, config)):
-            if path.resolve() == read.resolve():
-                raise CorpusError(
-                    f"{path} would be written over what is read: give the bundle another --out"
-                )
-        if path.is_dir():
-            raise CorpusError(f"{path} is a folder: give the bundle another --out")
     try:
+        for path in outputs(out).values():
+            for read in filter(None, (start, config)):
+                if path.resolve() == read.resolve():
+                    raise CorpusError(
+                        f"{path} would be written over what is read: give the bundle another --out"
+                    )
+            if path.is_dir():
+                raise CorpusError(f"{path} is a folder: give the bundle another --out")
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out.parent):
             pass
     except OSError as error:
         raise CorpusError(f"nothing can be written in {out.parent}: {error.strerror}") from None
+
+
+def _check_texts(out: Path, notices: Sequence[str]) -> None:
+    """Checks before the training that the bundle can have this name and these notices."""
+    for option, text in (("--out", out.stem), *(("--notice", notice) for notice in notices)):
+        if not text.isprintable():
+            raise CorpusError(
+                f"{option} is {text!r}, which has characters that cannot be printed: leave them out"
+            )
 
 
 def _keep(made: Made, recipe: OwnRecipe, out: Path) -> None:
@@ -160,7 +172,9 @@ def amount(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 1,
     config: Annotated[Path | None, typer.Option(help="A recipe in YAML.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for page and figures.")] = Path("docs/model"),
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")
+    ] = 0,
 ) -> None:
     """Measures how much data is needed: 'finetune' with more and more speakers."""
     from train.finetune.amount import Amount

@@ -87,7 +87,7 @@ def read_recipe(path: Path) -> OwnRecipe:
         raise CorpusError(f"no recipe at {path}: expected a YAML file with a setting a line")
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         reason = " ".join(str(error).split())
         raise CorpusError(f"cannot read the recipe {path}: {reason}") from error
     if table is None:

@@ -121,14 +121,14 @@ def labels_of(
     if len(chosen) > most:
         raise CorpusError(f"{len(chosen)} emotions: a bundle tells at most {most} apart")
     for label in sorted(chosen):
+        if not label.isprintable():
+            raise CorpusError(f"the emotion {label!r} has a name that cannot be printed: rename it")
         size = len(label.encode())
         if size > LABEL_BYTES:
             raise CorpusError(
                 f"the emotion {label!r} has a name of {size} bytes: a bundle's labels have at "
                 f"most {LABEL_BYTES}; rename its folder, or what the CSV calls it"
             )
-        if not label.isprintable():
-            raise CorpusError(f"the emotion {label!r} has a name that cannot be printed: rename it")
         if counts[label] < 2:
             raise CorpusError(
                 f"one recording of {label} is too few: expected two or more, and better twenty, of "

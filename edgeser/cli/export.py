@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -83,6 +85,7 @@ def export(
         )
     batches, capability = _batches(batch), _capability(target)
     path = bundle or DEFAULT_BUNDLE
+    _check_places(wanted, [path, *(calibrate or ())])
     read = read_bundle(path)
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -131,6 +134,19 @@ def export(
     for what, about in files.items():  # no table, which would shorten a long path
         name, size = what.replace("_", " "), f"{about['bytes'] / 1e6:.2f} MB"
         typer.echo(f"{name:<{width}}  {size:>9}  {shown(about['path'])}")
+
+
+def _check_places(wanted: Mapping[str, Path | None], inputs: Sequence[Path]) -> None:
+    """No file may be written over one that is read, or over another."""
+    taken = {os.path.realpath(path) for path in inputs}
+    for what, file in wanted.items():
+        if file is None:
+            continue
+        place = os.path.realpath(file)
+        if place in taken:
+            option = f"--{what.replace('_', '-')}"
+            raise typer.BadParameter(f"{option} {file} is read or written too: choose another name")
+        taken.add(place)
 
 
 def _in_precision(

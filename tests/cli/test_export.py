@@ -13,6 +13,7 @@ import pytest
 from edgeser.bundle import read_bundle
 from edgeser.bundle.paths import DEFAULT_BUNDLE
 from edgeser.cli.demo import SAMPLE
+from edgeser.cli.exit_codes import ExitCode
 from edgeser.export.step_graph import step_graph
 from tests.backends.tensorrt.plan_header import read_header
 from tests.cli.test_commands import run
@@ -30,6 +31,25 @@ def test_front_end_and_step_graph(toy_path: Path, tmp_path: Path) -> None:
     bundle = read_bundle(toy_path)
     assert frontend.read_bytes() == bundle.frontend
     assert step.read_bytes() == step_graph(bundle)
+
+
+def test_no_file_is_written_over_another(toy_path: Path, tmp_path: Path) -> None:
+    bundle, sound = tmp_path / "toy.edgeser", tmp_path / "sound.ogg"
+    bundle.write_bytes(toy_path.read_bytes())
+    sound.write_bytes(SAMPLE.read_bytes())
+    (tmp_path / "link.onnx").symlink_to(bundle)
+    for options, said in (
+        (["--frontend", bundle], f"--frontend {bundle} is read or written too"),
+        (["--tensorrt-step", tmp_path / "link.onnx"], "--tensorrt-step"),
+        (["--frontend", tmp_path / "a.onnx", "--step", tmp_path / "a.onnx"], "--step"),
+        (["--frontend", sound, "--precision", "int8", "--calibrate", sound], "--frontend"),
+    ):
+        done = run("export", bundle, *options)
+        assert done.returncode == ExitCode.USAGE
+        assert said in done.stderr
+    assert bundle.read_bytes() == toy_path.read_bytes()
+    assert sound.read_bytes() == SAMPLE.read_bytes()
+    assert not (tmp_path / "a.onnx").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import edgeser
-from tests.serve.chromium import becomes, heard, marks, words
+from tests.serve.chromium import becomes, heard, marks, until, words
 from tests.serve.conftest import Start
 
 pytestmark = marks
@@ -36,7 +36,7 @@ def test_a_voice_is_heard_and_judged(start: Start, browser: Any) -> None:
     becomes(page, "listening", "hearing")
     assert page.locator("#legend li").all_inner_texts() == ["neutral", "angry", "sad", "happy"]
     becomes(page, "hearing")
-    assert float(page.locator("#meter").get_attribute("aria-valuenow")) > -60
+    until(page, "document.getElementById('meter').ariaValueNow > -60")  # not in the silence after
     heard(page)
     known = {*edgeser.load().labels, ""}
     assert page.locator("#utterances li").first.get_attribute("data-label") in known
@@ -83,9 +83,8 @@ def test_the_documented_program_works_in_a_page_of_ones_own(
         page = browser.new_page(permissions=["microphone"])
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text.split()[0]))
-        page.goto(origin)
         with page.expect_console_message(lambda m: "speech_started" in m.text, timeout=20_000):
-            pass
+            page.goto(origin)
         assert [word for word in said if word in {"ready", "speech_started"}] == [
             "ready",
             "speech_started",

@@ -249,6 +249,8 @@ def test_the_list_shows_whole_words_in_any_window(
         """async () => { const { Words } = await import('./words.js');
         const { Utterances } = await import('./utterances.js');
         const words = await Words.load(await (await fetch('config.json')).json());
+        lab.sockets.at(-1).onmessage = lab.sockets.at(-1).onclose = null; // no list but ours
+        for (let timer = setTimeout(() => {}); timer > 0; timer -= 1) clearTimeout(timer);
         const list = new Utterances(document.getElementById('utterances'), words);
         for (const label of ['anger', 'happiness', null]) list.add({label, confidence: 1,
           probabilities: {anger: 1, happiness: 0}, start: 0, end: 29.8}); }"""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+import numpy as np
+
 from edgeser.errors import MicrophoneError
 from edgeser.microphone.backend import Backend, Overflow, Source
 from edgeser.microphone.backoff import Backoff
@@ -20,6 +22,7 @@ POLL = 0.02
 STALL = 3.0
 """Seconds without a sample after which a device is lost; sound servers take up to 2 to start."""
 _MOST_REAL_CHANNELS = 8
+_NOTHING = np.zeros((0, 1), np.int16)
 
 
 class Capture:
@@ -83,7 +86,7 @@ class Capture:
             samples = self._source.read()
         except Overflow:
             self._broken = self._broken or "overflow"
-            return POLL
+            samples = _NOTHING  # it may be all that ever comes
         except MicrophoneError as error:
             return self._lose(str(error))
         now = self._now()

@@ -157,6 +157,15 @@ def test_a_device_that_falls_mute_is_lost_and_opened_again() -> None:
     assert "nothing for 3 s" in items[1].reason
 
 
+def test_a_device_that_only_overflows_is_lost() -> None:
+    backend = FakeBackend(script=[sound(480), *[Overflow()] * 4, sound(480)])
+    run = Run(backend)
+    run.step(0.01, *[1.0] * 4)
+    assert backend.sources[0].closed == 1
+    run.step(0.1, 0.1)
+    assert kinds(run.items()) == ["Chunk", "Lost", "Found", "Gap", "Chunk"]
+
+
 def test_a_loss_is_told_before_a_device_that_may_hang_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

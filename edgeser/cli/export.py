@@ -179,7 +179,7 @@ def _batches(text: str) -> Batches:
 def _capability(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(?:sm_)?(\d+)\.?(\d)", text)
+    found = re.fullmatch(r"(?:sm_)?(\d{1,3})\.?(\d)", text)
     if found is None:
         raise typer.BadParameter(f"--target {text}: give a compute capability, as sm_86 or 8.6")
     return int(found[1]), int(found[2])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from edgeser.audio.recording import Recording, open_recording
+from edgeser.errors import AudioError
 from edgeser.results import Analysis, EmotionFrame, Verdict
 from edgeser.streaming.frames import Frames
 
@@ -31,7 +33,9 @@ def analyze(
 
         def heard() -> Iterator[EmotionFrame]:
             for block in recording.blocks:
-                yield from stream.process(block)
+                with _at(stream.position):
+                    new = stream.process(block)
+                yield from new
                 _tell(progress, recording, stream.position)
             verdicts.append(stream.flush())
             yield from verdicts[0].frames
@@ -63,11 +67,23 @@ def utterances_of(
         utterances = Utterances(model, recording.sample_rate, rules, detector=detector)
         done = 0
         for block in recording.blocks:
-            events += utterances.process(block)
+            with _at(done / recording.sample_rate):
+                events += utterances.process(block)
             done += len(block)
             _tell(progress, recording, done / recording.sample_rate)
     events += utterances.flush()
     return [event for event in events if isinstance(event, Utterance)]
+
+
+@contextmanager
+def _at(seconds: float) -> Iterator[None]:
+    """Says in errors where a block is in its recording, unless at the start."""
+    try:
+        yield
+    except AudioError as error:
+        if not seconds:
+            raise
+        raise AudioError(f"in the chunk at {seconds:.0f} s: {error}") from None
 
 
 def _tell(

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import soundfile
 import edgeser
 from edgeser.audio import recording
 from edgeser.cli.demo import SAMPLE
+from edgeser.streaming.analysis import utterances_of
 from tests.sounds import noise, speech_like, whole
 
 
@@ -144,8 +146,13 @@ def test_files_that_cannot_be_used(toy_model: edgeser.Model, tmp_path: Path) -> 
     broken = noise(1_000)
     broken[5] = np.nan
     soundfile.write(tmp_path / "nan.wav", broken, 16_000, subtype="FLOAT")
-    with pytest.raises(edgeser.AudioError, match=r"nan\.wav.*NaN"):
+    with pytest.raises(edgeser.AudioError, match=r"nan\.wav: sample 5 of the chunk is NaN"):
         toy_model.analyze(tmp_path / "nan.wav")
+    late = tmp_path / "late.wav"
+    soundfile.write(late, np.append(noise(16_000 * 8), broken), 16_000, subtype="FLOAT")
+    for judge in (toy_model.analyze, partial(utterances_of, toy_model)):
+        with pytest.raises(edgeser.AudioError, match=r"late\.wav: in the chunk at 8 s: sample 5"):
+            judge(late)
 
 
 def test_a_rate_belongs_to_arrays(toy_model: edgeser.Model) -> None:

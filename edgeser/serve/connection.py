@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -126,6 +127,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Sends for the application. After the close frame, reads on, to get the client's own."""
+        if not self.handshake_complete and self._own.is_closing():
+            raise ClientDisconnected  # the server ends; uvicorn would log an error and a traceback
         await super().send(message)
         if self.close_sent:
             self._ear = None

@@ -186,3 +186,42 @@ server.run(ServeConfig(port=0), twice)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+KNOCKING = """
+import asyncio, os, signal, socket, threading
+from edgeser.serve import ServeConfig, application, server
+from edgeser.serve.connection import SocketConnection
+
+cut = asyncio.Event()
+converse, shutdown = application.converse, SocketConnection.shutdown
+
+async def converse_late(*given):
+    os.kill(os.getpid(), signal.SIGTERM)
+    await cut.wait()
+    await converse(*given)
+
+def cut_off(connection):
+    cut.set()  # first, so that the other goes on before the connection is lost
+    shutdown(connection)
+
+application.converse, SocketConnection.shutdown = converse_late, cut_off
+
+def knock(port):
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(
+            b"GET /v1/stream HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: Upgrade\\r\\n"
+            b"Upgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n\\r\\n"
+        )
+        print(line.recv(12).decode())
+
+server.run(ServeConfig(port=0), lambda port: threading.Thread(target=knock, args=(port,)).start())
+"""
+
+
+def test_who_is_about_to_connect_when_it_ends_causes_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KNOCKING], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.stderr) == ("HTTP/1.1 500\n", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from edgeser.streaming.frames import Frames
 
 if TYPE_CHECKING:
     from edgeser.model import Model
-    from edgeser.streaming.utterances import Endpointing, Utterance
+    from edgeser.streaming.utterances import Endpointing, Utterance, UtteranceEvent
     from edgeser.streaming.vad import SpeechDetector
 
 
@@ -59,20 +60,27 @@ def utterances_of(
     detector: SpeechDetector | None = None,
     progress: Callable[[float, float], object] | None = None,
 ) -> list[Utterance]:
-    """The utterances of a whole recording; otherwise as :meth:`edgeser.Model.analyze`."""
+    """The utterances of a whole recording; otherwise as :meth:`edgeser.Model.analyze`.
+
+    Without their timelines, which would take some 9 MB for each hour.
+    """
     from edgeser.streaming.utterances import Utterance, Utterances
 
-    events: list[object] = []
+    found: list[Utterance] = []
+
+    def keep(events: list[UtteranceEvent]) -> None:
+        found.extend(replace(e, timeline=()) for e in events if isinstance(e, Utterance))
+
     with open_recording(source, None) as recording:
         utterances = Utterances(model, recording.sample_rate, rules, detector=detector)
         done = 0
         for block in recording.blocks:
             with _at(done / recording.sample_rate):
-                events += utterances.process(block)
+                keep(utterances.process(block))
             done += len(block)
             _tell(progress, recording, done / recording.sample_rate)
-    events += utterances.flush()
-    return [event for event in events if isinstance(event, Utterance)]
+    keep(utterances.flush())
+    return found
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import tracemalloc
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def test_memory_does_not_depend_on_length(toy_model: edgeser.Model, tmp_path: Pa
     assert analysis.duration == minutes * 60
     frames = len(analysis.frames) * 1_000  # the result itself, generously
     assert peak < frames + (8 << 20) < path.stat().st_size
+
+
+def test_utterances_of_a_recording_keep_no_frames(model: edgeser.Model) -> None:
+    """Frames would make the memory of a day of speech grow to hundreds of megabytes."""
+    sound, rate = soundfile.read(SAMPLE, dtype="float32")
+    stream = edgeser.Utterances(model, rate)
+    events = [*stream.process(sound), *stream.flush()]
+    said = [event for event in events if isinstance(event, edgeser.Utterance)]
+    assert said
+    assert utterances_of(model, SAMPLE) == [replace(each, timeline=()) for each in said]
 
 
 def test_frames_read_like_a_tuple_in_little_memory(toy_model: edgeser.Model) -> None:

@@ -74,7 +74,7 @@ class Pool:
             if not isinstance(stream, Stream):
                 raise StateError(
                     f"the keys of a pool's chunks are streams, not {type(stream).__name__}: "
-                    "pass {stream: chunk, ...}"
+                    "pass {stream: chunk, ...}, and Utterances to pool.hear"
                 )
         heard = self._heard([session_of(stream) for stream in chunks], chunks)
         return {
@@ -90,8 +90,15 @@ class Pool:
         Raises:
             AudioError, StateError, StreamBusyError, BackendError, KernelError: as :meth:`process`.
         """
-        from edgeser.streaming.utterances import parts_of
+        from edgeser.streaming.utterances import Utterances, parts_of
 
+        for utterances in chunks:
+            if not isinstance(utterances, Utterances):
+                raise StateError(
+                    f"the keys of what a pool hears are Utterances, not "
+                    f"{type(utterances).__name__}: pass {{utterances: chunk, ...}}, and streams to "
+                    "pool.process"
+                )
         parts = [parts_of(utterances) for utterances in chunks]
         heard = self._heard([session for session, _ in parts], chunks)
         return {

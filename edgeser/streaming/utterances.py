@@ -53,8 +53,9 @@ class Endpointing:
 
     def __post_init__(self) -> None:
         """Raises AudioError for invalid values."""
-        if self.speech is not None and not 0 < self.speech < 1:
-            raise AudioError(f"the speech threshold is {self.speech}: it lies between 0 and 1")
+        speech = self.speech
+        if speech is not None and not (isinstance(speech, int | float) and 0 < speech < 1):
+            raise AudioError(f"the speech threshold is {speech!r}: it lies between 0 and 1")
         for name in ("onset", "hangover", "longest"):
             length = getattr(self, name)
             if not isinstance(length, int | float) or not 0 < length <= 1e9:

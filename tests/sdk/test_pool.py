@@ -136,3 +136,13 @@ def test_streams_of_another_model_are_refused(toy_model: edgeser.Model, toy_path
         toy_model.pool().process({stranger: noise(100)})
     with pytest.raises(edgeser.StateError, match="keys"):
         toy_model.pool().process({"left": noise(100)})  # type: ignore[dict-item]
+
+
+def test_what_belongs_to_the_other_method_is_named(toy_model: edgeser.Model) -> None:
+    pool, sound = toy_model.pool(), np.zeros(100, np.float32)
+    stream, utterances = toy_model.stream(8_000), edgeser.Utterances(toy_model, 8_000)
+    with pytest.raises(edgeser.StateError, match=r"not Utterances: .* to pool\.hear"):
+        pool.process({stream: sound, utterances: sound})  # type: ignore[dict-item]
+    with pytest.raises(edgeser.StateError, match=r"not Stream: .* to pool\.process"):
+        pool.hear({utterances: sound, stream: sound})  # type: ignore[dict-item]
+    assert stream.position == utterances.position == 0

@@ -107,6 +107,7 @@ def test_the_end_of_a_stream_ends_the_utterance(endpointer: Endpointer) -> None:
     ("rules", "said"),
     [
         ({"speech": 1.0}, "the speech threshold is 1.0: it lies between 0 and 1"),
+        ({"speech": "0.5"}, "the speech threshold is '0.5'"),
         ({"hangover": 0.0}, "hangover is 0.0 s: give a length above 0"),
         ({"onset": float("nan")}, "onset is nan s"),
         ({"onset": 1e300, "longest": 1e301}, "onset is 1e[+]300 s: give a length above 0, at most"),
@@ -114,7 +115,7 @@ def test_the_end_of_a_stream_ends_the_utterance(endpointer: Endpointer) -> None:
         ({"longest": 0.1}, "an utterance of at most 0.1 s never begins after 0.25 s"),
     ],
 )
-def test_odd_rules_are_refused(rules: dict[str, float], said: str) -> None:
+def test_odd_rules_are_refused(rules: dict[str, object], said: str) -> None:
     with pytest.raises(edgeser.AudioError, match=said):
         Endpointing(**rules)  # type: ignore[arg-type]
 

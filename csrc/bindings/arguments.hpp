@@ -11,6 +11,7 @@
 
 #include "error.hpp"
 #include "simd/level.hpp"
+#include "stream/errors.hpp"
 
 namespace edgeser {
 
@@ -34,6 +35,18 @@ bool has_layout(py::handle array, const std::vector<Axis>& shape);
 // Throws an Error that describes the required argument.
 [[noreturn]] void refuse(const std::string& name, py::handle object, const py::dtype& dtype,
                          const std::vector<Axis>& shape);
+
+// A setting of a stream. Throws an AudioError that names it and says what it must be.
+template <class T>
+T setting(const std::string& name, py::handle object, const std::string& wanted) {
+  try {
+    return py::cast<T>(object);
+  } catch (const py::cast_error&) {
+    PyErr_Clear();
+    throw AudioError(name + " must be " + wanted + ", not " +
+                     std::string(py::str(py::type::of(object).attr("__name__"))));
+  }
+}
 
 // A checked argument: a C-contiguous array of T, aligned and in native byte order.
 template <class T>

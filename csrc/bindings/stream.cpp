@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "bindings/arguments.hpp"
 #include "bindings/chunk.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/kernels.hpp"
@@ -52,16 +53,22 @@ std::shared_ptr<Detector> detector_from(const py::object& detector) {
   return std::make_shared<PyDetector>(detector);
 }
 
-std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<bool> adapt,
-                               std::optional<double> new_speaker_after,
-                               const std::optional<py::tuple>& rules, const py::object& detector,
-                               std::optional<double> threshold, bool every_hop) {
+std::optional<double> threshold_from(py::handle object) {
+  return setting<std::optional<double>>("the detector's threshold", object, "a number");
+}
+
+std::unique_ptr<PyStream> open(py::object core, py::handle rate, py::handle adapt,
+                               py::handle new_speaker_after, const std::optional<py::tuple>& rules,
+                               const py::object& detector, py::handle threshold,
+                               py::handle every_hop) {
   const PyCore& of = py::cast<const PyCore&>(core);
-  StreamOptions options{.adapt = adapt.value_or(of.core->adapt),
-                        .new_speaker_after = new_speaker_after,
-                        .threshold = threshold,
+  const auto adapts = setting<std::optional<bool>>("adapt", adapt, "True, False or None");
+  StreamOptions options{.adapt = adapts.value_or(of.core->adapt),
+                        .new_speaker_after = setting<std::optional<double>>(
+                            "new_speaker_after", new_speaker_after, "a number of seconds, or None"),
+                        .threshold = threshold_from(threshold),
                         .rules = std::nullopt,
-                        .every_hop = every_hop};
+                        .every_hop = setting<bool>("every_hop", every_hop, "True or False")};
   if (rules) options.rules = rules_from(*rules);
   const auto samples = rate_from(rate);
   auto score = detector_from(detector);
@@ -74,7 +81,7 @@ std::unique_ptr<PyStream> open(py::object core, py::handle rate, std::optional<b
 }
 
 std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::object& detector,
-                                 std::optional<double> threshold) {
+                                 py::handle threshold) {
   const PyCore& of = py::cast<const PyCore&>(core);
   if (!PyBytes_Check(data.ptr()) && !PyByteArray_Check(data.ptr()) &&
       !PyMemoryView_Check(data.ptr())) {
@@ -86,10 +93,11 @@ std::unique_ptr<PyStream> resume(py::object core, py::handle data, const py::obj
   if (!bytes) throw py::error_already_set();
   const std::string_view view = bytes;
   auto score = detector_from(detector);
+  const auto above = threshold_from(threshold);
   std::shared_ptr<Stream> loaded;
   {
     const Released release;
-    loaded = load_stream(of.core, view.data(), view.size(), score, threshold);
+    loaded = load_stream(of.core, view.data(), view.size(), score, above);
   }
   return std::make_unique<PyStream>(std::move(core), std::move(loaded), std::move(score));
 }
@@ -221,9 +229,11 @@ void bind_stream(py::module_& m) {
       .def("reset", held([](Stream& s) { s.reset(); }))
       .def(
           "skip",
-          [](const PyStream& self, double seconds) {
+          [](const PyStream& self, py::handle seconds) {
+            const auto skipped =
+                setting<double>("the time to skip", seconds, "a number of seconds");
             const Held hold(self.stream());
-            self.stream().skip(seconds);
+            self.stream().skip(skipped);
           },
           py::arg("seconds"))
       .def("state", &state)

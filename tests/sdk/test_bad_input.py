@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,43 @@ def test_read_only_and_strided_chunks(toy_model: edgeser.Model) -> None:
     expected = toy_model.stream(16_000).process(sound)
     assert toy_model.stream(16_000).process(locked) == expected
     assert toy_model.stream(16_000).process(strided) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"adapt": "yes"}, "adapt must be True, False or None, not str"),
+        ({"every_hop": "no"}, "every_hop must be True or False, not str"),
+        ({"new_speaker_after": "60"}, "new_speaker_after must be a number of seconds, or None"),
+    ],
+)
+def test_an_option_of_another_type_is_named(
+    toy_model: edgeser.Model, options: dict[str, Any], message: str
+) -> None:
+    for make in (toy_model.stream, partial(edgeser.Utterances, toy_model)):
+        with pytest.raises(edgeser.AudioError, match=message):
+            make(16_000, **options)
+
+
+def test_a_time_to_skip_of_another_type_is_named(toy_model: edgeser.Model) -> None:
+    stream = toy_model.stream(16_000)
+    with pytest.raises(edgeser.AudioError, match="must be a number of seconds, not str"):
+        stream.skip("1")  # type: ignore[arg-type]
+    assert stream.position == 0
+
+
+def test_a_detectors_threshold_of_another_type_is_named(toy_model: edgeser.Model) -> None:
+    class Never:
+        sample_rate, threshold = 16_000, "0.5"
+
+        def reset(self) -> None: ...
+
+        def score(self, hop: np.ndarray) -> float:
+            del hop
+            return 0.0
+
+    with pytest.raises(edgeser.AudioError, match="threshold must be a number, not str"):
+        toy_model.stream(16_000, detector=Never())  # type: ignore[arg-type]
 
 
 def test_mono_of_opposite_channels_is_silence() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -27,6 +30,9 @@ from edgeser.model import Model
 from edgeser.results import EmotionFrame
 from edgeser.streaming.utterances import SpeechStarted, Utterance, UtteranceEvent, Utterances
 from edgeser.streaming.vad import SpeechDetector
+
+_LATE = 3.0  # seconds: frames come later than their sound
+_LONGEST = threading.TIMEOUT_MAX - _LATE
 
 
 def listen(
@@ -61,7 +67,7 @@ def listen(
     utterances: Utterances | None = None
     with show:
         try:
-            with listener:
+            with listener, _ended_after(seconds, listener.microphone):
                 show.begin(listener.microphone)
                 utterances = Utterances(
                     loaded,
@@ -79,6 +85,21 @@ def listen(
         if utterances is not None:
             show.hear(utterances.flush())
     show.end()
+
+
+@contextmanager
+def _ended_after(seconds: float | None, microphone: Microphone) -> Iterator[None]:
+    """Closes a microphone that is lost at the end of the time: no frame says that it is over."""
+    if seconds is None or not seconds < _LONGEST:
+        yield
+        return
+    timer = threading.Timer(seconds + _LATE, microphone.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _show(model: Model, detector: SpeechDetector | None) -> _Lines:

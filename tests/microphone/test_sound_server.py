@@ -244,6 +244,16 @@ def test_a_terminal_is_resized_while_the_sound_server_stands_still(
         assert "Traceback" not in terminal.until("utterance")
 
 
+def test_a_time_ends_also_while_the_microphone_is_lost(server: SoundServer, toy_path: Path) -> None:
+    with Listening(server, "--model", toy_path, "--seconds", 8) as listening:
+        listening.until("frame")
+        server.unplug()
+        listening.until("event", kind="lost")
+        said = listening.until("end")
+        assert listening.process.wait(10) == 0
+    assert said["seconds"] < 8
+
+
 def test_microphones_are_listed(server: SoundServer) -> None:
     command = [sys.executable, "-m", "edgeser", "listen", "--list"]
     done = subprocess.run(

@@ -47,7 +47,8 @@ class Limits:
     stalled_seconds: float = 5.0
     """``/healthz`` reports a failure if audio waits this long for a step."""
     stuck_seconds: float = 60.0
-    """The server exits if one step takes this long, so that a service manager can restart it."""
+    """The server exits if one step takes this long, so that a service manager can restart it. Of
+    several workers one that is silent for so long is started again."""
 
     def __post_init__(self) -> None:
         """Raises ServeError if a limit is not positive or not finite."""

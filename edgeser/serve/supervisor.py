@@ -23,7 +23,7 @@ from typing import cast
 
 import edgeser.errors
 from edgeser.errors import EdgeserError, ServeError
-from edgeser.serve.board import Board, Place, State
+from edgeser.serve.board import Board, Place
 from edgeser.serve.channel import Lines, Order, send_order
 from edgeser.serve.config import GOODBYE_SECONDS, ServeConfig
 from edgeser.serve.lasting import Lasting
@@ -60,6 +60,8 @@ class Member:
     channel: socket.socket | None = None
     lines: Lines = field(default_factory=Lines)
     serving_since: float | None = None
+    heard: int = 0
+    """Messages of all processes in this place: a sign of life while one starts."""
     silence: Lasting = field(default_factory=lambda: Lasting(LATE_LOOK_SECONDS))
     again_at: float = 0.0
     wait: float = FIRST_WAIT
@@ -136,8 +138,10 @@ class Supervisor:
             for member in self._members:
                 if member.process is None and now >= member.again_at:
                     self._start_again(member)
-                elif member.serving_since is not None and self._hangs(member):
-                    log.error("worker %d answers nobody: it is ended", member.row + 1)
+                elif member.process is not None and self._hangs(member):
+                    serves = member.serving_since is not None
+                    what = "answers nobody" if serves else "does not start"
+                    log.error("worker %d %s: it is ended", member.row + 1, what)
                     self._kill(member)
 
     def end(self) -> None:
@@ -221,6 +225,7 @@ class Supervisor:
                 self._hear(member, said)
 
     def _hear(self, member: Member, said: dict[str, object]) -> None:
+        member.heard += 1
         if "serving" in said:
             member.serving_since = time.monotonic()
         elif "error" in said:
@@ -249,9 +254,9 @@ class Supervisor:
         self._board.vacate(member.row)
 
     def _hangs(self, member: Member) -> bool:
-        fellow = self._board.fellow(member.row)
-        silent = member.silence.look((member.serving_since, fellow.said_at))
-        return fellow.state != State.starting and silent > self._config.limits.stuck_seconds
+        said_at = self._board.fellow(member.row).said_at
+        signs = (member.process and member.process.pid, member.heard, said_at)
+        return member.silence.look(signs) > self._config.limits.stuck_seconds
 
     def _kill(self, member: Member, patience: float = 0.0) -> int | None:
         """Kills a worker that does not end by itself; its exit status, None if it still runs."""

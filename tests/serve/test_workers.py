@@ -201,6 +201,23 @@ def test_a_worker_that_answers_nobody_is_told_of_and_ended(start: Start) -> None
     assert other in workers_of(process)
 
 
+def test_a_worker_that_hangs_while_it_starts_again_is_ended(start: Start) -> None:
+    address, process = all_serve(start, limits="stuck_seconds=4.0", config="workers=2")
+    one, other = workers_of(process)
+    os.kill(one, signal.SIGKILL)
+    until(lambda: gone(one) and len(workers_of(process)) == 2)
+    (again,) = set(workers_of(process)) - {other}
+    os.kill(again, signal.SIGSTOP)
+    assert {worker["status"] for worker in health(address)["workers"]} == {"ok", "starting"}
+    until(lambda: gone(again))
+    until(lambda: health(address)["status"] == "ok")
+    assert other in workers_of(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert process.stdout is not None
+    assert "does not start: it is ended" in process.stdout.read()
+
+
 def test_a_container_that_was_frozen_goes_on_as_it_was(start: Start) -> None:
     address, process = all_serve(
         start, limits="stalled_seconds=2.0, stuck_seconds=4.0", config="workers=2"

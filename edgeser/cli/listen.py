@@ -22,7 +22,7 @@ from edgeser.cli.options import (
     VadOption,
     detector_of,
 )
-from edgeser.cli.output import as_text, plain_console, shown
+from edgeser.cli.output import as_text, plain_console, shown, view_console
 from edgeser.cli.timeline import bar
 from edgeser.microphone import Event, Found, Gap, Lost, Microphone, microphones
 from edgeser.microphone.listening import Listener
@@ -107,7 +107,7 @@ def _show(model: Model, detector: SpeechDetector | None) -> _Lines:
     if not console.is_terminal:
         return _Lines(console)
     threshold = model.speech_threshold if detector is None else detector.threshold
-    return _Live(console, LiveView(console, model, threshold))
+    return _Live(console, LiveView(view_console(), model, threshold))
 
 
 def _list(as_json: bool) -> None:

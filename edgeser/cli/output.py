@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -22,6 +23,15 @@ def plain_console() -> Console:
     What a bundle or a file calls itself would else be taken for colours, links and errors.
     """
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def view_console() -> Console:
+    """The same for a view that fills the terminal and is resized with it.
+
+    COLUMNS and LINES have no say: readline exports the size that a terminal had once.
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
+    return Console(highlight=False, markup=False, emoji=False, _environ=environment)
 
 
 def table_console() -> Console:

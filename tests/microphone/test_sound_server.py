@@ -135,7 +135,7 @@ class Terminal:
             check=True,
             capture_output=True,
             text=True,
-            env=server.environment if server else None,
+            env={**server.environment, "COLUMNS": "80", "LINES": "24"} if server else None,
         ).stdout
 
     def __enter__(self) -> Terminal:

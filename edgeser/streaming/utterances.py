@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+import numpy as np
 import numpy.typing as npt
 
 from edgeser.errors import AudioError, StateError
@@ -22,6 +23,8 @@ from edgeser.streaming.vad import SpeechDetector
 if TYPE_CHECKING:
     from edgeser import _kernels as core
     from edgeser.model import Model
+
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ class Endpointing:
     def __post_init__(self) -> None:
         """Raises AudioError for invalid values."""
         speech = self.speech
-        if speech is not None and not (isinstance(speech, int | float) and 0 < speech < 1):
+        if speech is not None and not (isinstance(speech, _NUMBERS) and 0 < speech < 1):
             raise AudioError(f"the speech threshold is {speech!r}: it lies between 0 and 1")
         for name in ("onset", "hangover", "longest"):
             length = getattr(self, name)
-            if not isinstance(length, int | float) or not 0 < length <= 1e9:
+            if not (isinstance(length, _NUMBERS) and 0 < float(length) <= 1e9):
                 raise AudioError(f"{name} is {length!r} s: give a length above 0, at most 1e9")
         if self.longest <= self.onset:
             raise AudioError(

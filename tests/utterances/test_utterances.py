@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +119,12 @@ def test_the_end_of_a_stream_ends_the_utterance(endpointer: Endpointer) -> None:
 def test_odd_rules_are_refused(rules: dict[str, object], said: str) -> None:
     with pytest.raises(edgeser.AudioError, match=said):
         Endpointing(**rules)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [np.float16, np.float32, np.float64])
+def test_numbers_of_numpy_are_rules(number: type[np.floating[Any]]) -> None:
+    rules = Endpointing(speech=number(0.5), hangover=number(1.0), longest=np.int64(20))
+    Utterances(edgeser.load(), 16_000, rules)
 
 
 def sample() -> tuple[npt.NDArray[np.float32], int]:

@@ -98,7 +98,8 @@ std::unique_ptr<FrontEnd> make_front_end(const py::sequence& wide, const py::seq
   return std::make_unique<FrontEnd>(level_from(simd), w, find_precision(precision.c_str()));
 }
 
-py::tuple read(const FrontEnd& self, py::handle segments_object, py::handle levels_object) {
+py::tuple read_segments(const FrontEnd& self, py::handle segments_object,
+                        py::handle levels_object) {
   const Floats segments("segments", segments_object, {"B", self.segment()});
   const std::size_t rows = segments.size(0);
   const Floats levels("levels", levels_object, {rows});
@@ -123,7 +124,7 @@ void bind_front_end(py::module_& m) {
            py::arg("head_weight"), py::arg("head_bias"), py::kw_only(), py::arg("segments"),
            py::arg("spectrogram"), py::arg("harmonics"), py::arg("level"),
            py::arg("precision") = "float32", py::arg("simd") = py::none())
-      .def("__call__", &read, py::arg("segments"), py::arg("levels"))
+      .def("__call__", &read_segments, py::arg("segments"), py::arg("levels"))
       .def_property_readonly("segment", &FrontEnd::segment)
       .def_property_readonly("deep", &FrontEnd::deep)
       .def_property_readonly("positions", &FrontEnd::positions)

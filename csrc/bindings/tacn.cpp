@@ -48,8 +48,8 @@ std::unique_ptr<Tacn> make_tacn(py::handle query, py::handle key, py::handle val
       dilations_from(dilations), find_precision(precision.c_str()), projections);
 }
 
-py::array_t<float> step(const Tacn& self, py::handle tokens_object, const py::sequence& states,
-                        const py::object& active_object) {
+py::array_t<float> step_tokens(const Tacn& self, py::handle tokens_object,
+                               const py::sequence& states, const py::object& active_object) {
   const Array<float> tokens("tokens", tokens_object, {"B", self.width()});
   const std::size_t rows = tokens.size(0);
   std::optional<Array<bool>> mask;
@@ -99,7 +99,8 @@ void bind_tacn(py::module_& m) {
            py::arg("head_bias"), py::kw_only(), py::arg("heads"), py::arg("dilations"),
            py::arg("precision") = "float32", py::arg("projections") = false,
            py::arg("simd") = py::none())
-      .def("step", &step, py::arg("tokens"), py::arg("states"), py::arg("active") = py::none())
+      .def("step", &step_tokens, py::arg("tokens"), py::arg("states"),
+           py::arg("active") = py::none())
       .def("keep", &keep, py::arg("state"), py::arg("steps"))
       .def("put_back", &put_back, py::arg("state"), py::arg("kept"))
       .def_property_readonly("width", &Tacn::width)

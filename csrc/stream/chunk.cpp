@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -20,12 +19,6 @@ T sample(const Chunk& chunk, std::size_t at, std::size_t channel) noexcept {
                   static_cast<std::ptrdiff_t>(channel) * chunk.channel_stride,
               sizeof value);
   return value;
-}
-
-std::string text(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%g", value);
-  return digits;
 }
 
 // Guesses the scale of floats from `low` to `high`, and says how to bring them to [-1, 1].

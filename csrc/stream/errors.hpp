@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdio>
+#include <string>
+
 #include "error.hpp"
 
 namespace edgeser {
@@ -30,5 +33,12 @@ class BackendError : public Error {
  public:
   using Error::Error;
 };
+
+// A number as a message says it.
+inline std::string text(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%g", value);
+  return digits;
+}
 
 }  // namespace edgeser

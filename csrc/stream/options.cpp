@@ -1,7 +1,6 @@
 #include "stream/options.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <string>
 
 #include "stream/errors.hpp"
@@ -10,12 +9,6 @@ namespace edgeser {
 namespace {
 
 constexpr double longest_length = 1e9;  // seconds
-
-std::string text(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%g", value);
-  return digits;
-}
 
 void check_threshold(const std::optional<double>& threshold) {
   if (!threshold || (*threshold > 0 && *threshold < 1)) return;

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from edgeser.cli import ascii_bars
 from edgeser.cli.analyze import analyze
 from edgeser.cli.bench import bench
 from edgeser.cli.command import is_verbose, register
@@ -69,9 +70,10 @@ def _options(
 def main() -> None:
     """Run the command line; every error that is no mistake of the program becomes one line."""
     _stand_in_for_closed_streams()
+    ascii_bars.register()
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
-            output.reconfigure(errors="backslashreplace")  # names and bars that it cannot spell
+            output.reconfigure(errors=ascii_bars.ASCII)
     if "_EDGESER_COMPLETE" in os.environ:
         os.environ["COLUMNS"] = "1000"  # a shell takes each line for one more completion
     warnings.showwarning = _show_warning

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from edgeser.cli import app
+from edgeser.cli import app, ascii_bars
 from edgeser.cli.exit_codes import ExitCode
 from tests.cli.conftest import run
 from tests.sounds import speech_like
@@ -183,7 +183,12 @@ def test_a_narrow_terminal_is_kept_to(toy_path: Path) -> None:
 def test_a_terminal_that_knows_no_bars_gets_something_else(toy_path: Path) -> None:
     done = run("demo", "-m", toy_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
-    assert "verdict" in done.stdout
+    bar = re.search(r"verdict .*  (#*\.*)  \d\.\d\d", done.stdout)
+    assert bar is not None
+    assert len(bar[1]) == 16
+    assert "\\u" not in done.stdout
+    ascii_bars.register()
+    assert "日█░▁本".encode("ascii", ascii_bars.ASCII) == rb"\u65e5#..\u672c"
 
 
 def test_hashes_are_whole_in_a_pipe(toy_path: Path) -> None:

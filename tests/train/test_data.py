@@ -89,6 +89,10 @@ def test_missing_and_odd_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF and nothing else")
     with pytest.raises(CorpusError, match=r"cannot read .*a\.wav"):
         read_audio(tmp_path / "a.wav")
+    loud = 3000 * np.sin(np.arange(16_000, dtype=np.float32))
+    soundfile.write(tmp_path / "a.wav", loud, 16_000, subtype="FLOAT")
+    with pytest.raises(CorpusError, match=r"cannot read .*a\.wav: .* this looks like int16 scale"):
+        read_audio(tmp_path / "a.wav")
 
 
 def test_a_table_of_excel_is_read(tmp_path: Path) -> None:

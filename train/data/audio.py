@@ -9,6 +9,7 @@ import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from edgeser.audio.chunk import to_mono
 from edgeser.audio.recording import open_recording
 from edgeser.errors import AudioError
 from train.data.manifest import CorpusError, Recording
@@ -23,13 +24,14 @@ def read_audio(path: Path) -> NDArray[np.float32]:
     """Mono 16 kHz samples of a file in any format that the SDK reads, one at least.
 
     Reads like the SDK: a truncated file as far as it goes (logged), and concatenated ones
-    completely. Raises CorpusError if the file is missing, damaged or empty.
+    completely. Raises CorpusError if the file is missing, damaged or empty, or if its floats are
+    not in [-1, 1].
     """
     if not path.is_file():
         raise CorpusError(f"no recording at {path}: the corpus is incomplete or was moved")
     try:
         with open_recording(path, None) as recording:
-            blocks = [block.mean(axis=1) for block in recording.blocks]
+            blocks = [to_mono(block, recording.sample_rate) for block in recording.blocks]
     except AudioError as error:
         raise CorpusError(f"cannot read {error}") from error
     mono: NDArray[np.float32] = np.concatenate(blocks)
